@@ -1,0 +1,23 @@
+"""How good the answers are: metrics with intervals, in pure NumPy and as plain JSON values."""
+
+from ae_cls.evaluate.health import warnings
+from ae_cls.evaluate.interval import wilson_interval
+from ae_cls.evaluate.metrics import ClassMetrics, Metrics, evaluate
+from ae_cls.evaluate.reconstruction import (
+    Reconstruction,
+    SquaredError,
+    psnr,
+    reconstruction_error,
+)
+
+__all__ = [
+    "ClassMetrics",
+    "Metrics",
+    "Reconstruction",
+    "SquaredError",
+    "evaluate",
+    "psnr",
+    "reconstruction_error",
+    "warnings",
+    "wilson_interval",
+]

@@ -1,0 +1,121 @@
+"""The metrics of one split: everything a run folder says about a classifier's answers."""
+
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ae_cls.evaluate.interval import wilson_interval
+
+Probabilities = Float64[np.ndarray, "n k"]
+Labels = Int64[np.ndarray, " n"]
+Confusion = Int64[np.ndarray, "k k"]
+
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+"""2.2e-16, as in scikit-learn: one sure mistake costs 36 nats in the log loss, not infinity."""
+
+CALIBRATION_BINS = 15
+"""Bins of equal width over [0, 1], as in Guo et al. 2017."""
+
+
+class ClassMetrics(TypedDict):
+    """One class against all others; `None` where there is nothing to divide by."""
+
+    precision: float | None
+    recall: float | None
+    recall_ci95: list[float] | None
+    f1: float | None
+    n: int
+
+
+class Metrics(TypedDict):
+    """What `metrics.json` holds for one split."""
+
+    accuracy: float
+    accuracy_ci95: list[float]
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    ece: float
+    per_class: dict[str, ClassMetrics]
+    confusion_matrix: list[list[int]]
+    majority_rate: float
+    n: int
+
+
+def evaluate(probabilities: Probabilities, labels: Labels, class_names: tuple[str, ...]) -> Metrics:
+    """Metrics of one split as plain values that JSON can hold, without NaN.
+
+    The answer is the most probable class; of equals, the first in class order. Accuracy and recall
+    carry the 95 % Wilson interval. A class without images in the split is left out of the balanced
+    accuracy and the macro F1, also when it was predicted; its recall and F1 are `None`. Precision
+    is `None` where a class was never predicted. `log_loss` is in nats and clips at
+    `SMALLEST_PROBABILITY`, `ece` is `expected_calibration_error`, `majority_rate` is the share of
+    the split's most frequent class, and row i of the confusion matrix holds the images of class i.
+    """
+    _check(probabilities, labels, class_names)
+    confusion = _confusion(labels, probabilities.argmax(axis=1), len(class_names))
+    count, correct = len(labels), int(confusion.trace())
+    per_class = [_class_metrics(confusion, index) for index in range(len(class_names))]
+    return {
+        "accuracy": correct / count,
+        "accuracy_ci95": list(wilson_interval(correct, count)),
+        "balanced_accuracy": _mean_of_known([one["recall"] for one in per_class]),
+        "macro_f1": _mean_of_known([one["f1"] for one in per_class]),
+        "log_loss": log_loss(probabilities, labels),
+        "ece": expected_calibration_error(probabilities, labels),
+        "per_class": dict(zip(class_names, per_class, strict=True)),
+        "confusion_matrix": confusion.tolist(),
+        "majority_rate": int(confusion.sum(axis=1).max()) / count,
+        "n": count,
+    }
+
+
+def log_loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean negative logarithm of the true class's probability, in nats."""
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(of_truth.clip(SMALLEST_PROBABILITY, 1.0)).mean())
+
+
+def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float:
+    """How far the probability of the answer is from the accuracy, in [0, 1] (Guo et al. 2017).
+
+    The mean over images of |accuracy - mean probability| of the image's bin: `CALIBRATION_BINS`
+    of equal width, each open below and closed above, by the probability of the top class alone.
+    """
+    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    excess = np.bincount(
+        np.digitize(confidence, edges, right=True), weights=(answers == labels) - confidence
+    )
+    return float(np.abs(excess).sum() / len(labels))
+
+
+def _check(probabilities: Probabilities, labels: Labels, class_names: tuple[str, ...]) -> None:
+    assert len(labels) > 0, "nothing to evaluate"
+    assert probabilities.shape == (len(labels), len(class_names)), probabilities.shape
+    assert len(set(class_names)) == len(class_names), "class names repeat"
+    assert labels.min() >= 0 and labels.max() < len(class_names), "a label is not a class index"
+    assert np.isfinite(probabilities).all(), "a probability is not finite"
+
+
+def _confusion(labels: Labels, answers: Labels, classes: int) -> Confusion:
+    pairs = np.bincount(labels * classes + answers, minlength=classes**2)
+    return pairs.reshape(classes, classes)
+
+
+def _class_metrics(confusion: Confusion, index: int) -> ClassMetrics:
+    hits = int(confusion[index, index])
+    count, answered = int(confusion[index].sum()), int(confusion[:, index].sum())
+    return {
+        "precision": hits / answered if answered else None,
+        "recall": hits / count if count else None,
+        "recall_ci95": list(wilson_interval(hits, count)) if count else None,
+        "f1": 2 * hits / (count + answered) if count else None,
+        "n": count,
+    }
+
+
+def _mean_of_known(values: list[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known)
