@@ -21,7 +21,7 @@ def test_interval_matches_published_values(
     assert wilson_interval(successes, count) == pytest.approx((low, high), abs=5e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 10, 10_000])
+@pytest.mark.parametrize("count", [1, 2, 10, 13, 10_000])
 def test_interval_stays_within_0_and_1_and_touches_them_at_the_ends(count: int) -> None:
     low, high = wilson_interval(0, count)
     assert low == 0.0 and 0.0 < high < 1.0

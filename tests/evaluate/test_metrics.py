@@ -129,6 +129,13 @@ def test_calibration_error_of_a_hand_made_case() -> None:
     assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
 
 
+def test_calibration_has_fifteen_bins() -> None:
+    # 10/15 lies between the two: they do not mix, though their errors have different signs.
+    probabilities = np.array([[0.66, 0.34], [0.67, 0.33]])
+    expected = (abs(1 - 0.66) + abs(0 - 0.67)) / 2
+    assert expected_calibration_error(probabilities, np.array([0, 1])) == pytest.approx(expected)
+
+
 def test_calibration_bins_are_closed_above() -> None:
     # 0.6 = 9/15 ends its bin, so it does not mix with 0.61, whose error has the other sign.
     probabilities = np.array([[0.6, 0.4], [0.61, 0.39]])
