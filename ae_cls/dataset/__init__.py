@@ -1,0 +1,55 @@
+"""The room of images and labels: every option of the group `dataset`, and how a set is cut.
+
+dataset = choice.load()
+split = make_split(dataset, split_config, labels_config, seed)
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ae_cls.dataset.cifar import Cifar10Config, Cifar100Config
+from ae_cls.dataset.contract import NO_LABEL, About, Dataset, DatasetConfig, ImageShape, Rows
+from ae_cls.dataset.digits import DigitsConfig
+from ae_cls.dataset.emnist import EmnistConfig
+from ae_cls.dataset.folder import FolderConfig
+from ae_cls.dataset.mnist import FashionMnistConfig, KmnistConfig, MnistConfig, QmnistConfig
+from ae_cls.dataset.npz import NpzConfig
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.dataset.split import LabelsConfig, Split, SplitConfig, make_split
+from ae_cls.dataset.stl10 import Stl10Config
+from ae_cls.dataset.svhn import SvhnConfig
+from ae_cls.dataset.usps import UspsConfig
+
+DatasetChoice = Annotated[
+    DigitsConfig
+    | MnistConfig
+    | FashionMnistConfig
+    | KmnistConfig
+    | QmnistConfig
+    | EmnistConfig
+    | UspsConfig
+    | Cifar10Config
+    | Cifar100Config
+    | SvhnConfig
+    | Stl10Config
+    | FolderConfig
+    | NpzConfig,
+    Field(discriminator="name"),
+]
+
+__all__ = [
+    "NO_LABEL",
+    "About",
+    "Dataset",
+    "DatasetChoice",
+    "DatasetConfig",
+    "ImageRows",
+    "ImageShape",
+    "LabelsConfig",
+    "Rows",
+    "Split",
+    "SplitConfig",
+    "make_split",
+    "to_unit",
+]

@@ -1,0 +1,77 @@
+"""Arrays that strangers saved: what they have to be like to be images or labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from ae_cls.dataset.contract import NO_LABEL
+from ae_cls.errors import DataError
+
+
+@final
+@dataclass(frozen=True)
+class NamedArray:
+    """An array and where it comes from, for the message when it is no good."""
+
+    file: Path
+    name: str
+    values: np.ndarray
+
+    def images(self) -> UInt8[np.ndarray, "n c h w"]:
+        """Bytes, channels first; numbers from 0 to 1 are scaled to 0..255.
+
+        Raises:
+            DataError: another shape or type, NaN, or numbers outside 0..1; with the first index.
+        """
+        values = self._channels_first()
+        if values.dtype == np.uint8:
+            return values
+        if values.dtype.kind != "f":
+            raise self.wrong(f"it holds {values.dtype}; images are uint8, or numbers from 0 to 1")
+        # Written so that NaN, which compares false, is outside.
+        self._refuse(values, ~((values >= 0) & (values <= 1)), "outside 0..1")
+        return np.rint(values * np.float32(255)).astype(np.uint8)
+
+    def labels(self, class_count: int | None) -> Int64[np.ndarray, " n"]:
+        """Class numbers from 0, `NO_LABEL` where nothing is known.
+
+        Without `class_count` any number from 0 is one.
+
+        Raises:
+            DataError: not one integer an image, or no class has that number; with the first index.
+        """
+        values = self.values
+        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        if values.ndim != 1 or values.dtype.kind not in "iu":
+            raise self.wrong(
+                f"its shape is {self.values.shape} of {values.dtype}; labels are n integers"
+            )
+        outside = (
+            values < NO_LABEL if values.dtype.kind == "i" else np.zeros(len(values), dtype=bool)
+        )
+        if class_count is not None:
+            outside = outside | (values >= class_count)
+        self._refuse(values, outside, f"no class number (there are {class_count} classes, from 0)")
+        return values.astype(np.int64)
+
+    def wrong(self, why: str) -> DataError:
+        """The error that names this array."""
+        return DataError(f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why)
+
+    def _channels_first(self) -> np.ndarray:
+        values = self.values
+        if values.ndim == 3 and values.size:
+            return values[:, None]
+        if values.ndim == 4 and values.size and values.shape[3] in (1, 3):
+            return np.moveaxis(values, 3, 1)
+        if values.ndim == 4 and values.size and values.shape[1] in (1, 3):
+            return values
+        raise self.wrong(f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)")
+
+    def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str) -> None:
+        if outside.any():
+            first = np.unravel_index(int(outside.argmax()), outside.shape)
+            raise self.wrong(f"index {int(first[0])} holds {values[first]}: {why}")

@@ -1,0 +1,138 @@
+"""An image file brought to one size and channel count: one decoder for training and predicting."""
+
+import stat
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from ae_cls.errors import DataError
+
+Fit = Literal["crop", "pad", "stretch"]
+
+FORMAT = "1"
+"""Changes when the same file would give other bytes."""
+
+SUFFIXES = (
+    ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""Names of files that are taken for images."""
+
+# What Pillow may try. All its formats are a wide door: EPS starts Ghostscript, FITS had bombs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_MOST_PIXELS = 89_000_000  # just below Pillow's own warning: at most 360 MB decoded
+_BACKGROUND = 255  # white: behind transparent pixels and around padded pictures
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+
+
+def decode(
+    path: Path, *, channels: int, height: int, width: int, fit: Fit
+) -> UInt8[np.ndarray, "c h w"]:
+    """The upright picture: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
+
+    Of an animation or a document the first picture counts; colour profiles are not applied.
+
+    Args:
+        path: a BMP, GIF, JPEG, PNG, PBM/PGM/PPM, TIFF or WebP file, whatever its name.
+        channels: 1 for grey (ITU-R 601 luma), 3 for colour.
+        height: in pixels.
+        width: in pixels.
+        fit: crop: fill the frame and cut what is over; pad: show all on white; stretch: both sides
+            are brought to size, whatever that does to the proportions.
+
+    Raises:
+        DataError: not a regular file, not an image, damaged, or more than 89 million pixels.
+    """
+    try:
+        _refuse_special(path)
+        with Image.open(path, formats=_FORMATS) as image:
+            _refuse_huge(image)
+            upright = _upright(image, 2 * max(height, width))
+            picture = _fitted(
+                _without_alpha(upright, "L" if channels == 1 else "RGB"), height, width, fit
+            )
+    except Exception as error:
+        # Fed with strangers' bytes a decoder may raise anything, and one file must not end a scan.
+        raise DataError(
+            f"{path.name} cannot be decoded",
+            where=str(path),
+            why=str(error) or type(error).__name__,
+            fix="replace the file or take it away",
+        ) from error
+    return np.asarray(picture).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _refuse_special(path: Path) -> None:
+    # Before opening: opening a FIFO waits for a writer.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a regular file")
+
+
+def _refuse_huge(image: Image.Image) -> None:
+    if image.width * image.height > _MOST_PIXELS:
+        raise ValueError(
+            f"its header tells of {image.width}x{image.height} pixels; "
+            f"{_MOST_PIXELS // 1_000_000} million are the most"
+        )
+
+
+def _upright(image: Image.Image, enough: int) -> Image.Image:
+    # libjpeg can shrink while it decodes, which is far faster on photographs; the rest ignore it.
+    image.draft(None, (enough, enough))
+    image.load()
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return 1  # broken EXIF says nothing about the picture
+
+
+def _without_alpha(image: Image.Image, mode: str) -> Image.Image:
+    image = _eight_bits(image)
+    if not image.has_transparency_data:
+        return image.convert(mode)
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, (_BACKGROUND,) * 4)
+    return Image.alpha_composite(white, image).convert(mode)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        return _scaled(image, 1.0)
+    if image.mode.startswith("I"):  # I;16, I;16B and, from some formats, 16 bits in an I of 32
+        return _scaled(image, 65535.0)
+    return image
+
+
+def _scaled(image: Image.Image, white: float) -> Image.Image:
+    values = np.asarray(image, dtype=np.float32)
+    if not (values.min() >= 0 and values.max() <= white):
+        raise ValueError(f"its values reach outside 0..{white:g}, so what is white is unknown")
+    return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
+
+
+def _fitted(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Image:
+    # Pillow's bicubic widens its kernel when it shrinks, so nothing aliases.
+    size, method = (width, height), Image.Resampling.BICUBIC
+    match fit:
+        case "crop":
+            return ImageOps.fit(image, size, method)
+        case "pad":
+            return ImageOps.pad(image, size, method, color="white")
+        case "stretch":
+            return image.resize(size, method)

@@ -1,0 +1,159 @@
+"""Which rows train, validate and test, and which of the training rows show their label."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Int64
+from pydantic import Field
+
+from ae_cls.dataset.contract import Dataset, Rows
+from ae_cls.dataset.draw import LabelsConfig, draw_labelled, shuffled
+from ae_cls.errors import DataError, UsageError
+from ae_cls.settings import Settings
+
+
+@final
+class SplitConfig(Settings):
+    """How much is held out where the data set does not say it itself."""
+
+    valid_fraction: float = Field(
+        gt=0, lt=1, description="of the training rows; where there is no official validation part"
+    )
+    test_fraction: float = Field(
+        gt=0, lt=1, description="of all labelled rows; where there is no official test part"
+    )
+    seed: int | None = Field(ge=0, lt=2**32, description="null: the run's seed")
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """Rows of `Dataset.images`, each array in ascending order.
+
+    Attributes:
+        pretrain: what the encoder sees: training without validation, and the unlabelled rows.
+        train: rows whose labels could be shown.
+        labelled: those of `train` whose labels are shown.
+        valid: for choosing; without labels when the data set has none.
+        test: for the last step alone; empty when the data set has no labels.
+    """
+
+    pretrain: Rows
+    train: Rows
+    labelled: Rows
+    valid: Rows
+    test: Rows
+
+    def digest(self) -> str:
+        """SHA-256 of all rows, in hexadecimal."""
+        told = hashlib.sha256()
+        for name in ("pretrain", "train", "labelled", "valid", "test"):
+            rows: Rows = getattr(self, name)
+            told.update(f"{name}:{len(rows)}:".encode() + rows.astype("<i8").tobytes())
+        return told.hexdigest()
+
+
+def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed: int) -> Split:
+    """Official parts where there are some, stratified draws from training where there are none.
+
+    Validation never comes from test rows, and the draw of labels changes no part.
+
+    Args:
+        dataset: its labels decide the strata.
+        split: the sizes of what is held out.
+        labels: how many labels are shown.
+        seed: the run's seed, for the seeds that are null.
+
+    Raises:
+        UsageError: a fraction leaves a part empty, or more labels are asked for than there are.
+        DataError: a class has no training row.
+    """
+    split_seed = seed if split.seed is None else split.seed
+    if not len(dataset.train):
+        return _without_labels(dataset, split.valid_fraction, split_seed)
+    test, rest = _held_out(
+        dataset, dataset.test, dataset.train, split.test_fraction, split_seed, "test"
+    )
+    valid, train = _held_out(
+        dataset, dataset.valid, rest, split.valid_fraction, split_seed, "valid"
+    )
+    _refuse_untrained_classes(dataset, train)
+    draw_seed = seed if labels.draw is None else labels.draw
+    labelled = draw_labelled(
+        train, dataset.labels_of(train), dataset.class_names, labels, draw_seed
+    )
+    pretrain = np.sort(np.concatenate([train, dataset.unlabelled]))
+    return Split(pretrain=pretrain, train=train, labelled=labelled, valid=valid, test=test)
+
+
+def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
+    """For pretraining alone: some unlabelled rows are kept to see when it has converged."""
+    rows = shuffled(dataset.unlabelled, seed, "split", "valid")
+    count = _share(len(rows), fraction)
+    if count == 0 or count == len(rows):
+        raise _empty("valid", fraction, len(rows))
+    none = np.zeros(0, dtype=np.int64)
+    return Split(
+        pretrain=np.sort(rows[count:]),
+        train=none,
+        labelled=none,
+        valid=np.sort(rows[:count]),
+        test=dataset.test,
+    )
+
+
+def _held_out(
+    dataset: Dataset, official: Rows, rows: Rows, fraction: float, seed: int, part: str
+) -> tuple[Rows, Rows]:
+    """The part and what is left of `rows`: the official part, or a stratified draw."""
+    if len(official):
+        return official, rows
+    classes = dataset.labels_of(rows)
+    quotas = _quotas(np.bincount(classes, minlength=len(dataset.class_names)), fraction)
+    taken = [
+        shuffled(rows[classes == index], seed, "split", part, index)[:quota]
+        for index, quota in enumerate(quotas.tolist())
+    ]
+    held = np.sort(np.concatenate(taken))
+    if not len(held):
+        raise _empty(part, fraction, len(rows))
+    return held, np.setdiff1d(rows, held)
+
+
+def _quotas(counts: Int64[np.ndarray, " k"], fraction: float) -> Int64[np.ndarray, " k"]:
+    """Rows to hold out of each class: largest remainder, but one row of each class stays."""
+    exact = counts * fraction
+    quotas = np.floor(exact).astype(np.int64)
+    seats = _share(int(counts.sum()), fraction) - int(quotas.sum())
+    # Stable: of equal remainders the lower class index comes first.
+    for index in np.argsort(quotas - exact, kind="stable"):
+        if seats > 0 and quotas[index] + 1 < counts[index]:
+            quotas[index] += 1
+            seats -= 1
+    return quotas
+
+
+def _share(count: int, fraction: float) -> int:
+    return int(np.floor(count * fraction + 0.5))
+
+
+def _empty(part: str, fraction: float, count: int) -> UsageError:
+    return UsageError(
+        f"the {part} part or what is left for training would be empty",
+        where=f"split.{part}_fraction={fraction:g}",
+        why=f"{count} rows are there to share",
+        fix=f"another split.{part}_fraction, or more images",
+    )
+
+
+def _refuse_untrained_classes(dataset: Dataset, train: Rows) -> None:
+    counts = np.bincount(dataset.labels_of(train), minlength=len(dataset.class_names))
+    for name, count in zip(dataset.class_names, counts.tolist(), strict=True):
+        if count == 0:
+            raise DataError(
+                f"the class {name} has no training image",
+                where=f"dataset={dataset.name}",
+                fix="give it images, or take the class away",
+            )

@@ -1,0 +1,85 @@
+"""The parts of a data set, joined to one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+
+from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.errors import DataError
+
+PartName = Literal["train", "valid", "test", "unlabelled"]
+PART_NAMES: tuple[PartName, ...] = ("train", "valid", "test", "unlabelled")
+"""In the order of their rows in the table."""
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """Images and labels of one part."""
+
+    images: UInt8[np.ndarray, "_ c h w"]
+    labels: Int64[np.ndarray, " _"]
+
+
+def unlabelled_part(images: UInt8[np.ndarray, "n c h w"]) -> Part:
+    """Images about which nothing is known."""
+    return Part(images, np.full(len(images), NO_LABEL, dtype=np.int64))
+
+
+def one_table(
+    name: str,
+    parts: Mapping[PartName, Part],
+    *,
+    class_names: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    """The data set that holds these parts: training rows first, unlabelled rows last.
+
+    Raises:
+        DataError: a part has not one label an image, or a label that is no class.
+    """
+    for part in parts:
+        _refuse_wrong_labels(f"{name}: {part}", parts[part], len(class_names))
+    ordered: dict[PartName, Part] = {part: parts[part] for part in PART_NAMES if part in parts}
+    images = np.concatenate([part.images for part in ordered.values()])
+    labels = np.concatenate([part.labels for part in ordered.values()])
+    counts: dict[PartName, int] = {name: len(part.labels) for name, part in ordered.items()}
+    rows = consecutive_rows(counts)
+    return Dataset(
+        name=name,
+        images=torch.from_numpy(images),
+        labels=torch.from_numpy(labels),
+        class_names=class_names,
+        train=rows["train"],
+        valid=rows["valid"],
+        test=rows["test"],
+        unlabelled=rows["unlabelled"],
+        paths=(),
+        mirrored_is_same=mirrored_is_same,
+    )
+
+
+def _refuse_wrong_labels(where: str, part: Part, class_count: int) -> None:
+    if len(part.images) != len(part.labels):
+        why = f"{len(part.images)} images and {len(part.labels)} labels"
+        raise DataError("images and labels do not belong together", where=where, why=why)
+    outside = np.flatnonzero((part.labels < NO_LABEL) | (part.labels >= class_count))
+    if outside.size:
+        row = int(outside[0])
+        why = f"index {row} has label {part.labels[row]}; there are {class_count} classes, from 0"
+        raise DataError("a label is out of range", where=where, why=why)
+
+
+def consecutive_rows(counts: Mapping[PartName, int]) -> dict[PartName, Rows]:
+    """The rows of each part when parts lie one after the other; empty where a part has no count."""
+    rows: dict[PartName, Rows] = {}
+    start = 0
+    for part in PART_NAMES:
+        stop = start + counts.get(part, 0)
+        rows[part] = np.arange(start, stop, dtype=np.int64)
+        start = stop
+    return rows
