@@ -1,0 +1,1 @@
+"""Autoencoder pretraining and image classification, compared honestly."""

@@ -1,0 +1,21 @@
+"""The autoencoders: one file a variant. This list is the index of the room."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Loss
+from ae_cls.autoencoder.conv import ConvConfig
+from ae_cls.autoencoder.deep import DeepConfig
+from ae_cls.autoencoder.hog import HogConfig
+from ae_cls.autoencoder.pca import PcaConfig
+from ae_cls.autoencoder.pixels import PixelsConfig
+from ae_cls.autoencoder.shallow import ShallowConfig
+from ae_cls.autoencoder.vae import VaeConfig
+
+AutoencoderChoice = Annotated[
+    PixelsConfig | PcaConfig | HogConfig | ShallowConfig | DeepConfig | ConvConfig | VaeConfig,
+    Field(discriminator="name"),
+]
+
+__all__ = ["Autoencoder", "AutoencoderChoice", "AutoencoderConfig", "Loss"]

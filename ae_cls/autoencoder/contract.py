@@ -1,0 +1,89 @@
+"""What every autoencoder answers: codes, images from codes, a loss, feature maps."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.draws import Draws
+from ae_cls.settings import Settings
+
+
+@final
+@dataclass(frozen=True)
+class Loss:
+    """What one batch costs.
+
+    Attributes:
+        total: the number to go down, with its graph.
+        terms: its parts, detached; always holds `mse`, the mean squared error per pixel against the
+            clean image, so that all variants share one column.
+    """
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, Float[Tensor, ""]]
+
+
+class Autoencoder(nn.Module, ABC):
+    """A network (or a fixed transform) between images and codes.
+
+    `encode` and `decode` never corrupt and never sample: codes must not change between two calls.
+    """
+
+    image_shape: ImageShape
+    allows_bf16: ClassVar[bool] = True
+    """Whether half-precision matrix products are exact enough for it."""
+
+    @abstractmethod
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Codes of images in [0, 1]; deterministic."""
+
+    @abstractmethod
+    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        """Images from codes; values near [0, 1], not clipped."""
+
+    @abstractmethod
+    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """The maps of each stage, from the shallowest to the deepest; a flat code is a 1x1 map."""
+
+    @abstractmethod
+    def encoder_layers(self) -> list[nn.Module]:
+        """The encoder's layers from pixels to code; fine-tuning gives early ones a lower rate."""
+
+    @abstractmethod
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        """What the encoder sees in training."""
+
+    @abstractmethod
+    def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
+        """The loss of one batch of clean images in [0, 1].
+
+        Args:
+            images: clean images.
+            draws: randomness of each sample.
+            progress: share of the training steps already done, in [0, 1]; for warm-ups.
+        """
+
+    @abstractmethod
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        """Learn what needs no gradient (PCA's axes) from all training images; often nothing."""
+
+
+class AutoencoderConfig(Settings, ABC):
+    """The contract of every option of the group `autoencoder`."""
+
+    has_gradients: ClassVar[bool] = True
+    """Whether the encoder has weights that gradient descent can train."""
+
+    @abstractmethod
+    def build(self, image_shape: ImageShape) -> Autoencoder:
+        """The network for images of this shape, with random weights from torch's current generator.
+
+        Raises:
+            UsageError: the images are too small for the network, with the fix.
+        """

@@ -1,0 +1,72 @@
+"""The deep convolutional autoencoder (Masci 2011), shaped for matrix hardware."""
+
+import math
+from typing import Literal, final
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from ae_cls.autoencoder.blocks import Decoder, Trunk, map_sides, patch_side
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.kinds import Reconstructing
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.settings import Width
+
+
+@final
+class ConvConfig(AutoencoderConfig):
+    """A convolutional encoder with a dense code, and its mirror."""
+
+    name: Literal["conv"]
+    widths: tuple[Width, ...] = Field(
+        min_length=1, description="channels a stage; each further stage halves the map"
+    )
+    latent_dim: int = Field(ge=1, description="numbers in the code")
+    patch: int | None = Field(
+        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+    )
+    corruption: CorruptionChoice
+
+    def build(self, image_shape: ImageShape) -> Autoencoder:
+        return Conv(
+            image_shape,
+            widths=self.widths,
+            latent_dim=self.latent_dim,
+            patch=self.patch or patch_side(image_shape),
+            corruption=self.corruption,
+        )
+
+
+@final
+class Conv(Reconstructing):
+    """Trunk - linear code - decoder."""
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        *,
+        widths: tuple[int, ...],
+        latent_dim: int,
+        patch: int,
+        corruption: Corruption,
+    ) -> None:
+        super().__init__()
+        self.image_shape, self.corruption = image_shape, corruption
+        sides = map_sides(image_shape, patch=patch, stages=len(widths))
+        self.trunk = Trunk(image_shape, widths=widths, patch=patch)
+        self.to_latent = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
+        self.decoder = Decoder(image_shape, latent_dim=latent_dim, widths=widths, patch=patch)
+
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        return self.to_latent(self.trunk(images)[-1].flatten(1))
+
+    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        return self.decoder(latents)
+
+    def encoder_layers(self) -> list[nn.Module]:
+        return [*self.trunk.stages, self.to_latent]
+
+    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        return self.trunk(images)

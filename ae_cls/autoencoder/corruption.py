@@ -1,0 +1,116 @@
+"""Corruption of training images: a value that any variant can take. The target stays clean.
+
+Vincent 2008 and 2010 (denoising autoencoders); `corrupted_weight` 1 with `intact_weight` 0 is their
+full emphasis. Every draw belongs to a sample, so an image is corrupted alike in any batch.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Literal, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from ae_cls.draws import Draws
+from ae_cls.settings import Settings
+
+
+@final
+@dataclass(frozen=True)
+class Corrupted:
+    """Corrupted images and the weight of each pixel in the loss (not normalised)."""
+
+    images: Float[Tensor, "b c h w"]
+    weight: Float[Tensor, "#b #c #h #w"]
+
+
+class Corruption(Settings, ABC):
+    """The contract of every corruption."""
+
+    @abstractmethod
+    def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
+        """What the encoder sees in training, and which pixels the loss looks at."""
+
+
+@final
+class NoCorruption(Corruption):
+    """The images as they are."""
+
+    name: Literal["none"]
+
+    def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
+        return Corrupted(images, images.new_ones(len(images), 1, 1, 1))
+
+
+class Emphasised(Corruption, ABC):
+    """A corruption that tells corrupted pixels from intact ones."""
+
+    corrupted_weight: float = Field(ge=0, description="weight of corrupted pixels in the loss")
+    intact_weight: float = Field(ge=0, description="weight of intact pixels in the loss")
+
+    def _weight(self, hidden: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return self.intact_weight + (self.corrupted_weight - self.intact_weight) * hidden
+
+
+@final
+class PatchMask(Emphasised):
+    """Square cells set to 0, exactly round(ratio x cells) of them in each image."""
+
+    name: Literal["patch_mask"]
+    ratio: float = Field(ge=0, lt=1, description="share of the cells that are hidden")
+    cell: int | None = Field(
+        ge=1,
+        description="side of a cell in pixels; null: 2 up to 15 px, 4 to 63, 8 to 127, else 16",
+    )
+
+    def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
+        height, width = images.shape[2:]
+        cell = self.cell or cell_side(min(height, width))
+        down, across = -(-height // cell), -(-width // cell)
+        scores = draws.uniform("patch_mask", down * across)
+        # The lowest scores are hidden: an exact count for every image.
+        hidden = scores.argsort(dim=1).argsort(dim=1) < round(self.ratio * down * across)
+        grid = hidden.to(images.dtype).view(-1, 1, down, across)
+        mask = grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
+        return Corrupted(images * (1 - mask), self._weight(mask))
+
+
+def cell_side(side: int) -> int:
+    """Side of a masking cell in pixels for images of this side: about an eighth, a power of two."""
+    return 2 if side < 16 else 4 if side < 64 else 8 if side < 128 else 16
+
+
+@final
+class Gaussian(Corruption):
+    """Additive normal noise, not clipped (clipping would tell the network where it was)."""
+
+    name: Literal["gaussian"]
+    deviation: float = Field(ge=0, description="standard deviation; the full pixel range is 1")
+
+    def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
+        noise = draws.normal("gaussian", images[0].numel()).view_as(images)
+        return Corrupted(images + self.deviation * noise, images.new_ones(len(images), 1, 1, 1))
+
+
+@final
+class SaltPepper(Emphasised):
+    """Single pixels set to 0 or 1, half each, all channels alike."""
+
+    name: Literal["salt_pepper"]
+    ratio: float = Field(
+        ge=0, le=1, description="share of the pixels that are replaced, on average"
+    )
+
+    def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
+        height, width = images.shape[2:]
+        uniform = draws.uniform("salt_pepper", height * width).view(-1, 1, height, width)
+        hidden = (uniform < self.ratio).to(images.dtype)
+        salt = (uniform < self.ratio / 2).to(images.dtype)
+        return Corrupted(torch.lerp(images, salt.expand_as(images), hidden), self._weight(hidden))
+
+
+CorruptionChoice = Annotated[
+    NoCorruption | PatchMask | Gaussian | SaltPepper, Field(discriminator="name")
+]

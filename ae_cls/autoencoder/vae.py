@@ -1,0 +1,127 @@
+"""The variational autoencoder (Kingma & Welling, arXiv 1312.6114); beta, warm-up, free bits."""
+
+import math
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from ae_cls.autoencoder.blocks import Decoder, Trunk, map_sides, patch_side
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Loss
+from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.dense import pixel_count
+from ae_cls.autoencoder.losses import mean_squared_error, weighted_mean_squared_error
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.draws import Draws
+from ae_cls.settings import Width
+
+_LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
+
+
+@final
+class VaeConfig(AutoencoderConfig):
+    """A convolutional VAE: squared error summed over pixels, plus beta times the KL divergence."""
+
+    name: Literal["vae"]
+    widths: tuple[Width, ...] = Field(
+        min_length=1, description="channels a stage; each further stage halves the map"
+    )
+    latent_dim: int = Field(ge=1, description="numbers in the code")
+    patch: int | None = Field(
+        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+    )
+    beta: float = Field(
+        ge=0, description="weight of the KL divergence (Higgins 2017); 1 is the VAE"
+    )
+    warm_up: float = Field(
+        ge=0, le=1, description="share of the steps over which beta grows from 0 (arXiv 1511.06349)"
+    )
+    free_bits: float = Field(
+        ge=0, description="nats of KL a dimension that cost the same as 0 (arXiv 1606.04934)"
+    )
+    corruption: CorruptionChoice
+
+    def build(self, image_shape: ImageShape) -> Autoencoder:
+        return Vae(
+            image_shape,
+            widths=self.widths,
+            latent_dim=self.latent_dim,
+            patch=self.patch or patch_side(image_shape),
+            beta=self.beta,
+            warm_up=self.warm_up,
+            free_bits=self.free_bits,
+            corruption=self.corruption,
+        )
+
+
+@final
+class Vae(Autoencoder):
+    """Trunk - mean and log-variance - sample in training, mean otherwise - decoder."""
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        *,
+        widths: tuple[int, ...],
+        latent_dim: int,
+        patch: int,
+        beta: float,
+        warm_up: float,
+        free_bits: float,
+        corruption: Corruption,
+    ) -> None:
+        super().__init__()
+        self.image_shape, self.corruption = image_shape, corruption
+        self.beta, self.warm_up, self.free_bits = beta, warm_up, free_bits
+        sides = map_sides(image_shape, patch=patch, stages=len(widths))
+        self.trunk = Trunk(image_shape, widths=widths, patch=patch)
+        self.to_mean = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
+        self.to_log_variance = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
+        self.decoder = Decoder(image_shape, latent_dim=latent_dim, widths=widths, patch=patch)
+
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        # The mean, not a sample: codes must not change between two calls.
+        return self.to_mean(self.trunk(images)[-1].flatten(1))
+
+    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        return self.decoder(latents)
+
+    def encoder_layers(self) -> list[nn.Module]:
+        return [*self.trunk.stages, self.to_mean]
+
+    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        return self.trunk(images)
+
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        return self.corruption.apply(images, draws).images
+
+    def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
+        seen = self.corruption.apply(images, draws)
+        hidden = self.trunk(seen.images)[-1].flatten(1)
+        mean = self.to_mean(hidden).float()
+        log_variance = self.to_log_variance(hidden).float().clamp(*_LOG_VARIANCE_RANGE)
+        noise = draws.normal("vae", mean.shape[1])
+        output = self.decode(mean + (log_variance / 2).exp() * noise)
+        error = weighted_mean_squared_error(output, images, seen.weight)
+        sse = pixel_count(self.image_shape) * error
+        kl = divergence_from_standard_normal(mean, log_variance).mean(0)
+        penalty = kl.clamp_min(self.free_bits).sum()
+        total = sse + self._beta_at(progress) * penalty
+        mse = mean_squared_error(output, images)
+        return Loss(total, {"mse": mse.detach(), "sse": sse.detach(), "kl": kl.sum().detach()})
+
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        """Nothing to learn without gradients."""
+
+    def _beta_at(self, progress: float) -> float:
+        return self.beta * (min(1.0, progress / self.warm_up) if self.warm_up else 1.0)
+
+
+def divergence_from_standard_normal(
+    mean: Float[Tensor, "b d"], log_variance: Float[Tensor, "b d"]
+) -> Float[Tensor, "b d"]:
+    """KL(N(mean, variance) || N(0, 1)) of each dimension in nats."""
+    return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance)

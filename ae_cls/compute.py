@@ -1,0 +1,90 @@
+"""Where and in which precision tensors are computed."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, final
+
+import torch
+
+from ae_cls.errors import UsageError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@final
+@dataclass(frozen=True)
+class Compute:
+    """A device and the type of its matrix products.
+
+    Attributes:
+        device: where models and batches live.
+        precision: fp32, or bf16 matrix products with float32 weights and losses.
+    """
+
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+
+    def autocast(self, *, allowed: bool = True) -> contextlib.AbstractContextManager[object]:
+        """The context in which forward passes run."""
+        enabled = allowed and self.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+
+def resolve(device: str, precision: Precision) -> Compute:
+    """What `auto` means on this machine.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        return Compute(chosen, "bf16" if multiplies_bf16(chosen) else "fp32")
+    return Compute(chosen, precision)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(
+            f"there is no {name} here", where="device", why="torch sees no CUDA device",
+            fix="device=cpu or device=auto",
+        )  # fmt: skip
+    return torch.device(name)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bf16 matrices itself; emulated, it would be slower."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
+    return device.type == "cpu" and bool({"amx_bf16", "avx512_bf16"} & _cpu_flags())
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()  # not Linux
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+
+
+def describe(compute: Compute) -> dict[str, str | int]:
+    """What environment.json says of the hardware."""
+    return {
+        "device": str(compute.device),
+        "device_name": _device_name(compute.device),
+        "precision": compute.precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "cpu"
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "cpu")

@@ -1,0 +1,91 @@
+"""What every data set gives: images, labels, class names, the official parts, and what it is."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from pydantic import Field
+from torch import Tensor
+
+from ae_cls.settings import Settings
+
+NO_LABEL = -1
+
+ImageShape = tuple[int, int, int]
+"""Channels (1 grey, 3 colour), height and width in pixels."""
+
+# Anonymous: a named size would have to be the same for all parts of one data set.
+Rows = Int64[np.ndarray, " _"]
+"""Positions in `Dataset.images`."""
+
+
+@final
+@dataclass(frozen=True)
+class Dataset:
+    """All images of a data set as one table; its parts are rows of that table.
+
+    Attributes:
+        name: the word of the config group.
+        images: bytes, in memory or memory-mapped.
+        labels: class index, `NO_LABEL` where nothing is known.
+        class_names: in the order of the class index.
+        train: official training rows; validation is cut from them unless `valid` has rows.
+        valid: official validation rows; empty for most data sets.
+        test: official test rows; empty when there is no official test set.
+        unlabelled: rows that only pretraining may use.
+        paths: one relative path a row for images that were files; empty otherwise.
+        mirrored_is_same: whether a mirror image keeps its class (clothes yes, digits no).
+        left_out: relative paths of files that could not be decoded and have no row here.
+    """
+
+    name: str
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int64[Tensor, " n"]
+    class_names: tuple[str, ...]
+    train: Rows
+    valid: Rows
+    test: Rows
+    unlabelled: Rows
+    paths: tuple[str, ...]
+    mirrored_is_same: bool
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Channels, height, width."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def labels_of(self, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+        """The class index of each row, `NO_LABEL` where nothing is known."""
+        return self.labels[torch.from_numpy(rows)].numpy()
+
+
+class About(Settings):
+    """What a data set is and who made it."""
+
+    licence: str = Field(description="licence as its authors state it")
+    source: str = Field(description="address where it is published")
+    citation: str = Field(description="the publication to cite")
+
+
+class DatasetConfig(Settings, ABC):
+    """The contract of every option of the group `dataset`."""
+
+    about: About
+    root: str | None = Field(
+        description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
+    )
+    download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """All images and labels.
+
+        Raises:
+            DataError: files are missing or unreadable; the message names the folder looked in, the
+                files expected and the command that fetches them.
+        """

@@ -1,0 +1,19 @@
+"""What every way of reading features from an encoder answers."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.settings import Settings
+
+
+class EncodeConfig(Settings, ABC):
+    """The contract of every option of the group `encode`."""
+
+    @abstractmethod
+    def features(
+        self, model: Autoencoder, images: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b d"]:
+        """Features of clean images in [0, 1]; deterministic, and differentiable for fine-tuning."""

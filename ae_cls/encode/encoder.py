@@ -1,0 +1,54 @@
+"""A trained network and the way its features are read."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from tqdm import tqdm
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.compute import Compute
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.encode.contract import EncodeConfig
+
+BATCH = 512
+"""Images at a time. Always the same: another batch size may change the last bit of a feature."""
+
+
+@final
+@dataclass(frozen=True)
+class Encoder:
+    """Images to features.
+
+    Attributes:
+        model: the network; encoding leaves its weights and buffers as they are.
+        encode: which of its layers are read, and how they are pooled.
+        compute: device and precision.
+    """
+
+    model: Autoencoder
+    encode: EncodeConfig
+    compute: Compute
+
+    def features(self, images: ImageRows) -> Float32[np.ndarray, "n d"]:
+        """Features of clean images, in order; the network is put into evaluation mode."""
+        self.model.eval()
+        batches = tqdm(
+            images.batches(BATCH), "encode", -(-len(images) // BATCH), unit="batch", disable=None,
+            leave=False,
+        )  # fmt: skip
+        found: np.ndarray | None = None
+        for number, batch in enumerate(batches):
+            part = self._of_batch(batch)
+            # Filled in place: a list of parts and their join would need the memory twice.
+            found = np.empty((len(images), part.shape[1]), np.float32) if found is None else found
+            found[number * BATCH : number * BATCH + len(part)] = part
+        return np.empty((0, 0), np.float32) if found is None else found
+
+    @torch.inference_mode()
+    def _of_batch(self, batch: torch.Tensor) -> np.ndarray:
+        with self.compute.autocast(allowed=self.model.allows_bf16):
+            unit = to_unit(batch, self.compute.device)
+            return self.encode.features(self.model, unit).float().cpu().numpy()

@@ -1,0 +1,77 @@
+"""What a user did that cannot work, said so that it can be mended; each kind has its exit code."""
+
+from abc import ABC
+from typing import ClassVar, final
+
+
+class Refusal(Exception, ABC):
+    """A mistake that the user can mend. `code` is the exit code of the process.
+
+    Args:
+        what: what failed, one line without a full stop.
+        where: the key, file or row.
+        why: the reason, where `what` does not say it already.
+        fix: a command or a key that mends it.
+    """
+
+    code: ClassVar[int]
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.why, self.fix = what, where, why, fix
+
+    def block(self) -> str:
+        """The whole message as it stands on the terminal, without empty lines."""
+        lines = [f"error[{self.code}] {printable(self.what)}"]
+        for title in ("where", "why", "fix"):
+            text = printable(getattr(self, title)).replace("\n", "\n" + " " * 9)
+            if text:
+                lines.append(f"  {title:<5}  {text}")
+        return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """`text` with control characters escaped: names of files and classes are strangers' bytes."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+@final
+class UsageError(Refusal):
+    """The command line or the config cannot be carried out."""
+
+    code = 2
+
+
+@final
+class DataError(Refusal):
+    """Images or labels are missing, unreadable or do not fit together."""
+
+    code = 3
+
+
+@final
+class TrainingError(Refusal):
+    """Training failed: a non-finite loss, memory, a lost worker."""
+
+    code = 4
+
+
+@final
+class ModelFileError(Refusal):
+    """A saved model or encoder is damaged, is another one, or is not to be trusted."""
+
+    code = 5
+
+
+@final
+class StorageError(Refusal):
+    """A place cannot be written: full, read-only, not permitted."""
+
+    code = 6
+
+
+@final
+class BusyError(Refusal):
+    """A folder belongs to a process that is still running."""
+
+    code = 7

@@ -1,0 +1,91 @@
+"""What is ready before a run folder is made: data, split, an untrained network."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.compute import Compute, resolve
+from ae_cls.dataset.contract import Dataset, ImageShape, Rows
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.dataset.split import LabelsConfig, Split, make_split
+from ae_cls.draws import derive_seed
+from ae_cls.errors import UsageError
+from ae_cls.experiment import Described, Experiment, Pretraining
+from ae_cls.head.task import LabelledImages
+
+ALL_LABELS = LabelsConfig(per_class=None, fraction=None, count=None, draw=None)
+
+
+@final
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a run reads; nothing here has been learnt from data.
+
+    Attributes:
+        compute: device and precision.
+        dataset: all images.
+        split: which rows are for what.
+        model: random weights, on the device.
+    """
+
+    compute: Compute
+    dataset: Dataset
+    split: Split
+    model: Autoencoder
+
+    def images(self, rows: Rows) -> ImageRows:
+        """The images of these rows."""
+        return ImageRows(self.dataset.images, rows)
+
+    def labelled(self, rows: Rows) -> LabelledImages:
+        """The images and labels of these rows."""
+        return LabelledImages(self.images(rows), self.dataset.labels_of(rows))
+
+
+def prepare(description: Experiment | Pretraining) -> Prepared:
+    """Load, split and build: all that can be refused before a folder is made.
+
+    Raises:
+        UsageError: the device is missing, the images are too small, there are too few labels.
+        DataError: the data set is missing or unreadable.
+    """
+    compute = start(description)
+    dataset = description.dataset.load()
+    model = build(description.autoencoder, dataset.image_shape, description.seed)
+    split = make_split(dataset, description.split, labels_of(description), description.seed)
+    return Prepared(compute, dataset, split, model.to(compute.device))
+
+
+def start(description: Described) -> Compute:
+    """Threads and device as described."""
+    if description.threads is not None:
+        torch.set_num_threads(description.threads)
+    return resolve(description.device, description.precision)
+
+
+def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:
+    """The network with weights that follow from the seed; torch's generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "init"))
+        return config.build(image_shape)
+
+
+def labels_of(description: Experiment | Pretraining) -> LabelsConfig:
+    """The label budget; pretraining reads no label, so all may be there."""
+    return description.labels if isinstance(description, Experiment) else ALL_LABELS
+
+
+def refuse_without_labels(prepared: Prepared) -> None:
+    """Stop before time is spent when there is nothing to classify.
+
+    Raises:
+        UsageError: the data set has no labels.
+    """
+    if len(prepared.split.labelled) == 0 or len(prepared.split.test) == 0:
+        raise UsageError(
+            "this data set has no labels to learn from, or none to test on",
+            where=f"dataset={prepared.dataset.name}",
+            fix="train the encoder alone (ae-cls pretrain), or give labels (class folders)",
+        )

@@ -1,0 +1,14 @@
+"""Training without labels. The index of the room; quick, standard and long are YAML alone."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ae_cls.pretrain.contract import PretrainConfig
+from ae_cls.pretrain.gradient import GradientPretraining
+from ae_cls.pretrain.loop import EpochRecord
+from ae_cls.pretrain.none import NoPretraining
+
+PretrainChoice = Annotated[NoPretraining | GradientPretraining, Field(discriminator="name")]
+
+__all__ = ["EpochRecord", "PretrainChoice", "PretrainConfig"]

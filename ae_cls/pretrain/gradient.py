@@ -1,0 +1,69 @@
+"""Pretraining by gradient descent on the autoencoder's own loss."""
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from ae_cls.autoencoder.contract import Autoencoder, Loss
+from ae_cls.compute import Compute
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.draws import Draws
+from ae_cls.pretrain.contract import PretrainConfig
+from ae_cls.pretrain.loop import EpochRecord, Group, Score, optimise
+from ae_cls.pretrain.schedule import Schedule
+
+_VALID_BATCH = 512  # images at a time
+
+
+@final
+class GradientPretraining(Schedule, PretrainConfig):
+    """What has a closed form is solved, the rest follows the gradient until the schedule ends."""
+
+    name: Literal["gradient"]
+
+    def fit(
+        self,
+        model: Autoencoder,
+        train: ImageRows,
+        valid: ImageRows,
+        *,
+        mirrored_is_same: bool,
+        seed: int,
+        compute: Compute,
+    ) -> list[EpochRecord]:
+        model.fit_closed_form(train, seed)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            return []
+
+        def loss_of_batch(images: Tensor, positions: Tensor, draws: Draws, progress: float) -> Loss:
+            return model.loss(images, draws, progress)
+
+        return optimise(
+            model,
+            stage="pretrain",
+            groups=[Group([model], rate=1.0)],
+            images=train,
+            loss_of_batch=loss_of_batch,
+            validate=lambda: validation_loss(model, valid, seed=seed, compute=compute),
+            schedule=self,
+            augment=self.augment.for_dataset(mirrored_is_same=mirrored_is_same),
+            seed=seed,
+            compute=compute,
+        )
+
+
+@torch.inference_mode()
+def validation_loss(model: Autoencoder, images: ImageRows, *, seed: int, compute: Compute) -> Score:
+    """The loss over `images` with the same corruption each time, so that epochs can be compared."""
+    model.eval()
+    sums: dict[str, float] = {}
+    for positions in torch.arange(len(images)).split(_VALID_BATCH):
+        batch = to_unit(images.take(positions), compute.device)
+        samples = torch.from_numpy(images.rows)[positions].to(compute.device)
+        with compute.autocast(allowed=model.allows_bf16):
+            loss = model.loss(batch, Draws(seed, 0, samples), progress=1.0)
+        for name, term in {"loss": loss.total, **loss.terms}.items():
+            sums[name] = sums.get(name, 0.0) + float(term) * len(positions)
+    means = {name: total / len(images) for name, total in sums.items()}
+    return Score(means["loss"], means)

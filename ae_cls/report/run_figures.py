@@ -1,0 +1,93 @@
+"""The figures of one run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.draws import Draws
+from ae_cls.encode import Encoder, LatentConfig
+from ae_cls.evaluation import Scored
+from ae_cls.prepared import Prepared
+from ae_cls.pretrain import EpochRecord
+from ae_cls.report.figures import (
+    confident_mistakes,
+    confusion_matrix,
+    latent_map,
+    loss_curves,
+    mistake_rows,
+    reconstructions,
+    render,
+)
+from ae_cls.store.files import publish
+
+_REBUILT = 12  # images
+_ON_THE_MAP = 2000  # images
+
+
+def write_pretraining(
+    folder: Path, prepared: Prepared, history: Sequence[EpochRecord], *, seed: int
+) -> None:
+    """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
+    folder.mkdir()
+    _write(folder, "reconstructions", _reconstructions(prepared, seed))
+    _write(folder, "loss_curves", loss_curves([record.as_dict() for record in history]))
+    _write(folder, "latent_map", _latent_map(prepared))
+
+
+def write_classification(folder: Path, prepared: Prepared, scored: Scored) -> None:
+    """How the classifier did on test images: confusion matrix, most confident mistakes."""
+    names = prepared.dataset.class_names
+    matrix = np.array(scored.test["confusion_matrix"], dtype=np.int64)
+    _write(folder, "confusion_matrix", confusion_matrix(matrix, names))
+    _write(folder, "confident_mistakes", _mistakes(prepared, scored))
+
+
+def _write(folder: Path, name: str, figure: Figure | None) -> None:
+    if figure is None:
+        return
+    for kind, content in render(figure).items():
+        publish(folder / f"{name}.{kind}", content)
+
+
+@torch.inference_mode()
+def _reconstructions(prepared: Prepared, seed: int) -> Figure:
+    images = prepared.images(prepared.split.valid).sample(_REBUILT)
+    model, device = prepared.model.eval(), prepared.compute.device
+    clean = to_unit(images.take(torch.arange(len(images))), device)
+    draws = Draws(seed, 0, torch.from_numpy(images.rows).to(device))
+    seen = model.corrupted(clean, draws)
+    output = model.decode(model.encode(seen))
+    inputs, corrupted, outputs = (part.float().cpu().numpy() for part in (clean, seen, output))
+    return reconstructions(inputs, corrupted, outputs, _names(prepared, images))
+
+
+def _names(prepared: Prepared, images: ImageRows) -> list[str] | None:
+    labels = prepared.dataset.labels_of(images.rows)
+    if (labels < 0).any():
+        return None
+    return [prepared.dataset.class_names[label] for label in labels]
+
+
+def _latent_map(prepared: Prepared) -> Figure | None:
+    images = prepared.images(prepared.split.valid).sample(_ON_THE_MAP)
+    encoder = Encoder(prepared.model, LatentConfig(name="latent"), prepared.compute)
+    labels = prepared.dataset.labels_of(images.rows)
+    return latent_map(encoder.features(images), labels, prepared.dataset.class_names)
+
+
+def _mistakes(prepared: Prepared, scored: Scored) -> Figure | None:
+    test = prepared.split.test
+    labels = prepared.dataset.labels_of(test)
+    predicted = scored.test_probabilities.argmax(1)
+    probability = scored.test_probabilities.max(1)
+    # Only the images that are drawn are read: the test part may be larger than memory.
+    rows = mistake_rows(labels, predicted, probability)
+    shown = prepared.images(test[rows])
+    images = to_unit(shown.take(torch.arange(len(rows))), torch.device("cpu")).numpy()
+    return confident_mistakes(
+        images, labels[rows], predicted[rows], probability[rows], prepared.dataset.class_names
+    )

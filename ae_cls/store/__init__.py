@@ -1,0 +1,1 @@
+"""The only writer: atomic files, manifests, run folders, saved models."""

@@ -1,0 +1,37 @@
+"""Real configs, composed as the command line composes them."""
+
+from functools import cache
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from ae_cls.experiment import COMMANDS, Described, Experiment, read
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def options(group: str) -> list[str]:
+    """The words of a config group."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+@cache
+def plain(command: str, *words: str) -> dict:
+    """What a command line composes to."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        composed = compose(command, overrides=list(words))
+    return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)  # pyright: ignore
+
+
+@cache
+def described(command: str, *words: str) -> Described:
+    """The validated description of a command line."""
+    return read(COMMANDS[command], plain(command, *words))
+
+
+def experiment(*words: str) -> Experiment:
+    """The validated description of `ae-cls run` with these words."""
+    found = described("run", *words)
+    assert isinstance(found, Experiment)
+    return found
