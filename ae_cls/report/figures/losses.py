@@ -1,0 +1,70 @@
+"""How training went, epoch by epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from ae_cls.report.figures.canvas import in_house_style
+
+Record = Mapping[str, Any]
+"""One line of `history.jsonl`; read: `stage`, `epoch`, `best` and `loss` of `train` and `valid`."""
+
+Curve = Float64[np.ndarray, " epochs"]
+
+WIDE_RANGE = 10
+"""From this ratio of largest to smallest loss on, the axis is logarithmic."""
+
+
+@in_house_style
+def loss_curves(history: Sequence[Record]) -> Figure | None:
+    """The loss of training and validation, one panel a stage; `None` without epochs."""
+    stages = list(dict.fromkeys(record["stage"] for record in history))
+    if not stages:
+        return None
+    figure = Figure(figsize=(4.8 * len(stages), 3.4), layout="constrained")
+    for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
+        _draw_stage(axes, [record for record in history if record["stage"] == stage])
+        axes.set_title(f"{stage}: loss after each epoch")
+    return figure
+
+
+def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
+    epochs = [record["epoch"] for record in records]
+    train, valid = _losses(records, "train"), _losses(records, "valid")
+    marker = "o" if len(epochs) <= 30 else ""
+    for name, losses in (("training", train), ("validation", valid)):
+        if np.isfinite(losses).any():
+            axes.plot(epochs, losses, marker=marker, markersize=3, label=name)
+    _mark_kept(axes, records)
+    _scale(axes, np.concatenate([train, valid]))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss, mean over images")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.legend()
+
+
+def _losses(records: Sequence[Record], part: str) -> Curve:
+    values = [(record[part] or {}).get("loss") for record in records]
+    return np.array(values, dtype=np.float64)  # None becomes NaN, which is not drawn
+
+
+def _mark_kept(axes: Axes, records: Sequence[Record]) -> None:
+    """The last epoch that was the best so far: training leaves its weights."""
+    best = [record["epoch"] for record in records if record.get("best")]
+    if best:
+        axes.axvline(best[-1], color="grey", linestyle=":", label=f"weights kept: epoch {best[-1]}")
+
+
+def _scale(axes: Axes, losses: Curve) -> None:
+    known = losses[np.isfinite(losses)]
+    if known.size and known.min() > 0 and known.max() / known.min() >= WIDE_RANGE:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        # Plain digits: powers of ten would need mathematical text, which is off.
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
