@@ -20,6 +20,9 @@ class Refusal(Exception, ABC):
         super().__init__(what)
         self.what, self.where, self.why, self.fix = what, where, why, fix
 
+    def __str__(self) -> str:
+        return self.block()
+
     def block(self) -> str:
         """The whole message as it stands on the terminal, without empty lines."""
         lines = [f"error[{self.code}] {printable(self.what)}"]

@@ -4,6 +4,7 @@
 batch: sse = pixels x mse. Losses are taken in float32, also under autocast.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,7 +15,7 @@ def mean_squared_error(
     output: Float[Tensor, "b c h w"], target: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, ""]:
     """Mean over batch, channels and pixels."""
-    return (output.float() - target).square().mean()
+    return (at_least_float32(output) - target).square().mean()
 
 
 def weighted_mean_squared_error(
@@ -23,7 +24,7 @@ def weighted_mean_squared_error(
     weight: Float[Tensor, "#b #c #h #w"],
 ) -> Float[Tensor, ""]:
     """Mean over batch, channels and pixels with a weight on each; 0 where all weights are 0."""
-    error = (output.float() - target).square()
+    error = (at_least_float32(output) - target).square()
     weight = weight.expand_as(error)
     return (weight * error).sum() / weight.sum().clamp_min(1e-12)
 
@@ -36,3 +37,8 @@ def reconstruction_loss(
     """The plain autoencoder's loss: the (weighted) mean squared error."""
     total = weighted_mean_squared_error(output, target, weight)
     return Loss(total, {"mse": mean_squared_error(output, target).detach()})
+
+
+def at_least_float32(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """What autocast left in half precision, in float32; float64 stays as it is."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -12,7 +12,11 @@ from ae_cls.autoencoder.blocks import Decoder, Trunk, map_sides, patch_side
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Loss
 from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
 from ae_cls.autoencoder.dense import pixel_count
-from ae_cls.autoencoder.losses import mean_squared_error, weighted_mean_squared_error
+from ae_cls.autoencoder.losses import (
+    at_least_float32,
+    mean_squared_error,
+    weighted_mean_squared_error,
+)
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
@@ -101,9 +105,9 @@ class Vae(Autoencoder):
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
         hidden = self.trunk(seen.images)[-1].flatten(1)
-        mean = self.to_mean(hidden).float()
-        log_variance = self.to_log_variance(hidden).float().clamp(*_LOG_VARIANCE_RANGE)
-        noise = draws.normal("vae", mean.shape[1])
+        mean = at_least_float32(self.to_mean(hidden))
+        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
+        noise = draws.normal("vae", mean.shape[1]).to(mean)
         output = self.decode(mean + (log_variance / 2).exp() * noise)
         error = weighted_mean_squared_error(output, images, seen.weight)
         sse = pixel_count(self.image_shape) * error

@@ -1,0 +1,54 @@
+"""Small networks and images for the tests of this room."""
+
+import numpy as np
+import torch
+
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.draws import Draws
+from ae_cls.experiment import Pretraining
+from ae_cls.prepared import build
+from tests.composed import described, options
+
+VARIANTS = options("autoencoder")
+CORRUPTIONS = options("autoencoder/corruption")
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 31, 30), (3, 96, 96)]
+
+
+SMALL = {
+    "conv": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
+    "vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
+    "beta_vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
+    "deep": ["autoencoder.widths=[64,32]"],
+    "pca": ["autoencoder.latent_dim=16"],
+}
+
+
+def variant(name: str, shape: tuple[int, int, int], *, seed: int = 0, words=()) -> Autoencoder:
+    return build(config(name, *SMALL.get(name, []), *words), shape, seed)
+
+
+def table(shape: tuple[int, int, int], count: int = 24) -> ImageRows:
+    """Smooth random images: neighbouring pixels agree, as in pictures."""
+    noise = torch.rand(count, *shape, generator=torch.Generator().manual_seed(1))
+    smooth = torch.nn.functional.avg_pool2d(noise, 3, stride=1, padding=1)
+    low, high = smooth.amin((1, 2, 3), True), smooth.amax((1, 2, 3), True)
+    images = ((smooth - low) / (high - low) * 255).to(torch.uint8)
+    return ImageRows(images, np.arange(count))
+
+
+def unit(images: ImageRows) -> torch.Tensor:
+    return images.images.float() / 255
+
+
+def draws(count: int, epoch: int = 0) -> Draws:
+    return Draws(3, epoch, torch.arange(count))
+
+
+def config(name: str, *words: str) -> AutoencoderConfig:
+    found = described("pretrain", f"autoencoder={name}", *words)
+    assert isinstance(found, Pretraining)
+    return found.autoencoder
+
+
+TRAINED = [name for name in VARIANTS if config(name).has_gradients]
