@@ -1,0 +1,144 @@
+"""The tables that end a command on the terminal; results, so they go to standard output."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ae_cls.errors import printable
+
+RunMetrics = Mapping[str, Any]
+"""What `metrics.json` holds; `valid`, `test` and `reconstruction` may each be absent."""
+
+
+class SweepRow(TypedDict):
+    """One job of a sweep; `metrics` is empty and `reason` says why where it is not finished."""
+
+    words: Sequence[str]
+    state: str
+    metrics: RunMetrics
+    seconds: float
+    reason: str
+
+
+def summary_table(
+    metrics: RunMetrics, seconds: Mapping[str, float], folder: Path
+) -> RenderableType:
+    """What came out of one run: accuracies, majority rate, error of the decoder, times, folder.
+
+    Args:
+        metrics: of the run.
+        seconds: of each stage, in the order to show.
+        folder: of the run; its path stands alone on the last line and is never cut.
+    """
+    table = _empty_table(titles=False)
+    table.add_column()
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    for row in (*_accuracies(metrics), *_rebuilding(metrics)):
+        table.add_row(*map(_plain, row))
+    for stage, duration in seconds.items():
+        table.add_row(_plain(stage), f"{duration:.1f} s")
+    return Group(table, _uncut(str(folder)))
+
+
+def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
+    """One line a job, in the given order; below, why each of the others is not finished.
+
+    A sweep of `pretrain` has no accuracy and shows how well images are rebuilt.
+    """
+    classified = any("test" in row["metrics"] or "valid" in row["metrics"] for row in rows)
+    titles, cells = (_ACCURACY, _accuracy_cells) if classified else (_REBUILT, _rebuilt_cells)
+    table = _empty_table(titles=True)
+    table.add_column("job", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for title in (*titles, "seconds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        duration = f"{row['seconds']:.1f}"
+        table.add_row(_job(row), _state(row), *cells(row["metrics"]), duration)
+    return Group(table, *(_why(row) for row in rows if row["reason"]))
+
+
+def print_table(renderable: RenderableType) -> None:
+    """Print to standard output, coloured only at a terminal and only without NO_COLOR.
+
+    Characters that the output's encoding lacks are escaped.
+    """
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as capture:
+        console.print(renderable, crop=False)
+    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _empty_table(*, titles: bool) -> Table:
+    # No lines: they would be noise in a pipe or an encoding without them.
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
+
+
+def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    parts = [part for part in ("valid", "test") if part in metrics]
+    for part in parts:
+        one = metrics[part]
+        interval = f"{_interval(one)} % (95 % interval)"
+        yield f"{part} accuracy", f"{_percent(one)} %", interval, f"{one['n']:,} images"
+    for part in parts[-1:]:
+        yield "majority-class rate", f"{100 * metrics[part]['majority_rate']:.1f} %"
+
+
+def _rebuilding(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    if "reconstruction" in metrics:
+        mse, psnr = _rebuilt_cells(metrics)
+        yield "reconstruction error", mse, f"mean squared (PSNR {psnr} dB)"
+
+
+_ACCURACY = ("valid %", "test %", "95 % interval")
+_REBUILT = ("MSE", "PSNR dB")
+
+
+def _accuracy_cells(metrics: RunMetrics) -> tuple[str, ...]:
+    valid, test = (_percent(metrics[part]) if part in metrics else "" for part in ("valid", "test"))
+    return valid, test, _interval(metrics["test"]) if test else ""
+
+
+def _rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
+    if "reconstruction" not in metrics:
+        return "", ""
+    mse, psnr = metrics["reconstruction"]["mse"], metrics["reconstruction"]["psnr"]
+    return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:.1f}"
+
+
+def _percent(metrics: Mapping[str, Any]) -> str:
+    return f"{100 * metrics['accuracy']:.1f}"
+
+
+def _interval(metrics: Mapping[str, Any]) -> str:
+    low, high = metrics["accuracy_ci95"]
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _job(row: SweepRow) -> Text:
+    return _plain(" ".join(row["words"]))
+
+
+def _state(row: SweepRow) -> Text:
+    return Text(row["state"], style="green" if row["state"] == "finished" else "red")
+
+
+def _why(row: SweepRow) -> Text:
+    return Text.assemble(_state(row), "  ", _job(row), ": ", _plain(row["reason"]))
+
+
+def _plain(text: str) -> Text:
+    """Text on one line that is never read as markup: words may hold brackets."""
+    return Text(" ".join(printable(text).split()))
+
+
+def _uncut(text: str) -> Text:
+    return Text(printable(text).replace("\n", "\\n"), no_wrap=True, overflow="ignore")

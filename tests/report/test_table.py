@@ -1,0 +1,159 @@
+import io
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import RenderableType
+
+from ae_cls.evaluate import Metrics, evaluate
+from ae_cls.report.table import SweepRow, print_table, summary_table, sweep_table
+
+FOLDER = Path("outputs/run/fashion_mnist-conv-svm") / ("x" * 90)
+
+
+@pytest.fixture(autouse=True)
+def _a_plain_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def metrics_of(right: int, wrong: int) -> Metrics:
+    answers = np.repeat([0, 1], [right, wrong])
+    return evaluate(np.eye(2)[answers], np.zeros(right + wrong, dtype=np.int64), ("coat", "bag"))
+
+
+def row(state: str = "finished", **changes: object) -> SweepRow:
+    metrics = {"valid": metrics_of(9, 1), "test": metrics_of(96, 4)} if state == "finished" else {}
+    ours: SweepRow = {
+        "words": ("autoencoder=vae", "head=svm"),
+        "state": state,
+        "metrics": metrics,
+        "seconds": 12.34,
+        "reason": "" if state == "finished" else "the loss is not finite",
+    }
+    return {**ours, **changes}  # pyright: ignore[reportReturnType]
+
+
+def printed(renderable: RenderableType, capsys: pytest.CaptureFixture[str]) -> str:
+    print_table(renderable)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_summary_tells_accuracies_majority_times_and_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = {
+        "valid": metrics_of(9, 1),
+        "test": metrics_of(96, 4),
+        "reconstruction": {"mse": 0.0123, "psnr": 19.1},
+    }
+    out = printed(summary_table(metrics, {"pretrain": 61.26, "classify": 0.5}, FOLDER), capsys)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines == [
+        "valid accuracy 90.0 % 59.6 to 98.2 % (95 % interval) 10 images",
+        "test accuracy 96.0 % 90.2 to 98.4 % (95 % interval) 100 images",
+        "majority-class rate 100.0 %",
+        "reconstruction error 0.0123 mean squared (PSNR 19.1 dB)",
+        "pretrain 61.3 s",
+        "classify 0.5 s",
+        str(FOLDER),
+    ]
+
+
+def test_summary_of_pretraining_has_no_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"reconstruction": {"mse": 0.0, "psnr": None}}
+    out = printed(summary_table(metrics, {}, FOLDER), capsys)
+    assert out.splitlines() == [
+        "reconstruction error  0  mean squared (PSNR infinite dB)",
+        str(FOLDER),
+    ]
+
+
+def test_majority_rate_is_that_of_test_when_there_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    halves = evaluate(np.eye(2), np.array([0, 1]), ("coat", "bag"))
+    both = printed(summary_table({"valid": metrics_of(9, 1), "test": halves}, {}, FOLDER), capsys)
+    assert re.search(r"majority-class rate +50\.0 %", both)
+    alone = printed(summary_table({"valid": metrics_of(9, 1)}, {}, FOLDER), capsys)
+    assert re.search(r"majority-class rate +100\.0 %", alone) and "test accuracy" not in alone
+
+
+def test_sweep_has_a_line_a_job_and_then_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(sweep_table([row(), row("failed"), row("skipped", reason="done before")]), capsys)
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "job state valid % test % 95 % interval seconds",
+        "autoencoder=vae head=svm finished 90.0 96.0 90.2 to 98.4 12.3",
+        "autoencoder=vae head=svm failed 12.3",
+        "autoencoder=vae head=svm skipped 12.3",
+        "failed autoencoder=vae head=svm: the loss is not finite",
+        "skipped autoencoder=vae head=svm: done before",
+    ]
+
+
+def test_a_sweep_of_pretraining_shows_the_error_of_the_decoder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rebuilt = {"reconstruction": {"mse": 0.01, "psnr": 20.0}}
+    lines = printed(sweep_table([row(metrics=rebuilt), row("failed")]), capsys).splitlines()
+    assert lines[0].split() == ["job", "state", "MSE", "PSNR", "dB", "seconds"]
+    assert lines[1].split()[3:] == ["0.01", "20.0", "12.3"]
+
+
+def test_a_sweep_fits_80_columns_and_loses_no_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "autoencoder.widths=[" + ",".join(map(str, range(100, 140))) + "]"
+    out = printed(sweep_table([row(words=(long,)), row("failed", reason="because " * 30)]), capsys)
+    assert max(map(len, out.splitlines())) <= 80
+    job = "".join(line[:30].strip().split("  ")[0] for line in out.splitlines()[1:])
+    assert long in job
+    assert out.count("because") == 30
+
+
+def test_an_empty_sweep_is_only_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(printed(sweep_table([]), capsys).splitlines()) == 1
+
+
+def test_a_pipe_gets_plain_ascii_lines_without_trailing_blanks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for table in (
+        sweep_table([row(), row("failed")]),
+        summary_table({}, {"pretrain": 1.0}, FOLDER),
+    ):
+        out = printed(table, capsys)
+        assert out.isascii() and "\x1b" not in out
+        assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_colour_comes_with_a_terminal_and_goes_with_no_color(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31mfailed" in printed(sweep_table([row("failed")]), capsys)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", printed(sweep_table([row("failed")]), capsys))
+
+
+def test_words_are_neither_markup_nor_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [row("failed", words=("a=[red]",), reason="[bold]\x1b[31m\nboom")]
+    out = printed(sweep_table(rows), capsys)
+    assert "failed  a=[red]: [bold]\\x1b[31m boom" in out
+
+
+@pytest.mark.parametrize("name", ["日本", "naïve", "udc\udcff"])
+def test_a_name_that_the_encoding_lacks_is_escaped(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    print_table(summary_table({}, {}, Path(name)))
+    sys.stdout.flush()
+    assert raw.getvalue() == name.encode("ascii", "backslashreplace") + b"\n"
