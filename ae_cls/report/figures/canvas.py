@@ -33,7 +33,7 @@ STYLE = [
 in_house_style = matplotlib.style.context(STYLE)
 """Decorates each function that makes or draws a figure; what was set before comes back after."""
 
-THUMBNAIL_DPI = 48
+THUMBNAIL_DPI = 48.0
 """Of figures that hold many photographs, which a larger scale would make an SVG of megabytes."""
 
 SMALL_IMAGE = 64

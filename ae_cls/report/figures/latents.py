@@ -41,7 +41,9 @@ def latent_map(features: Features, labels: Labels, class_names: Sequence[str]) -
     if len(features) < 2:
         return None
     drawn = _sample(len(features))
-    method, axis, plane = _to_plane(features[drawn])
+    # One thread: on a shared machine two were 7 times slower (43 s against 6 s for 2,000 rows).
+    with threadpool_limits(1):
+        method, axis, plane = _to_plane(features[drawn])
     figure = Figure(figsize=(5.4, 5.0))
     axes = figure.subplots()
     _draw_points(axes, plane, labels[drawn], len(class_names))
@@ -71,9 +73,7 @@ def _to_plane(features: Features) -> tuple[str, str, Plane]:
     # Principal components as the start, not noise, keep the large-scale order of the groups (Kobak
     # & Linderman 2021).
     tsne = TSNE(init="pca", perplexity=30, max_iter=ITERATIONS, random_state=0)
-    # One thread: on a shared machine two were 7 times slower (43 s against 6 s for 2,000 rows).
-    with threadpool_limits(1):
-        return "t-SNE", "t-SNE axis (no unit)", tsne.fit_transform(components)
+    return "t-SNE", "t-SNE axis (no unit)", tsne.fit_transform(components)
 
 
 def _principal_components(features: Features) -> Float[np.ndarray, "n p"]:

@@ -45,7 +45,8 @@ def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss, mean over images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend()
+    if axes.lines:
+        axes.legend()
 
 
 def _losses(records: Sequence[Record], part: str) -> Curve:

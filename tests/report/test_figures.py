@@ -1,0 +1,309 @@
+import xml.etree.ElementTree
+from functools import cache
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import rc_context, rcParams
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from ae_cls.report.figures import (
+    confident_mistakes,
+    confusion_matrix,
+    latent_map,
+    loss_curves,
+    mistake_rows,
+    reconstructions,
+    render,
+)
+from ae_cls.report.figures.canvas import shortened
+from ae_cls.report.figures.latents import class_colours
+
+SHAPES = [(1, 8, 8), (3, 32, 32), (3, 96, 160)]
+CLASSES = [1, 2, 10, 100]
+STRANGE = ("$x_1$", "<script>alert(1)</script>", "_hidden", "é\x1b[31m\n", "日本", "${", "--", "")
+
+
+def images(count: int, shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(size=(count, *shape)).astype(np.float32)
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(f"class number {index}" for index in range(count))
+
+
+def rebuilt(shape: tuple[int, int, int] = (1, 8, 8), count: int = 4) -> Figure:
+    clean = images(count, shape)
+    return reconstructions(clean, clean * 0.5, images(count, shape, 1), None)
+
+
+def confused(class_names: tuple[str, ...]) -> Figure:
+    matrix = np.random.default_rng(0).poisson(2, (len(class_names),) * 2)
+    return confusion_matrix(matrix.astype(np.int64), class_names)
+
+
+def mapped(class_names: tuple[str, ...], count: int = 50) -> Figure:
+    labels = np.arange(count) % (len(class_names) + 1) - 1
+    figure = latent_map(images(count, (1, 4, 4)).reshape(count, 16), labels, class_names)
+    assert figure is not None
+    return figure
+
+
+def mistaken(
+    class_names: tuple[str, ...], shape: tuple[int, int, int] = (1, 8, 8), count: int = 8
+) -> Figure:
+    labels = np.arange(count) % len(class_names)
+    predicted = (labels + 1) % len(class_names)
+    figure = confident_mistakes(
+        images(count, shape), labels, predicted, np.linspace(0.4, 0.99, count), class_names
+    )
+    assert figure is not None
+    return figure
+
+
+def trained(losses: list[float], stage: str = "pretrain") -> list[dict[str, object]]:
+    return [
+        {
+            "stage": stage,
+            "epoch": epoch,
+            "train": {"loss": loss, "mse": 1.0},
+            "valid": {"loss": loss * 1.1},
+            "best": loss == min(losses[:epoch]),
+        }
+        for epoch, loss in enumerate(losses, start=1)
+    ]
+
+
+def drawn(history: list[dict[str, object]]) -> Figure:
+    figure = loss_curves(history)
+    assert figure is not None
+    return figure
+
+
+def texts(figure: Figure) -> list[str]:
+    figure.draw_without_rendering()  # ticks get their text when they are drawn
+    return [text.get_text() for text in figure.findobj(lambda one: hasattr(one, "get_text"))]  # pyright: ignore
+
+
+ALL = {
+    "reconstructions": rebuilt,
+    "confusion matrix": lambda: confused(names(10)),
+    "latent map": lambda: mapped(names(10)),
+    "t-SNE": lambda: mapped(names(10), 60),
+    "mistakes": lambda: mistaken(names(10)),
+    "loss curves": lambda: drawn(trained([1.0, 0.1, 0.01]) + trained([2.0, 1.9], "finetune")),
+}
+
+
+@cache
+def first_time(name: str) -> dict[str, bytes]:
+    return render(ALL[name]())
+
+
+def assert_is_a_small_picture(files: dict[str, bytes]) -> None:
+    assert set(files) == {"png", "svg"}
+    with Image.open(BytesIO(files["png"])) as picture:
+        picture.load()
+        assert min(picture.size) > 100
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 2
+    assert xml.etree.ElementTree.fromstring(files["svg"]).tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(files["svg"]) < 500_000
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_figure_is_the_same_bytes_each_time_and_holds_no_date(name: str) -> None:
+    files = first_time(name)
+    assert_is_a_small_picture(files)
+    assert render(ALL[name]()) == files
+    assert b"<dc:date>" not in files["svg"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_figure_neither_reads_nor_changes_the_settings_of_the_user(name: str) -> None:
+    with rc_context({"font.size": 20.0, "lines.linewidth": 9.0, "svg.fonttype": "none"}):
+        assert render(ALL[name]()) == first_time(name)
+        assert (rcParams["font.size"], rcParams["svg.fonttype"]) == (20.0, "none")
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [*product([confused, mapped], CLASSES), *product([mistaken], CLASSES[1:])],
+)
+def test_a_figure_takes_any_number_of_classes(make, count: int) -> None:
+    assert_is_a_small_picture(render(make(names(count))))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("make", [rebuilt, lambda shape: mistaken(names(3), shape)])
+def test_a_figure_takes_grey_and_colour_small_and_large_images(make, shape) -> None:
+    assert_is_a_small_picture(render(make(shape)))
+
+
+@pytest.mark.parametrize("make", [confused, mapped, mistaken])
+def test_strange_class_names_are_drawn_as_they_are_and_never_run(make) -> None:
+    figure = make(STRANGE)
+    assert any("$x_1$" in text for text in texts(figure))
+    svg = render(figure)["svg"]
+    assert b"<script" not in svg
+    xml.etree.ElementTree.fromstring(svg)
+
+
+def test_images_outside_0_to_1_or_not_finite_are_still_drawn() -> None:
+    clean = images(3, (3, 8, 8))
+    output = clean * 9 - 4
+    output[0, 0, 0, 0] = np.nan
+    assert_is_a_small_picture(render(reconstructions(clean, clean, output, None)))
+
+
+def test_reconstructions_name_rows_classes_and_errors() -> None:
+    clean = np.zeros((2, 1, 8, 8), dtype=np.float32)
+    figure = reconstructions(clean, clean + 0.5, clean + 0.1, ["coat", "bag"])
+    found = texts(figure)
+    assert {"input", "corrupted\ninput", "output", "coat", "bag", "MSE 0.0100", "0.0100"} <= {
+        *found
+    }
+    assert len(figure.axes) == 6
+
+
+def test_reconstructions_leave_out_a_corrupted_row_that_equals_the_input() -> None:
+    clean = images(2, (1, 8, 8))
+    assert len(reconstructions(clean, clean.copy(), clean, None).axes) == 4
+
+
+def test_reconstructions_show_a_dozen_of_many() -> None:
+    assert len(rebuilt(count=40).axes) == 3 * 12
+
+
+def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:
+    figure = drawn(trained([3.0, 1.0, 2.0]) + trained([1.0, 0.9], "finetune"))
+    found = texts(figure)
+    assert {"pretrain: loss after each epoch", "finetune: loss after each epoch"} <= {*found}
+    assert {"weights kept: epoch 2", "training", "validation", "epoch"} <= {*found}
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [([1.0, 0.05], "log"), ([1.0, 0.5], "linear"), ([1.0, 0.0], "linear"), ([5.0, -9.0], "linear")],
+)
+def test_a_wide_range_of_losses_is_drawn_on_a_logarithmic_axis(
+    losses: list[float], scale: str
+) -> None:
+    assert drawn(trained(losses)).axes[0].get_yscale() == scale
+
+
+def test_ticks_of_a_logarithmic_axis_are_plain_digits() -> None:
+    found = texts(drawn(trained([1.0, 0.05, 0.001])))
+    assert "0.01" in found and not any("$" in text or "{" in text for text in found)
+
+
+def test_a_history_without_epochs_has_no_figure_and_one_epoch_has_one() -> None:
+    assert loss_curves([]) is None
+    assert_is_a_small_picture(render(drawn(trained([1.0]))))
+
+
+def test_a_stage_without_validation_is_drawn() -> None:
+    history = [{"stage": "pretrain", "epoch": 1, "train": {"loss": None}, "valid": None}]
+    assert "validation" not in texts(drawn(history))
+
+
+def test_a_confusion_matrix_writes_counts_and_accuracy() -> None:
+    found = texts(confusion_matrix(np.array([[1230, 70], [0, 0]]), ("coat", "bag")))
+    assert {"1230", "70", "0", "coat", "bag", "true class", "predicted class"} <= {*found}
+    assert "Confusion matrix\n94.6 % of 1,300 images are right" in found
+
+
+def test_a_large_confusion_matrix_has_no_numbers_and_fewer_names() -> None:
+    figure = confused(names(100))
+    assert not figure.axes[0].texts
+    assert len(figure.axes[0].get_xticks()) == 20
+    assert len(confused(names(20)).axes[0].texts) == 400
+
+
+def test_mistakes_are_the_surest_wrong_answers_in_order() -> None:
+    labels, predicted = np.array([0, 1, -1, 1, 1]), np.array([1, 0, 0, 1, 0])
+    rows = mistake_rows(labels, predicted, np.array([0.6, 0.9, 1.0, 0.99, 0.6]))
+    assert rows.tolist() == [1, 0, 4]
+
+
+def test_mistakes_name_both_classes_and_the_probability() -> None:
+    figure = confident_mistakes(
+        images(2, (1, 8, 8)), np.array([0, 1]), np.array([1, 1]), np.array([0.974, 1.0]), ("a", "b")
+    )
+    assert figure is not None and "a →\nb  97 %" in texts(figure)
+
+
+def test_at_most_24_mistakes_are_shown_and_none_give_no_figure() -> None:
+    assert len(mistaken(names(2), count=30).axes) == 24
+    right = np.array([0, 1])
+    assert confident_mistakes(images(2, (1, 8, 8)), right, right, np.ones(2), names(2)) is None
+
+
+def test_a_map_tells_how_and_of_how_many_images_it_was_made() -> None:
+    pixels, labels = load_digits(return_X_y=True)
+    features = pixels.astype(np.float32)
+    figure = latent_map(features[:100], labels[:100], names(10))
+    assert figure is not None and "Features of 100 images: t-SNE" in texts(figure)
+    figure = latent_map(features[:59], labels[:59], names(10))
+    assert figure is not None and "Features of 59 images: principal components" in texts(figure)
+
+
+def test_a_map_of_many_images_draws_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ae_cls.report.figures.latents.MOST_ROWS", 40)
+    figure = mapped(names(3), 1234)
+    assert "Features of 40 of 1,234 images: principal components" in texts(figure)
+    points = np.asarray(figure.axes[0].collections[0].get_offsets())
+    assert points.shape == (40, 2)
+
+
+def test_a_map_keeps_classes_apart_that_are_apart() -> None:
+    draws = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    features = (np.eye(3)[labels] * 50 + draws.normal(size=(90, 3))).astype(np.float32)
+    figure = latent_map(features, labels, names(3))
+    assert figure is not None
+    points = np.asarray(figure.axes[0].collections[0].get_offsets())
+    centres = np.stack([points[labels == one].mean(axis=0) for one in range(3)])
+    nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == labels).all()
+
+
+def test_a_map_of_dead_or_single_number_codes_is_drawn() -> None:
+    labels = np.arange(80) % 2
+    for features in (np.ones((80, 5)), np.ones((2, 5)), images(80, (1, 1, 1)).reshape(80, 1)):
+        figure = latent_map(features.astype(np.float32), labels[: len(features)], names(2))
+        assert figure is not None
+        assert_is_a_small_picture(render(figure))
+
+
+def test_fewer_than_two_rows_have_no_map() -> None:
+    assert latent_map(np.ones((1, 3), dtype=np.float32), np.zeros(1, dtype=int), names(1)) is None
+
+
+@pytest.mark.parametrize("count", CLASSES)
+def test_each_class_has_its_own_colour(count: int) -> None:
+    colours = class_colours(count)
+    assert len({tuple(round(255 * part) for part in colour) for colour in colours}) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "expected"),
+    [
+        ("coat", 4, "coat"),
+        ("overcoat 12", 9, "overco…12"),
+        ("a\nb\x1b", 20, "a\\nb\\x1b"),
+        ("日本", 20, "□□"),
+    ],
+)
+def test_names_are_shortened_and_hold_only_glyphs_of_the_font(
+    text: str, length: int, expected: str
+) -> None:
+    assert shortened(text, length) == expected
+
+
+def test_figures_do_not_import_the_stateful_interface() -> None:
+    files = Path(__file__).parents[2].glob("ae_cls/report/**/*.py")
+    assert not [file for file in files if "pyplot" in file.read_text(encoding="utf-8")]
