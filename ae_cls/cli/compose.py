@@ -1,0 +1,112 @@
+"""Handing words to Hydra, and what comes back: plain values, or its complaints as ours."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.main import main as hydra_main
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ae_cls.cli import configs
+from ae_cls.cli.words import did_you_mean
+from ae_cls.errors import UsageError
+
+VERSION_BASE = "1.3"
+
+Task = Callable[[DictConfig], object]
+
+
+def hand_to_hydra(command: str, words: Sequence[str], task: Task) -> None:
+    """Let Hydra compose the words and call `task`, once or once a job.
+
+    Raises:
+        UsageError: the words cannot be composed.
+    """
+    # Hydra then raises its errors instead of printing them and ending with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    typed, sys.argv = sys.argv, ["ae-cls", *words]
+    folder = str(configs.config_folder())
+    try:
+        hydra_main(config_path=folder, config_name=command, version_base=VERSION_BASE)(task)()
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise _as_usage_error(error, command) from error
+    finally:
+        sys.argv = typed
+
+
+def plain_values(config: DictConfig, command: str) -> dict[str, Any]:
+    """The composed config without anything of Hydra.
+
+    Raises:
+        UsageError: a value that only the user knows is missing, or an interpolation leads nowhere.
+    """
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise UsageError(
+            f"{', '.join(missing)} must be given",
+            fix=f"ae-cls {command} " + " ".join(f"{key}=..." for key in missing),
+        )
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise _as_usage_error(error, command) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _as_usage_error(error: Exception, command: str) -> UsageError:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        return _wrong_option(error.missing_cfg_file, error.options)
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error)
+    text = str(error)
+    if found := re.match(r"Could not override '([^']+)'", text):
+        return _not_chosen(found.group(1), command)
+    if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", text):
+        return _several_values(found.group(1).lstrip("+"), command)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return UsageError("the words do not make a config", why="\n".join(lines[:4]))
+
+
+def _wrong_option(missing: str, known: Sequence[str]) -> UsageError:
+    group, _, option = missing.rpartition("/")
+    near = did_you_mean(option, known)
+    options = ", ".join(sorted(known))
+    return UsageError(
+        f"{group}={option}: there is no such option",
+        fix=f"{near}\n{options}" if near else options,
+    )
+
+
+def _several_values(word: str, command: str) -> UsageError:
+    key, _, value = word.partition("=")
+    fix = f"a sweep over them: ae-cls {command} -m {word}"
+    if not configs.is_group(key, [configs.config_folder()]):
+        fix += f"\none list: '{key}=[{value}]'; one text: '{key}=\"{value}\"'"
+    return UsageError(f"{word} names several values", fix=fix)
+
+
+def _unreadable(error: OverrideParseException) -> UsageError:
+    word = error.override.lstrip("+")
+    key, _, value = word.partition("=")
+    return UsageError(
+        f"{word} cannot be read", why=error.message.splitlines()[0],
+        fix=f"quotes inside the word: '{key}=\"{value}\"'",
+    )  # fmt: skip
+
+
+def _not_chosen(group: str, command: str) -> UsageError:
+    own = configs.groups_of(command)
+    if "/" in group:
+        outer = group.rpartition("/")[0]
+        return UsageError(
+            f"{group} cannot be chosen here", why=f"the chosen {outer} has nothing of that kind"
+        )
+    return UsageError(
+        f"{command} chooses no {group}", why=f"its groups are {', '.join(own)}",
+        fix=f"ae-cls {command} --help",
+    )  # fmt: skip

@@ -1,0 +1,44 @@
+"""`run`, `pretrain` and `classify`: the commands whose words Hydra composes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ae_cls.cli import configs
+from ae_cls.cli.words import hydra_words, sort_words
+from ae_cls.errors import UsageError
+
+
+def run_composed(command: str, words: Sequence[str]) -> int:
+    """Carry out a command; the exit code, unless a job alone ends the process with its own."""
+    sorted_words = sort_words(words)
+    if "--help" in sorted_words.flags:
+        from ae_cls.cli.help import help_of
+
+        print(help_of(command))
+        return 0
+    for folder in sorted_words.config_folders[1:]:
+        _refuse_same_names(folder)
+    if "--multirun" in sorted_words.flags:
+        from ae_cls.cli.sweep import sweep  # here and below: Hydra takes 0.2 s to import
+
+        return sweep(command, sorted_words)
+    from ae_cls.cli.compose import hand_to_hydra
+    from ae_cls.cli.job import job
+
+    hand_to_hydra(command, [*sorted_words.flag_words(), *hydra_words(sorted_words)], job)
+    return 0
+
+
+def _refuse_same_names(folder: Path) -> None:
+    """An option of the user must not be mistaken for one of ours."""
+    if not folder.is_dir():
+        raise UsageError("there is no such folder", where=f"--config-dir {folder}")
+    ours = configs.config_folder()
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        if (ours / name).is_file():
+            raise UsageError(
+                f"{name} is the name of an option of ae-cls",
+                where=str(path),
+                fix="another file name",
+            )

@@ -1,0 +1,63 @@
+"""How a command ends: one block on stderr for an error, and an exit code for scripts."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+from ae_cls.errors import Refusal, printable
+
+BUG, IN_PART, INTERRUPTED, NO_READER, TERMINATED = 1, 8, 130, 141, 143
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of `work`, after saying on stderr what went wrong."""
+    try:
+        code = work()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except Refusal as refusal:
+        complain(refusal.block())
+        return refusal.code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_stdout()
+        return NO_READER
+    except Exception as error:
+        complain(bug_block(error))
+        return BUG
+
+
+def complain(text: str) -> None:
+    """Print on stderr, where there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def bug_block(error: Exception) -> str:
+    """What is said of an error of ours. The run folder, which has the log, stands in its notes."""
+    folders = getattr(error, "__notes__", [])
+    what = printable(f"{type(error).__name__}: {error}")
+    head = f"error[{BUG}] {what}\n  why    this is a bug of ae-cls"
+    if folders:
+        return f"{head}; the traceback is in {printable(folders[0])}/run.log"
+    return "\n".join([head, *traceback.format_exception(error)]).rstrip()
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the process like an exit: `finally` is carried out, the code is 143."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
+
+
+def _drop_stdout() -> None:
+    # Python flushes stdout once more at its end, and would complain about the pipe again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
