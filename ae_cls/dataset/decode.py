@@ -1,12 +1,15 @@
 """An image file brought to one size and channel count: one decoder for training and predicting."""
 
 import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ae_cls.errors import DataError
 
@@ -56,7 +59,7 @@ def decode(
     """
     try:
         _refuse_special(path)
-        with Image.open(path, formats=_FORMATS) as image:
+        with quiet(), Image.open(path, formats=_FORMATS) as image:
             _refuse_huge(image)
             upright = _upright(image, 2 * max(height, width))
             picture = _fitted(
@@ -67,10 +70,28 @@ def decode(
         raise DataError(
             f"{path.name} cannot be decoded",
             where=str(path),
-            why=str(error) or type(error).__name__,
+            why=_reason(error),
             fix="replace the file or take it away",
         ) from error
     return np.asarray(picture).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # Pillow says no more than the path
+        return f"it is no image in any of the formats {', '.join(_FORMATS)}"
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Pillow's warnings: what is wrong is an error here, and the rest does not matter.
+
+    Python keeps one list of filters for all threads, so whoever decodes in several also holds this
+    around them; then it does not matter which thread puts the list back first.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _refuse_special(path: Path) -> None:

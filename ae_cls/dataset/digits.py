@@ -1,6 +1,6 @@
 """Digits: 1797 handwritten digits of 8x8 pixels that come with scikit-learn."""
 
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import numpy as np
 from pydantic import model_validator
@@ -16,7 +16,7 @@ class DigitsConfig(DatasetConfig):
     name: Literal["digits"]
 
     @model_validator(mode="after")
-    def _nothing_to_find_or_fetch(self) -> Self:
+    def _nothing_to_find_or_fetch(self) -> "DigitsConfig":
         if self.root is not None or self.download:
             raise ValueError("root and download have no effect: digits comes with scikit-learn")
         return self

@@ -1,6 +1,6 @@
 """Which training rows show their label: draws that nest, so that budgets can be compared."""
 
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ class LabelsConfig(Settings):
     draw: int | None = Field(ge=0, lt=2**32, description="seed of the draw; null: the run's seed")
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Self:
+    def _one_budget(self) -> "LabelsConfig":
         given = [self.per_class, self.fraction, self.count]
         if sum(value is not None for value in given) > 1:
             raise ValueError("give per_class, fraction or count, not two of them")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class FolderConfig(DatasetConfig):
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
 
     @model_validator(mode="after")
-    def _root_is_given(self) -> Self:
+    def _root_is_given(self) -> "FolderConfig":
         if not self.root:
             raise ValueError("root: say which folder, for example dataset.root=photos")
         if self.download:

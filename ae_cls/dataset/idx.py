@@ -8,8 +8,8 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -59,12 +59,12 @@ def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:
 def _read_idx(path: Path) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read_numbers(path, cast(IO[bytes], file))
+            return _read_numbers(path, file)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise _damaged(path, str(error)) from error
 
 
-def _read_numbers(path: Path, file: IO[bytes]) -> np.ndarray:
+def _read_numbers(path: Path, file: BufferedIOBase) -> np.ndarray:
     zero, kind, dimensions = struct.unpack(">HBB", file.read(4))
     if zero != 0 or kind not in _TYPES or not 1 <= dimensions <= 3:
         raise _damaged(path, "it does not begin like an idx file of bytes or 32-bit integers")

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ae_cls.dataset import cache
 from ae_cls.dataset.cache import CachedImages, Decoded
-from ae_cls.dataset.decode import FORMAT, Fit, decode
+from ae_cls.dataset.decode import FORMAT, Fit, decode, quiet
 from ae_cls.errors import DataError
 
 _BLOCK = 1024  # images in flight: bounds the memory of those that wait to be written
@@ -41,7 +41,7 @@ def decode_all(files: list[Path], frame: Frame) -> CachedImages:
         DataError: a file changed while it was read.
         StorageError: the cache cannot be written.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = list(pool.map(_digest, files))
         # Another Pillow may decode to other bytes.
         told = [FORMAT, PIL.__version__, asdict(frame), digests]

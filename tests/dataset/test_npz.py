@@ -1,0 +1,192 @@
+"""Arrays that people save, and those that must not be believed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.errors import DataError
+from tests.dataset.chosen import chosen
+from tests.dataset.written import labels_of, pictures
+
+GREY, COLOUR, LABELS = pictures(12, 9, 8), pictures(12, 3, 9, 8), labels_of(12, 3)
+
+
+def save(folder: Path, **arrays: np.ndarray) -> Path:
+    np.savez(folder / "own.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    return folder / "own.npz"
+
+
+def load(path: Path, **changes: object) -> Dataset:
+    return chosen("npz", root=str(path), **changes).load()
+
+
+def refusal(path: Path, **changes: object) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path, **changes)
+    return caught.value.block()
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (GREY, GREY[:, None]),
+        (GREY[..., None], GREY[:, None]),
+        (GREY[:, None], GREY[:, None]),
+        (COLOUR, COLOUR),
+        (COLOUR.transpose(0, 2, 3, 1), COLOUR),
+        (COLOUR.astype(np.float32) / 255, COLOUR),
+        (COLOUR.astype(np.float64) / 255, COLOUR),
+    ],
+)
+def test_shapes_and_types_of_images(
+    images: np.ndarray, expected: np.ndarray, tmp_path: Path
+) -> None:
+    dataset = load(save(tmp_path, images=images, labels=LABELS))
+    assert np.array_equal(dataset.images.numpy(), expected)
+    assert len(dataset.train) == 12
+    assert dataset.class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("valid", ["val", "valid"])
+def test_the_layout_of_medmnist(valid: str, tmp_path: Path) -> None:
+    arrays = {}
+    for part, rows in (("train", slice(0, 6)), (valid, slice(6, 9)), ("test", slice(9, 12))):
+        arrays[f"{part}_images"] = GREY[rows]
+        arrays[f"{part}_labels"] = LABELS[rows, None].astype(np.uint8)
+    dataset = load(save(tmp_path, **arrays))
+    assert [len(dataset.train), len(dataset.valid), len(dataset.test)] == [6, 3, 3]
+    assert np.array_equal(dataset.labels.numpy(), LABELS)
+    assert np.array_equal(dataset.images.numpy()[:, 0], GREY)
+
+
+def test_images_without_labels_are_for_pretraining(tmp_path: Path) -> None:
+    labels = LABELS.copy()
+    labels[[2, 5]] = NO_LABEL
+    path = save(tmp_path, images=GREY, labels=labels, unlabelled_images=GREY[:4])
+    dataset = load(path)
+    assert len(dataset.train) == 10
+    assert (dataset.labels_of(dataset.train) == labels[labels != NO_LABEL]).all()
+    found = dataset.images.numpy()[dataset.unlabelled, 0]
+    assert np.array_equal(found, np.concatenate([GREY[[2, 5]], GREY[:4]]))
+
+
+def test_names_come_from_the_config_then_the_file(tmp_path: Path) -> None:
+    path = save(tmp_path, images=GREY, labels=LABELS, class_names=np.array(["a", "b", "c"]))
+    assert load(path).class_names == ("a", "b", "c")
+    assert load(path, class_names=["x", "y", "z"]).class_names == ("x", "y", "z")
+
+
+def nan_at_seven() -> np.ndarray:
+    values = GREY / 255
+    values[7, 2, 1] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"images": nan_at_seven(), "labels": LABELS}, "index 7 holds nan"),
+        ({"images": np.full((12, 9, 8), np.inf), "labels": LABELS}, "index 0 holds inf"),
+        ({"images": GREY.astype(float), "labels": LABELS}, "outside 0..1"),
+        ({"images": GREY.astype(np.int64), "labels": LABELS}, "int64"),
+        ({"images": GREY > 9, "labels": LABELS}, "bool"),
+        ({"images": pictures(12, 5, 9, 8), "labels": LABELS}, "(12, 5, 9, 8)"),
+        ({"images": GREY[:0], "labels": LABELS[:0]}, "(0, 9, 8)"),
+        ({"images": GREY, "labels": LABELS[:-1]}, "11 labels for 12"),
+        ({"images": GREY, "labels": LABELS - 2}, "index 0 holds -2"),
+        ({"images": GREY, "labels": LABELS.astype(float)}, "float64"),
+        ({"images": GREY, "labels": np.eye(12, 3, dtype=int)}, "(12, 3)"),
+        ({"images": GREY}, "labels is missing"),
+        ({"pictures": GREY, "labels": LABELS}, "pictures"),
+        ({"images": GREY, "train_images": GREY, "labels": LABELS}, "train_images"),
+        (
+            {"images": GREY, "labels": LABELS, "class_names": np.array(["a", "b"])},
+            "index 2 holds 2",
+        ),
+        ({"images": GREY, "labels": LABELS, "class_names": np.arange(3)}, "class_names"),
+        (
+            {
+                "images": GREY,
+                "labels": LABELS,
+                "test_images": GREY[:1],
+                "test_labels": LABELS[:1] + 9,
+            },
+            "label 9",
+        ),
+        (
+            {
+                "images": GREY,
+                "labels": LABELS,
+                "test_images": GREY[:1],
+                "test_labels": LABELS[:1] - 1,
+            },
+            "index 0 has no label",
+        ),
+        (
+            {"images": GREY, "labels": LABELS, "test_images": COLOUR, "test_labels": LABELS},
+            "(3, 9, 8)",
+        ),
+        ({"images": GREY, "labels": LABELS, "unlabelled_images": COLOUR}, "(3, 9, 8)"),
+    ],
+)
+def test_wrong_arrays_are_named_with_the_index(
+    arrays: dict[str, np.ndarray], why: str, tmp_path: Path
+) -> None:
+    block = refusal(save(tmp_path, **arrays))
+    assert block.startswith("error[3]")
+    assert why in block
+
+
+class _Canary:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "class_names", "other"])
+def test_objects_are_refused_and_never_built(name: str, tmp_path: Path) -> None:
+    arrays = {"images": GREY, "labels": LABELS}
+    arrays[name] = np.array([_Canary(tmp_path / "canary")] * 12, dtype=object)
+    assert name in refusal(save(tmp_path, **arrays))
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 99, b"\x80\x04."])
+def test_what_is_no_npz_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "own.npz").write_bytes(content)
+    assert "the directory of own.npz" in refusal(tmp_path / "own.npz")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path / "gone.npz") in refusal(tmp_path / "gone.npz")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_damaged_file_is_refused(share: float, tmp_path: Path) -> None:
+    path = save(tmp_path, images=GREY, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    place = int(len(content) * share)
+    content[place : place + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    assert str(path) in refusal(path)
+
+
+def test_damage_in_the_directory_of_the_file_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, images=GREY, labels=LABELS)
+    content = path.read_bytes()
+    for place in range(len(content) - 160, len(content), 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            load(path)
+        except DataError:
+            continue
+
+
+def test_mirrors_are_as_the_user_says(tmp_path: Path) -> None:
+    path = save(tmp_path, images=GREY, labels=LABELS)
+    assert load(path, mirrored_is_same=True).mirrored_is_same
+    assert not load(path).mirrored_is_same
