@@ -32,15 +32,17 @@ def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
     path = folder / NAME
     try:
         manifest = json.loads(path.read_bytes())
-        version, files = manifest["format"], manifest["files"]
-        assert isinstance(files, dict)
-        assert all({"size", "sha256"} <= dict(entry).keys() for entry in files.values())
+        version = manifest["format"]
+        files = {
+            name: {"size": facts["size"], "sha256": facts["sha256"]}
+            for name, facts in manifest["files"].items()
+        }
     except OSError as error:
         raise ModelFileError(
             "there is no saved model here", where=str(path), why=error.strerror or "",
             fix="give the folder of a finished run, or its model/ folder",
         ) from error  # fmt: skip
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError("this is not a manifest of ae-cls", where=str(path)) from error
     if version != FORMAT:
         raise ModelFileError(

@@ -1,0 +1,95 @@
+"""Features of every option in configs/encode, on every kind of encoder."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as functional
+
+from ae_cls.compute import Compute
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.encode import EncodeConfig, Encoder
+from ae_cls.encode.multiscale import signed_square_root
+from ae_cls.encode.pooling import averages, pool
+from ae_cls.experiment import Classification
+from tests.autoencoder.variants import VARIANTS, table, unit, variant
+from tests.composed import described, options
+
+WAYS = options("encode")
+CPU = Compute(torch.device("cpu"), "fp32")
+
+
+def way(name: str) -> EncodeConfig:
+    found = described("classify", "encoder=somewhere", f"encode={name}")
+    assert isinstance(found, Classification)
+    return found.encode
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("autoencoder", VARIANTS)
+def test_features_are_one_row_an_image_and_the_same_each_time(autoencoder, name, shape):
+    encoder = Encoder(variant(autoencoder, shape), way(name), CPU)
+    images = table(shape, 6)
+    features = encoder.features(images)
+    assert features.shape[0] == 6
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert np.array_equal(features, encoder.features(images))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_features_of_a_row_do_not_depend_on_its_neighbours(name):
+    encoder = Encoder(variant("conv", (1, 28, 28)), way(name), CPU)
+    images = table((1, 28, 28), 6)
+    alone = encoder.features(ImageRows(images.images, np.array([4])))
+    assert alone[0] == pytest.approx(encoder.features(images)[4], abs=1e-5)
+
+
+def test_encoding_leaves_weights_and_buffers_as_they_were():
+    model = variant("conv", (1, 28, 28)).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    Encoder(model, way("multiscale"), CPU).features(table((1, 28, 28)))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_latent_features_are_the_code():
+    model, images = variant("conv", (1, 28, 28)).eval(), table((1, 28, 28), 4)
+    features = Encoder(model, way("latent"), CPU).features(images)
+    assert features == pytest.approx(model.encode(unit(images)).detach().numpy(), abs=1e-6)
+
+
+def test_multiscale_reads_every_stage():
+    model = variant("conv", (1, 28, 28))  # widths 16, 32
+    features = Encoder(model, way("multiscale"), CPU).features(table((1, 28, 28), 2))
+    assert features.shape[1] == (16 + 32) * (9 + 2)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7, 14])
+@pytest.mark.parametrize("grid", [1, 2, 3])
+def test_pooling_gives_the_numbers_of_adaptive_average_pooling(side, grid):
+    maps = torch.rand(2, 3, side, side + 1)
+    cells = (min(grid, side), min(grid, side + 1))
+    expected = functional.adaptive_avg_pool2d(maps, cells).flatten(1)
+    torch.testing.assert_close(pool(maps, grid), expected)
+
+
+def test_each_cell_is_a_mean():
+    assert averages(7, 3).sum(1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_the_signed_square_root_keeps_signs_and_has_a_finite_slope_at_0():
+    values = torch.tensor([-4.0, 0.0, 9.0], requires_grad=True)
+    roots = signed_square_root(values)
+    assert roots.tolist() == pytest.approx([-2, 0, 3], abs=1e-3)
+    roots.sum().backward()
+    assert torch.isfinite(values.grad).all()
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_features_have_gradients_for_fine_tuning(name):
+    model, images = variant("conv", (1, 28, 28)), unit(table((1, 28, 28), 4))
+    way(name).features(model, images).square().sum().backward()
+    first_layer = next(model.encoder_layers()[0].parameters())
+    assert first_layer.grad is not None
+    assert torch.isfinite(first_layer.grad).all()
+    assert first_layer.grad.abs().sum() > 0

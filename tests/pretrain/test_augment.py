@@ -1,0 +1,81 @@
+"""Augmentation: per image, in place, and nothing where nothing is asked."""
+
+import pytest
+import torch
+
+from ae_cls.draws import Draws
+from ae_cls.pretrain.augment import Augment
+
+OFF = {"flip": False, "shift": 0.0, "scale": 0.0, "brightness": 0.0, "erase": 0.0}
+CHANGES = [
+    {"flip": True}, {"shift": 0.2}, {"scale": 0.3}, {"brightness": 0.3}, {"erase": 1.0},
+]  # fmt: skip
+
+
+def draws(count: int, epoch: int = 0) -> Draws:
+    return Draws(2, epoch, torch.arange(count))
+
+
+def images(count: int = 64, shape=(3, 16, 12)) -> torch.Tensor:
+    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_nothing_asked_is_nothing_done():
+    batch = images()
+    assert Augment(**OFF).apply(batch, draws(64)) is batch
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_image_changes_by_its_own_draws_in_any_batch(change):
+    batch, augment = images(), Augment(**{**OFF, **change})
+    whole = augment.apply(batch, draws(64))
+    assert whole.shape == batch.shape
+    assert whole.min() >= 0
+    assert whole.max() <= 1
+    part = augment.apply(batch[5:9], Draws(2, 0, torch.arange(5, 9)))
+    torch.testing.assert_close(part, whole[5:9])
+    assert not torch.equal(whole, augment.apply(batch, draws(64, epoch=1)))
+    assert not torch.equal(whole, batch)
+
+
+def test_a_copy_of_one_image_comes_out_in_many_ways():
+    batch = images(1).expand(64, 3, 16, 12)
+    moved = Augment(**{**OFF, "flip": True, "shift": 0.2, "scale": 0.1}).apply(batch, draws(64))
+    assert len({image.numpy().tobytes() for image in moved}) > 60
+
+
+def test_a_flip_mirrors_about_half_of_the_images_and_leaves_the_rest():
+    batch = images(400)
+    flipped = Augment(**{**OFF, "flip": True}).apply(batch, draws(400))
+    mirrored = (flipped == batch.flip(3)).flatten(1).all(1)
+    same = (flipped == batch).flatten(1).all(1)
+    assert torch.equal(mirrored, ~same)
+    assert 150 < int(mirrored.sum()) < 250
+
+
+def test_a_shift_moves_whole_pixels():
+    batch = torch.zeros(200, 1, 20, 20)
+    batch[:, :, 10, 10] = 1
+    shifted = Augment(**{**OFF, "shift": 0.1}).apply(batch, draws(200))
+    torch.testing.assert_close(shifted.amax((1, 2, 3)), torch.ones(200))
+    places = {tuple((image[0] > 0.5).nonzero()[0].tolist()) for image in shifted}
+    assert places == {(10 + down, 10 + right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_the_data_set_decides_whether_to_flip_where_the_user_does_not():
+    undecided = Augment(**{**OFF, "flip": None})
+    assert undecided.for_dataset(mirrored_is_same=True).flip is True
+    assert undecided.for_dataset(mirrored_is_same=False).flip is False
+    assert Augment(**OFF).for_dataset(mirrored_is_same=True).flip is False
+
+
+def test_erasing_paints_one_rectangle_of_up_to_a_third_of_the_image():
+    batch = images(200, (1, 30, 30))
+    erased = Augment(**{**OFF, "erase": 0.5}).apply(batch, draws(200))
+    changed = (erased != batch)[:, 0]
+    untouched = ~changed.flatten(1).any(1)
+    assert 70 < int(untouched.sum()) < 130
+    for mask in changed[~untouched]:
+        rows, columns = mask.any(1), mask.any(0)
+        assert torch.equal(mask, rows[:, None] & columns[None, :])
+        assert mask.float().mean() < 0.4

@@ -1,0 +1,119 @@
+"""Files appear whole or not at all."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.store.files import publish, write_json
+from ae_cls.store.manifest import read_files, write_files
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_published_file_has_its_content_and_leaves_no_other(tmp_path):
+    publish(tmp_path / "a.txt", b"old")
+    publish(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_failure_in_the_middle_keeps_the_old_file_and_no_rest(tmp_path, monkeypatch, call):
+    publish(tmp_path / "a.txt", b"old")
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner = os if call == "fsync" else Path
+    monkeypatch.setattr(owner, call, fail)
+    with pytest.raises(StorageError, match="No space left") as refused:
+        publish(tmp_path / "a.txt", b"new")
+    monkeypatch.undo()
+    assert refused.value.code == 6
+    assert "free some space" in refused.value.fix
+    assert (tmp_path / "a.txt").read_bytes() == b"old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_json_that_a_strict_parser_would_refuse_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"accuracy": float("nan")})
+    assert names(tmp_path) == []
+    write_json(tmp_path / "a.json", {"name": "Kätzchen"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "Kätzchen"}
+
+
+FILES = {"a.bin": bytes(range(200)), "b.json": b"{}"}
+
+
+def damaged(folder: Path, how: str) -> None:
+    path = folder / "a.bin"
+    content = path.read_bytes()
+    match how:
+        case "flipped bit":
+            path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        case "cut":
+            path.write_bytes(content[:-1])
+        case "longer":
+            path.write_bytes(content + b"x")
+        case "gone":
+            path.unlink()
+        case "a link":
+            path.rename(folder / "c.bin")
+            path.symlink_to(folder / "c.bin")
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+
+
+def test_what_was_written_is_read(tmp_path):
+    write_files(tmp_path, FILES)
+    assert read_files(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("how", ["flipped bit", "cut", "longer", "gone", "a link", "a folder"])
+def test_a_file_that_differs_from_the_manifest_is_refused(tmp_path, how):
+    write_files(tmp_path, FILES)
+    damaged(tmp_path, how)
+    with pytest.raises(ModelFileError) as refused:
+        read_files(tmp_path)
+    assert refused.value.code == 5
+    assert "a.bin" in refused.value.where
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "sub/../../outside"])
+def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "outside").write_bytes(b"secret")
+    listed = {name: {"size": 6, "sha256": "0" * 64}}
+    write_json(folder / "manifest.json", {"format": 1, "files": listed})
+    with pytest.raises(ModelFileError, match="no plain file"):
+        read_files(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {"a": 1}}', '{"files": {}}']
+)
+def test_what_is_no_manifest_is_refused(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ModelFileError, match="not a manifest"):
+        read_files(tmp_path)
+
+
+def test_a_manifest_of_a_newer_format_is_refused_with_both_versions(tmp_path):
+    write_json(tmp_path / "manifest.json", {"format": 99, "files": {}})
+    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads format 1"):
+        read_files(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused_with_the_fix(tmp_path):
+    with pytest.raises(ModelFileError, match="no saved model") as refused:
+        read_files(tmp_path)
+    assert "finished run" in refused.value.fix
