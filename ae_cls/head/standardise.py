@@ -1,0 +1,84 @@
+"""Features with mean 0 and standard deviation 1, made block by block: never a copy of the table."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from ae_cls.errors import ModelFileError
+from ae_cls.head.fitted import Features
+
+BLOCK = 256
+"""Rows at a time: 2 MB at 2,112 features, so a block is still in the cache when used again."""
+
+
+@final
+@dataclass(frozen=True)
+class Standardiser:
+    """(features - mean) / scale.
+
+    Attributes:
+        mean: of the rows it was fitted on.
+        scale: their standard deviation; 1 for a column that does not vary.
+    """
+
+    mean: Float32[np.ndarray, " d"]
+    scale: Float32[np.ndarray, " d"]
+
+    @classmethod
+    def fit(cls, features: Features) -> "Standardiser":
+        """Mean and standard deviation of each column, summed in float64."""
+        mean = features.mean(axis=0, dtype=np.float64)
+        variance = np.zeros_like(mean)
+        for start in range(0, len(features), BLOCK):
+            variance += np.square(features[start : start + BLOCK] - mean).sum(axis=0)
+        deviation = np.sqrt(variance / len(features))
+        # Below one step of float32 the deviation of a constant column is its rounding error.
+        varies = deviation > np.finfo(np.float32).eps * np.abs(mean)
+        return cls(mean.astype(np.float32), np.where(varies, deviation, 1.0).astype(np.float32))
+
+    @classmethod
+    def identity(cls, width: int) -> "Standardiser":
+        """For features that are to be taken as they are."""
+        return cls(np.zeros(width, np.float32), np.ones(width, np.float32))
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray]) -> "Standardiser":
+        """From the arrays of a file, already checked to be finite.
+
+        Raises:
+            ModelFileError: a scale is not above 0.
+        """
+        if (arrays["scale"] <= 0).any():
+            raise ModelFileError("array 'scale' of the head is damaged", why="it is not above 0")
+        return cls(arrays["mean"], arrays["scale"])
+
+    def apply(self, features: Features) -> Float32[np.ndarray, "n d"]:
+        """A new table; for blocks, or for tables that are small."""
+        standard = np.subtract(features, self.mean)
+        standard /= self.scale
+        return standard
+
+    def blocks(
+        self, features: Features, size: int = BLOCK
+    ) -> Iterator[tuple[slice, Float[Tensor, "b d"]]]:
+        """Which rows, and these rows standardised; the next block overwrites this one."""
+        table, mean, scale = (as_tensor(a) for a in (features, self.mean, self.scale))
+        buffer = torch.empty(min(size, len(features)), features.shape[1])
+        for start in range(0, len(features), size):
+            rows = slice(start, min(start + size, len(features)))
+            block = torch.sub(table[rows], mean, out=buffer[: rows.stop - start])
+            yield rows, block.div_(scale)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """The same memory as a tensor that must only be read."""
+    with warnings.catch_warnings():
+        # Features may be a read-only memory map, of which torch warns.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
