@@ -1,8 +1,20 @@
 """The classifier heads: one file a head. This list is the index of the room."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Task
 from ae_cls.head.finetune import FinetuneConfig
+from ae_cls.head.forest import ForestConfig
+from ae_cls.head.knn import KnnConfig
+from ae_cls.head.linear import LinearConfig
+from ae_cls.head.mlp import MlpConfig
+from ae_cls.head.svm import SvmConfig
 
-HeadChoice = FinetuneConfig
+HeadChoice = Annotated[
+    LinearConfig | SvmConfig | ForestConfig | KnnConfig | MlpConfig | FinetuneConfig,
+    Field(discriminator="name"),
+]
 
 __all__ = ["Classifier", "FittedHead", "HeadChoice", "HeadConfig", "Task"]
