@@ -65,7 +65,7 @@ class Prediction:
     error: str
 
 
-def find_images(paths: Iterable[Path], *, output: Path | None = None) -> list[Path]:
+def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:
     """The files themselves, and all image files in the folders, by code point within each.
 
     Hidden files, files that are no images by suffix, and `output` are left out of folders.

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 
 from ae_cls.cli import configs
-from ae_cls.cli.words import FLAGS, hydra_words, sort_words
+from ae_cls.cli.flags import FLAGS, sort_words
+from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
 
 _QUERY = "query=bash"

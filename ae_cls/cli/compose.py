@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ae_cls.cli import configs
-from ae_cls.cli.words import did_you_mean
+from ae_cls.cli.nearest import did_you_mean
 from ae_cls.errors import UsageError
 
 VERSION_BASE = "1.3"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli import configs
-from ae_cls.cli.words import hydra_words, sort_words
+from ae_cls.cli.flags import sort_words
+from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
 
 
@@ -19,7 +20,7 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     for folder in sorted_words.config_folders[1:]:
         _refuse_same_names(folder)
     if "--multirun" in sorted_words.flags:
-        from ae_cls.cli.sweep import sweep  # here and below: Hydra takes 0.2 s to import
+        from ae_cls.cli.sweep import sweep  # here and below, as Hydra and torch take time to import
 
         return sweep(command, sorted_words)
     from ae_cls.cli.compose import hand_to_hydra

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli import configs
-from ae_cls.cli.parser import Parser, device
+from ae_cls.cli.parser import Parser, device, output_file
 
 SUMMARY = "features of a run's images, or of a folder, as .npz"
 _EPILOG = """\
@@ -30,7 +30,12 @@ def parser() -> Parser:
         "run", type=Path, metavar="RUN", help="folder of ae-cls run or ae-cls pretrain"
     )
     found.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz file to write"
+        "-o",
+        "--output",
+        type=output_file,
+        required=True,
+        metavar="FILE",
+        help="the .npz file to write",
     )
     source = found.add_mutually_exclusive_group()
     source.add_argument(

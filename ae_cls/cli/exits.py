@@ -1,11 +1,14 @@
 """How a command ends: one block on stderr for an error, and an exit code for scripts."""
 
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from ae_cls.errors import Refusal, printable
 
@@ -16,8 +19,7 @@ def guarded(work: Callable[[], int]) -> int:
     """The exit code of `work`, after saying on stderr what went wrong."""
     try:
         code = work()
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except Refusal as refusal:
         complain(refusal.block())
@@ -34,9 +36,17 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def complain(text: str) -> None:
-    """Print on stderr, where there is one."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+    """Print on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def mend_streams() -> None:
+    """Let printing never fail: neither on a closed stream nor on letters the terminal lacks."""
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def bug_block(error: Exception) -> str:
@@ -46,7 +56,7 @@ def bug_block(error: Exception) -> str:
     head = f"error[{BUG}] {what}\n  why    this is a bug of ae-cls"
     if folders:
         return f"{head}; the traceback is in {printable(folders[0])}/run.log"
-    return "\n".join([head, *traceback.format_exception(error)]).rstrip()
+    return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
 
 
 def end_on_sigterm() -> None:
@@ -56,6 +66,10 @@ def end_on_sigterm() -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")
 
 
 def _drop_stdout() -> None:

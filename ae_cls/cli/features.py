@@ -18,6 +18,7 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.split import Split, make_split
 from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
 from ae_cls.errors import DataError
+from ae_cls.evaluation import parts_sha256
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.predict import decoded, find_images
 from ae_cls.prepared import labels_of
@@ -142,7 +143,7 @@ def _encode_of(description: Experiment | Pretraining, word: str | None) -> Encod
 def _refuse_other_data(run: Path, split: Split) -> None:
     """Rows mean something only in the data that the run has seen."""
     told = read_metrics(run).get("protocol", {}).get("split_sha256")
-    if told is not None and told != split.digest():
+    if told is not None and told != parts_sha256(split):
         raise DataError(
             "the data set is not what the run was given", where=str(run),
             why="its split differs from the one in metrics.json",

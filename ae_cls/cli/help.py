@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ae_cls.cli import configs
-from ae_cls.cli.words import FLAGS, Flag
+from ae_cls.cli.flags import FLAGS, Flag
 
 KEYS = {
     "split.valid_fraction": "of the training rows; where there is no official validation part",

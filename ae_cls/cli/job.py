@@ -9,8 +9,7 @@ from omegaconf import DictConfig
 
 from ae_cls.cli.compose import plain_values
 from ae_cls.cli.exits import end_on_sigterm, guarded
-from ae_cls.cli.sweep_job import run_in_sweep
-from ae_cls.cli.terminal import log_to_stderr, show_result
+from ae_cls.cli.terminal import log_to_stderr
 
 
 def job(config: DictConfig) -> None:
@@ -19,6 +18,10 @@ def job(config: DictConfig) -> None:
     command = str(hydra.job.config_name)
     log_to_stderr()
     if hydra.mode == RunMode.MULTIRUN:
+        from ae_cls.cli.sweep_job import (
+            run_in_sweep,
+        )  # here and below: torch takes seconds to import
+
         run_in_sweep(command, config, Path(hydra.sweep.dir))
     else:
         end_on_sigterm()
@@ -27,8 +30,10 @@ def job(config: DictConfig) -> None:
 
 
 def _run_alone(command: str, config: DictConfig) -> int:
-    from ae_cls import experiment, runner  # here, as they import torch
+    from ae_cls import experiment, runner
+    from ae_cls.report.table import print_table, summary_table
 
     described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
-    show_result(runner.COMMANDS[command](described))
+    result = runner.COMMANDS[command](described)
+    print_table(summary_table(result.metrics, result.seconds, result.folder))
     return 0

@@ -10,9 +10,9 @@ from typing import final
 from ae_cls.cli import configs, encode, predict, schema
 from ae_cls.cli.complete import complete
 from ae_cls.cli.composed import run_composed
-from ae_cls.cli.exits import guarded
+from ae_cls.cli.exits import guarded, mend_streams
+from ae_cls.cli.nearest import did_you_mean
 from ae_cls.cli.parser import Parser
-from ae_cls.cli.words import did_you_mean
 from ae_cls.errors import UsageError
 
 
@@ -50,6 +50,7 @@ COMMANDS = {
 def main() -> None:
     """The entry point: ends the process with the exit code."""
     words = sys.argv[1:]
+    mend_streams()
     sys.exit(guarded(lambda: dispatch(words)))
 
 

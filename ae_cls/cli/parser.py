@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 from typing import NoReturn, final
 
 from ae_cls.errors import UsageError
@@ -23,6 +24,14 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         """The long names of all flags."""
         return [action.option_strings[-1] for action in self._actions if action.option_strings]
+
+
+def output_file(word: str) -> Path:
+    """A file that can be written, as far as can be seen before the work."""
+    path = Path(word)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{word} is a folder, or its folder is not there")
+    return path
 
 
 def device(word: str) -> str:

@@ -7,8 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli.parser import Parser, device
-from ae_cls.errors import UsageError
+from ae_cls.cli.parser import Parser, device, output_file
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
@@ -21,7 +20,7 @@ still names the file, and ' before a label.
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
 """
 _LOG = logging.getLogger(__name__)
-STDOUT = "-"
+STDOUT = Path("-")
 
 
 def parser() -> Parser:
@@ -32,7 +31,12 @@ def parser() -> Parser:
         "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
     found.add_argument(
-        "-o", "--output", default=STDOUT, metavar="FILE", help="- is standard output (default)"
+        "-o",
+        "--output",
+        type=output_file,
+        default=STDOUT,
+        metavar="FILE",
+        help="- is standard output (default)",
     )
     found.add_argument(
         "--device", type=device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)"
@@ -46,29 +50,26 @@ def predict(words: Sequence[str]) -> int:
     from ae_cls.cli.terminal import log_to_stderr
 
     log_to_stderr()
-    output = None if given.output == STDOUT else Path(given.output)
-    errors, count = _predict(given, output)
+    errors, count = _predict(given)
     if errors:
         _LOG.warning("%d of %d files could not be decoded; see the column error", errors, count)
     return 0
 
 
-def _predict(given: Namespace, output: Path | None) -> tuple[int, int]:
+def _predict(given: Namespace) -> tuple[int, int]:
     """Number of errors, and of files."""
     from ae_cls import predict as core  # here, as it imports torch
     from ae_cls.cli.saved_run import compute_of, fit_of
     from ae_cls.store.files import publish
     from ae_cls.store.model import load_classifier, read_experiment
 
-    files = core.find_images(given.paths, output=output)
+    files = core.find_images(given.paths, output=given.output)
     description = read_experiment(given.model)
     classifier = load_classifier(given.model, compute_of(description, given.device))
     predictions = core.predict(classifier, files, fit=fit_of(description))
-    if output is None:
+    if given.output == STDOUT:
         return core.write_csv(predictions, classifier.class_names, sys.stdout), len(files)
-    if output.is_dir():
-        raise UsageError("the output is a folder", where=str(output), fix="-o FILE.csv")
-    text = io.StringIO()
+    text = io.StringIO()  # kept until the end, so that the file appears whole
     errors = core.write_csv(predictions, classifier.class_names, text)
-    publish(output, text.getvalue().encode())
+    publish(given.output, text.getvalue().encode())
     return errors, len(files)

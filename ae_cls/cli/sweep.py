@@ -6,22 +6,22 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ae_cls import experiment
 from ae_cls.cli.compose import hand_to_hydra, plain_values
 from ae_cls.cli.exits import IN_PART, end_on_sigterm
+from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
-from ae_cls.cli.sweep_job import Planned, digest
-from ae_cls.cli.sweep_record import table_at_the_end
+from ae_cls.cli.sweep_job import digest
+from ae_cls.cli.sweep_record import Planned, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
-from ae_cls.cli.words import Words, hydra_words
+from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
-
-if TYPE_CHECKING:
-    from ae_cls.experiment import Described
+from ae_cls.experiment import Described
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -56,7 +56,7 @@ def sweep(command: str, words: Words) -> int:
     return 0 if all(record.is_done for record in records) else IN_PART
 
 
-def name_of(words: tuple[str, ...], described: "Described") -> str:
+def name_of(words: tuple[str, ...], described: Described) -> str:
     """A folder's name that a person can retype: the job's own words, then a hash of its config.
 
     Sorted, so that the words in another order find the same folder.
@@ -84,9 +84,7 @@ def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Comp
     ]
 
 
-def _validated(command: str, jobs: list[Composed]) -> list[tuple[Composed, "Described"]]:
-    from ae_cls import experiment  # here, as it imports torch
-
+def _validated(command: str, jobs: list[Composed]) -> list[tuple[Composed, Described]]:
     good: list[tuple[Composed, Described]] = []
     mistakes: dict[str, list[str]] = {}
     for each in jobs:
@@ -118,7 +116,7 @@ def _some(words: list[str]) -> str:
     return "; ".join(words[:_SHOWN]) + more
 
 
-def _folder(command: str, overrides: list[str], jobs: list[tuple[Composed, "Described"]]) -> Path:
+def _folder(command: str, overrides: list[str], jobs: list[tuple[Composed, Described]]) -> Path:
     """The same words find the same folder again; how the jobs are launched does not matter."""
     described = [each for _, each in jobs]
     if any(each.folder for each in described):
