@@ -21,11 +21,20 @@ from ae_cls.report.figures import (
     render,
 )
 from ae_cls.report.figures.canvas import shortened
-from ae_cls.report.figures.latents import class_colours
+from ae_cls.report.figures.latents import UNKNOWN, class_colours
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (3, 96, 160)]
 CLASSES = [1, 2, 10, 100]
-STRANGE = ("$x_1$", "<script>alert(1)</script>", "_hidden", "é\x1b[31m\n", "日本", "${", "--", "")
+STRANGE = (
+    "$x_1$",
+    "<script>alert(1)</script>",
+    "_hidden",
+    "é\x1b[31m\n",
+    "日本",
+    "$\\frac{$",
+    "--",
+    "",
+)
 
 
 def images(count: int, shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
@@ -211,9 +220,16 @@ def test_a_stage_without_validation_is_drawn() -> None:
 
 
 def test_a_confusion_matrix_writes_counts_and_accuracy() -> None:
-    found = texts(confusion_matrix(np.array([[1230, 70], [0, 0]]), ("coat", "bag")))
-    assert {"1230", "70", "0", "coat", "bag", "true class", "predicted class"} <= {*found}
-    assert "Confusion matrix\n94.6 % of 1,300 images are right" in found
+    figure = confusion_matrix(np.array([[30, 10, 0], [0, 0, 0], [1234, 0, 20]]), ("a", "b", "c"))
+    written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    assert (written[1, 0], written[0, 2], written[2, 2]) == ("10", "1234", "20")
+    assert figure.axes[0].get_title() == "Confusion matrix\n3.9 % of 1,294 images are right"
+    assert {"true class", "predicted class", "a", "b", "c"} <= {*texts(figure)}
+
+
+def test_a_confusion_matrix_is_coloured_by_the_share_of_the_true_class() -> None:
+    figure = confusion_matrix(np.array([[30, 10], [0, 0]]), ("a", "b"))
+    assert np.asarray(figure.axes[0].images[0].get_array()).tolist() == [[0.75, 0.25], [0, 0]]
 
 
 def test_a_large_confusion_matrix_has_no_numbers_and_fewer_names() -> None:
@@ -245,8 +261,8 @@ def test_at_most_24_mistakes_are_shown_and_none_give_no_figure() -> None:
 def test_a_map_tells_how_and_of_how_many_images_it_was_made() -> None:
     pixels, labels = load_digits(return_X_y=True)
     features = pixels.astype(np.float32)
-    figure = latent_map(features[:100], labels[:100], names(10))
-    assert figure is not None and "Features of 100 images: t-SNE" in texts(figure)
+    figure = latent_map(features[:60], labels[:60], names(10))
+    assert figure is not None and "Features of 60 images: t-SNE" in texts(figure)
     figure = latent_map(features[:59], labels[:59], names(10))
     assert figure is not None and "Features of 59 images: principal components" in texts(figure)
 
@@ -257,6 +273,16 @@ def test_a_map_of_many_images_draws_some_of_them(monkeypatch: pytest.MonkeyPatch
     assert "Features of 40 of 1,234 images: principal components" in texts(figure)
     points = np.asarray(figure.axes[0].collections[0].get_offsets())
     assert points.shape == (40, 2)
+    again = mapped(names(3), 1234).axes[0].collections[0].get_offsets()
+    assert (np.asarray(again) == points).all()
+
+
+def test_points_of_a_map_have_the_colour_of_their_class_and_are_one_picture_in_an_svg() -> None:
+    figure = mapped(names(3), 8)
+    colours = figure.axes[0].collections[0].get_facecolors()[:, :3]  # pyright: ignore
+    expected = np.array([*class_colours(3), UNKNOWN])[np.arange(8) % 4 - 1]
+    assert (colours == expected).all()
+    assert render(figure)["svg"].count(b"<image") == 1
 
 
 def test_a_map_keeps_classes_apart_that_are_apart() -> None:
