@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar, final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from tqdm import tqdm
 
 from ae_cls.errors import TrainingError, UsageError
@@ -15,6 +15,9 @@ from ae_cls.head.fitted import Fact, Labelled, Labels, Probabilities
 log = logging.getLogger(__name__)
 
 Fitted = TypeVar("Fitted")
+
+Classes = Int64[np.ndarray, " s"]
+"""Class indices that were seen, rising."""
 
 
 @final
@@ -81,7 +84,7 @@ def score(probabilities: Probabilities, labels: Labels) -> tuple[float, float]:
     return accuracy, float(-np.log(np.maximum(right, least)).mean())
 
 
-def seen_classes(train: Labelled, valid: Labelled) -> Labels:
+def seen_classes(train: Labelled, valid: Labelled) -> Classes:
     """The class indices that have a labelled row, in order.
 
     Raises:
@@ -118,7 +121,7 @@ def _refuse_non_finite(part: Labelled) -> None:
 
 
 def spread(
-    probabilities: Float64[np.ndarray, "n s"], classes: Labels, class_count: int
+    probabilities: Float64[np.ndarray, "n s"], classes: Classes, class_count: int
 ) -> Probabilities:
     """One column a class; those that were never seen have probability 0."""
     every = np.zeros((len(probabilities), class_count))

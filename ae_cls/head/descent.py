@@ -63,13 +63,6 @@ class Line:
     converged: bool
     steps: int
 
-    def scores(self, features: Features, standardiser: Standardiser) -> Float64[np.ndarray, "n k"]:
-        """One score a class, in blocks."""
-        weight, scores = self.weight.astype(np.float32), np.empty((len(features), len(self.bias)))
-        for rows, block in standardiser.blocks(features):
-            scores[rows] = block.numpy() @ weight.T + self.bias
-        return scores
-
 
 @final
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Fitted scikit-learn estimators as skops files whose bytes depend on their content only, and back.
 
 Reading trusts one fixed list of types. skops by itself would also trust every estimator of
-scikit-learn, and dates and numbers its files by time and memory address.
+scikit-learn, and its files hold the time, memory addresses and bytes that were never set.
 """
 
 import io
@@ -9,6 +9,8 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
+
+import numpy as np
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.head_files import present
@@ -40,31 +42,43 @@ def estimator_bytes(estimator: object) -> bytes:
     """head.skops; equal estimators give equal bytes."""
     import skops.io  # half a second, and all of scikit-learn: only who saves an estimator pays
 
-    names: dict[str, str] = {}
     content = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as source,
         zipfile.ZipFile(content, "w") as target,
     ):
-        schema = _numbered(json.loads(source.read(_SCHEMA)), {}, names)
-        for old, new in names.items():
-            _write(target, new, source.read(old))
+        arrays: dict[bytes, str] = {}
+        schema = _in_order(json.loads(source.read(_SCHEMA)), source, arrays)
+        for array, name in arrays.items():
+            _write(target, name, array)
         _write(target, _SCHEMA, json.dumps(schema).encode())
     return content.getvalue()
 
 
-def _numbered(node: Any, numbers: dict[int, int], names: dict[str, str]) -> Any:
-    """The schema with objects and files counted in order instead of by memory address."""
+def _in_order(node: Any, source: zipfile.ZipFile, arrays: dict[bytes, str]) -> Any:
+    """The schema without memory addresses: arrays are numbered in order, equal ones are one."""
     if isinstance(node, list):
-        return [_numbered(child, numbers, names) for child in node]
+        return [_in_order(child, source, arrays) for child in node]
     if not isinstance(node, dict):
         return node
-    node = {key: _numbered(child, numbers, names) for key, child in node.items()}
-    if "__id__" in node:
-        node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
-    if "__loader__" in node and "file" in node:
-        node["file"] = names.setdefault(node["file"], f"{len(names)}.npy")
+    node = {key: _in_order(child, source, arrays) for key, child in node.items() if key != "__id__"}
+    if node.get("__loader__") == "NdArrayNode":
+        array = _without_gaps(source.read(node["file"]))
+        node["file"] = arrays.setdefault(array, f"{len(arrays)}.npy")
     return node
+
+
+def _without_gaps(content: bytes) -> bytes:
+    """The .npy with zeros between the fields of its rows, where there was whatever memory held."""
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like would set the fields only
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    target = io.BytesIO()
+    np.save(target, clean, allow_pickle=False)
+    return target.getvalue()
 
 
 def _write(target: zipfile.ZipFile, name: str, content: bytes) -> None:

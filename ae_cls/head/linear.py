@@ -7,8 +7,8 @@ from typing import Annotated, Literal, final
 import numpy as np
 from pydantic import Field
 
-from ae_cls.head.choice import Trial, choose, seen_classes
-from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled, Labels
+from ae_cls.head.choice import Classes, Trial, choose, seen_classes
+from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.descent import Axes, Descent, Line, log_loss
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import Standardiser
@@ -39,7 +39,7 @@ class LinearConfig(FeatureHeadConfig):
         return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
 
     def _trials(
-        self, train: Labelled, valid: Labelled, classes: Labels, class_count: int
+        self, train: Labelled, valid: Labelled, classes: Classes, class_count: int
     ) -> Iterator[Trial[Softmax]]:
         standardiser = Standardiser.fit(train.features)
         descent = Descent(
@@ -65,7 +65,7 @@ class LinearConfig(FeatureHeadConfig):
         return Softmax.load(files)
 
 
-def _softmax(line: Line, standardiser: Standardiser, classes: Labels, class_count: int) -> Softmax:
+def _softmax(line: Line, standardiser: Standardiser, classes: Classes, class_count: int) -> Softmax:
     weight = np.zeros((class_count, line.weight.shape[1]), np.float32)
     bias = np.full(class_count, -np.inf, np.float32)  # probability 0 for what was never seen
     weight[classes], bias[classes] = line.weight, line.bias

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from ae_cls.draws import generator
 from ae_cls.errors import TrainingError
-from ae_cls.head.choice import Trial, choose, score, seen_classes, spread
+from ae_cls.head.choice import Classes, Trial, choose, score, seen_classes, spread
 from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
-from ae_cls.head.fitted import Fact, Features, Labels, Probabilities
+from ae_cls.head.fitted import Fact, Features, Probabilities
 from ae_cls.head.head_files import (
     ARRAYS,
     RECORD,
@@ -217,7 +217,7 @@ class Mlp(FittedHead):
 
     standardiser: Standardiser
     layers: Layers
-    classes: Labels
+    classes: Classes
     class_count: int
     facts: Mapping[str, Fact]
 

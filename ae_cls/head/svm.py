@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from ae_cls.errors import ModelFileError
-from ae_cls.head.choice import Trial, choose, seen_classes, spread
+from ae_cls.head.choice import Classes, Trial, choose, seen_classes, spread
 from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.fitted import Fact, Features, Labels, Probabilities
 from ae_cls.head.head_files import (
@@ -93,7 +93,7 @@ class SvmConfig(FeatureHeadConfig):
         return name
 
     def _trials(
-        self, train: Labelled, valid: Labelled, classes: Labels, class_count: int, seed: int
+        self, train: Labelled, valid: Labelled, classes: Classes, class_count: int, seed: int
     ) -> Iterator[Trial["Svm"]]:
         known = np.isin(valid.labels, classes)  # the others say nothing of the temperature
         positions = np.searchsorted(classes, valid.labels[known])
@@ -104,7 +104,7 @@ class SvmConfig(FeatureHeadConfig):
             facts: dict[str, Fact] = {**candidate.facts, "temperature": temperature}
             yield Trial(candidate.setting, head, head.of_scores(scores), facts)
 
-    def _candidates(self, train: Labelled, classes: Labels, seed: int) -> Iterator[Candidate]:
+    def _candidates(self, train: Labelled, classes: Classes, seed: int) -> Iterator[Candidate]:
         standardiser = Standardiser.fit(train.features)
         counted = Labelled(train.features, np.searchsorted(classes, train.labels))
         if len(train.labels) <= self.exact_rows:
@@ -154,7 +154,7 @@ class Svm(FittedHead):
     """
 
     machine: Machine
-    classes: Labels
+    classes: Classes
     class_count: int
     temperature: float
     facts: Mapping[str, Fact]
@@ -162,7 +162,7 @@ class Svm(FittedHead):
     def predict_proba(self, features: Features) -> Probabilities:
         return self.of_scores(self.machine.scores(features))
 
-    def of_scores(self, scores: Float64[np.ndarray, "n k"]) -> Probabilities:
+    def of_scores(self, scores: Float64[np.ndarray, "n s"]) -> Probabilities:
         """Probabilities of scores; the order of the classes stays."""
         return spread(softmax(scores / self.temperature, axis=1), self.classes, self.class_count)
 
@@ -181,7 +181,7 @@ class Svm(FittedHead):
         return {ARRAYS: array_bytes(arrays), RECORD: record}
 
 
-def fitted_temperature(scores: Float64[np.ndarray, "n k"], labels: Labels) -> float:
+def fitted_temperature(scores: Float64[np.ndarray, "n s"], labels: Labels) -> float:
     """The temperature in 0.01 to 100 at which the scores' softmax has the least log loss."""
     if not len(labels):
         return 1.0
