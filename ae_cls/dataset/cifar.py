@@ -1,6 +1,5 @@
 """CIFAR-10 and CIFAR-100: 32x32 colour photographs, 50 000 for training, 10 000 for testing."""
 
-import warnings
 from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
@@ -49,10 +48,8 @@ class Cifar100Config(DatasetConfig):
 def _load(published: Published, kind: "type[CIFAR10]", config: DatasetConfig) -> Dataset:
     files = published.find(config.root, download=config.download)
     folder = files[0].parent.parent
-    with reading(published.name, files), warnings.catch_warnings():
-        # The authors' files were pickled by a NumPy that wrote align=0, which NumPy 2.4 deprecates.
-        # torchvision compares their checksums before it unpickles them, so they are no strangers'.
-        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+    with reading(published.name, files):
+        # These are pickles; torchvision compares their checksums with the authors' before it reads.
         train, test = kind(folder, train=True), kind(folder, train=False)
     return one_table(
         published.name,

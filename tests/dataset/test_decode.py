@@ -167,11 +167,11 @@ def test_orientation_is_undone(orientation: int, suffix: str, tmp_path: Path) ->
         b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03",
     ],
 )
-def test_broken_orientation_counts_as_upright(exif: bytes, tmp_path: Path) -> None:
-    path = saved(
-        tmp_path, Image.fromarray(colour()), "a.jpg", exif=exif, quality=100, subsampling=0
-    )
-    assert difference(path, colour().transpose(2, 0, 1)) <= 6
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_broken_orientation_counts_as_upright(exif: bytes, suffix: str, tmp_path: Path) -> None:
+    options = {"quality": 100, "subsampling": 0} if suffix == "jpg" else {}
+    path = saved(tmp_path, Image.fromarray(colour()), f"a.{suffix}", exif=exif, **options)
+    assert difference(path, colour().transpose(2, 0, 1)) <= (6 if suffix == "jpg" else 0)
 
 
 def test_a_colour_profile_does_not_matter(tmp_path: Path) -> None:
@@ -221,6 +221,16 @@ def test_what_is_no_image_is_refused(content: bytes, tmp_path: Path) -> None:
         read(tmp_path / "a.jpg")
     assert caught.value.code == 3
     assert caught.value.why
+
+
+@pytest.mark.parametrize("suffix", ["pcx", "tga", "ico", "eps", "jp2", "dds"])
+def test_formats_off_the_list_are_refused(suffix: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(colour()), f"a.{suffix}")
+    with Image.open(path) as image:
+        assert image.format  # Pillow alone would read it
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert "JPEG, PNG" in caught.value.why
 
 
 def test_content_decides_not_the_name(tmp_path: Path) -> None:

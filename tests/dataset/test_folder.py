@@ -102,8 +102,8 @@ def test_a_flat_folder_is_for_pretraining_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "named"),
     [
-        (["train/cat/a.png", "bus/a.png"], "bus"),
-        (["test/cat/a.png", "valid/cat/a.png"], "train"),
+        (["train/cat/a.png", "bus/a.png"], "beside train there is bus"),
+        (["test/cat/a.png", "valid/cat/a.png"], "there is test but no train"),
         (["train/a.png"], "train/a.png"),
         (["train/cat/a.png", "b.png"], "b.png"),
         (["cat/a.png", "b.png"], "b.png"),

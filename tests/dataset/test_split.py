@@ -195,6 +195,13 @@ def test_per_class_shows_exactly_so_many_labels_of_each_class() -> None:
     assert counts(data, split.labelled) == [5, 5, 5]
 
 
+@pytest.mark.parametrize("draw", range(5))
+def test_the_smallest_count_shows_each_class_once_however_rare(draw: int) -> None:
+    data = dataset([200, 6, 50], valid=3, test=3)
+    split = make_split(data, config(), labels(count=3, draw=draw), 0)
+    assert counts(data, split.labelled) == [1, 1, 1]
+
+
 def test_no_budget_shows_all_labels() -> None:
     split = make_split(dataset([9, 9]), config(), labels(), 0)
     assert split.labelled.tolist() == split.train.tolist()

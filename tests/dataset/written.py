@@ -2,13 +2,11 @@
 
 import bz2
 import gzip
-import io
 import pickle
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.io
@@ -96,21 +94,6 @@ def usps(root: Path) -> Written:
     return Written(images.astype(np.uint8), labels, root, (TRAIN, TEST, 0))
 
 
-class _OldPickler(pickle.Pickler):
-    # As the authors' NumPy wrote it: align and copy as the integers 0 and 1.
-    def reducer_override(self, obj: object) -> Any:
-        if isinstance(obj, np.dtype):
-            kind, (code, align, copy), state = obj.__reduce__()  # pyright: ignore
-            return kind, (code, int(align), int(copy)), state
-        return NotImplemented
-
-
-def _pickled(value: object) -> bytes:
-    buffer = io.BytesIO()
-    _OldPickler(buffer, protocol=2).dump(value)
-    return buffer.getvalue()
-
-
 def cifar(root: Path, *, classes: int, batches: list[str], folder: str, label_key: str) -> Written:
     images, labels = pictures(TRAIN + TEST, 3, 32, 32), labels_of(TRAIN + TEST, classes)
     place = root / folder
@@ -121,7 +104,7 @@ def cifar(root: Path, *, classes: int, batches: list[str], folder: str, label_ke
             slice(number * size, (number + 1) * size) if name != batches[-1] else slice(TRAIN, None)
         )
         batch = {"data": images[rows].reshape(-1, 3072), label_key: labels[rows].tolist()}
-        (place / name).write_bytes(_pickled(batch))
+        (place / name).write_bytes(pickle.dumps(batch, protocol=2))
     return Written(images, labels, root, (TRAIN, TEST, 0))
 
 
@@ -130,7 +113,7 @@ def cifar10(root: Path) -> Written:
     folder = "cifar-10-batches-py"
     written = cifar(root, classes=10, batches=batches, folder=folder, label_key="labels")
     names = [f"class {number}" for number in range(10)]
-    (root / folder / "batches.meta").write_bytes(_pickled({"label_names": names}))
+    (root / folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol=2))
     return written
 
 
@@ -140,7 +123,7 @@ def cifar100(root: Path) -> Written:
         root, classes=100, batches=["train", "test"], folder=folder, label_key="fine_labels"
     )
     names = [f"class {number}" for number in range(100)]
-    (root / folder / "meta").write_bytes(_pickled({"fine_label_names": names}))
+    (root / folder / "meta").write_bytes(pickle.dumps({"fine_label_names": names}, protocol=2))
     return written
 
 
