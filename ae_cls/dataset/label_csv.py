@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
 
-from ae_cls.dataset.listing import PART_WORDS, Entry, Listing, some
+from ae_cls.dataset.layout import PART_WORDS, Entry
+from ae_cls.dataset.listing import Listing, some
 from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 

@@ -1,29 +1,17 @@
-"""Which image files a folder holds, and what their folders say about part and class."""
+"""Which image files a folder holds; nothing outside it, nothing hidden, nothing that is no file."""
 
 import logging
 import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NoReturn, final
 
 from ae_cls.dataset.decode import SUFFIXES
-from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-
-PART_WORDS: dict[str, PartName] = {
-    "train": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "unlabelled": "unlabelled",
-    "unlabeled": "unlabelled",
-}
-"""Names of folders, and words in a label file, that stand for a part."""
 
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini"}  # and all that begins with a dot
 _SHOWN = 10
@@ -50,16 +38,6 @@ class Listing:
         return frozenset(folder for folder in self.folders if "/" not in folder)
 
 
-@final
-@dataclass(frozen=True)
-class Entry:
-    """An image file, its part, and the name of its class; None in the unlabelled part."""
-
-    path: str
-    part: PartName
-    label: str | None
-
-
 def list_images(folder: Path) -> Listing:
     """All image files below `folder`; hidden entries are ignored, links to folders refused.
 
@@ -80,30 +58,6 @@ def list_images(folder: Path) -> Listing:
     _refuse_links_and_special_files(folder, files, folders)
     _tell_of_others(folder, others)
     return Listing(folder, _relative(folder, files), _relative(folder, folders))
-
-
-def entries_by_folder(listing: Listing) -> list[Entry]:
-    """Part and class of each file, after the folders it lies in.
-
-    Three layouts: class folders; `train`, `valid`, `test` with class folders in each; flat.
-    The first two may hold `unlabelled` as well; a flat folder is unlabelled altogether.
-
-    Raises:
-        DataError: the folders follow none of these layouts, or a class folder is empty.
-    """
-    parts = listing.top_folders & PART_WORDS.keys()
-    classes = listing.top_folders - parts
-    if "train" in parts:
-        _refuse_beside_train(classes)
-        entries = [_entry_in_part(path) for path in listing.files]
-    elif parts - {"unlabelled", "unlabeled"}:
-        raise _layout_error(f"there is {min(parts)} but no train", "give the folder above train")
-    elif classes:
-        entries = [_entry_in_class(path) for path in listing.files]
-    else:
-        entries = [Entry(path, "unlabelled", None) for path in listing.files]
-    _refuse_empty_classes(listing, split="train" in parts)
-    return entries
 
 
 def some(names: Iterable[str]) -> str:
@@ -151,56 +105,3 @@ def _tell_of_others(folder: Path, others: list[Path]) -> None:
 
 def _relative(folder: Path, paths: list[Path]) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in paths))
-
-
-def _entry_in_part(path: str) -> Entry:
-    words = PurePosixPath(path).parts
-    part = PART_WORDS.get(words[0])
-    if part == "unlabelled":
-        return Entry(path, part, None)
-    if part is None or len(words) < 3:
-        raise _layout_error(f"{path} lies in no class folder of a part", "train/CLASS/FILE")
-    return Entry(path, part, words[1])
-
-
-def _entry_in_class(path: str) -> Entry:
-    words = PurePosixPath(path).parts
-    if PART_WORDS.get(words[0]) == "unlabelled":
-        return Entry(path, "unlabelled", None)
-    if len(words) < 2:
-        raise _layout_error(
-            f"{path} lies beside the class folders", "CLASS/FILE or unlabelled/FILE"
-        )
-    return Entry(path, "train", words[0])
-
-
-def _refuse_beside_train(classes: frozenset[str]) -> None:
-    if classes:
-        raise _layout_error(
-            f"beside train there is {some(sorted(classes))}",
-            "train, valid, test and unlabelled alone; is train a class, use dataset.labels_csv",
-        )
-
-
-def _refuse_empty_classes(listing: Listing, *, split: bool) -> None:
-    depth = 2 if split else 1
-    full = {"/".join(path.split("/")[:depth]) for path in listing.files}
-    empty = [
-        folder
-        for folder in listing.folders
-        if folder.count("/") == depth - 1
-        and PART_WORDS.get(folder.split("/")[0]) != "unlabelled"
-        and folder not in full
-    ]
-    if empty:
-        raise DataError(
-            f"{len(empty)} class folders hold no image",
-            where=some(empty),
-            fix="put images there or take the folders away",
-        )
-
-
-def _layout_error(why: str, fix: str) -> DataError:
-    return DataError(
-        "the folders say neither part nor class", where="dataset.root", why=why, fix=fix
-    )
