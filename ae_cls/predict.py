@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -65,6 +65,14 @@ class Prediction:
     error: str
 
 
+@runtime_checkable
+class TextFile(Protocol):
+    """Where text can be written."""
+
+    def write(self, text: str, /) -> object:
+        """Add text."""
+
+
 def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:
     """The files themselves, and all image files in the folders, by code point within each.
 
@@ -107,7 +115,7 @@ def predict(classifier: Classifier, files: Sequence[Path], *, fit: Fit) -> Itera
             yield Prediction(file, None if error else next(rows), error)
 
 
-def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], file: TextIO) -> int:
+def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], file: TextFile) -> int:
     """Write `path, label, score, error` and one column a class; gives the number of errors.
 
     Text that a spreadsheet would take for a formula is defused: `./` before a path (it still names

@@ -45,15 +45,16 @@ def plain_values(config: DictConfig, command: str) -> dict[str, Any]:
     Raises:
         UsageError: a value that only the user knows is missing, or an interpolation leads nowhere.
     """
-    if missing := sorted(OmegaConf.missing_keys(config)):
+    try:
+        missing = sorted(OmegaConf.missing_keys(config))
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise _as_usage_error(error, command) from error
+    if missing:
         raise UsageError(
             f"{', '.join(missing)} must be given",
             fix=f"ae-cls {command} " + " ".join(f"{key}=..." for key in missing),
         )
-    try:
-        plain = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise _as_usage_error(error, command) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from ae_cls.errors import Refusal, printable
 
@@ -68,7 +67,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
 
-def _nowhere() -> TextIO:
+def _nowhere() -> io.TextIOWrapper:
     return Path(os.devnull).open("w")
 
 

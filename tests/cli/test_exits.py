@@ -1,0 +1,79 @@
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ae_cls.cli.exits import end_on_sigterm, guarded
+from ae_cls.errors import BusyError, DataError, ModelFileError, Refusal, StorageError
+
+AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
+
+
+def raising(error: BaseException) -> int:
+    def work() -> int:
+        raise error
+
+    return guarded(work)
+
+
+@pytest.mark.parametrize(
+    "refusal", [DataError("x"), ModelFileError("x"), StorageError("x"), BusyError("x")]
+)
+def test_a_refusal_ends_with_its_own_code(
+    refusal: Refusal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raising(refusal) == refusal.code
+    assert capsys.readouterr() == ("", f"error[{refusal.code}] x\n")
+
+
+def test_an_interrupt_is_never_taken_for_success() -> None:
+    assert raising(KeyboardInterrupt()) == 130
+
+
+def test_a_bug_shows_its_traceback_where_no_log_has_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert raising(ZeroDivisionError("odd\x1b")) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error[1] ZeroDivisionError: odd\\x1b\n")
+    assert "Traceback" in told
+
+
+def test_a_bug_names_the_log_that_has_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ZeroDivisionError("odd")
+    error.add_note("outputs/run/one")
+    assert raising(error) == 1
+    told = capsys.readouterr().err
+    assert "outputs/run/one/run.log" in told
+    assert "Traceback" not in told
+
+
+def test_sigterm_ends_like_an_exit() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        end_on_sigterm()
+        with pytest.raises(SystemExit) as end:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert end.value.code == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_reader_that_went_away_gives_141_and_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    found = subprocess.run([*AE_CLS, "--help"], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_closed_streams_change_no_exit_code(closed: int) -> None:
+    words = ["--help"] if closed == 1 else ["rnu"]
+    line = f"exec {shlex.join([*AE_CLS, *words])} {closed}>&-"
+    found = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert found.returncode == (0 if closed == 1 else 2)
+    assert (found.stdout, found.stderr) == ("", "")

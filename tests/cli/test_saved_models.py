@@ -1,0 +1,162 @@
+"""`predict` and `encode` on a saved model."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ae_cls.head.softmax import Softmax
+from ae_cls.prepared import prepare
+from ae_cls.store.model import save_model
+from tests.cli.conftest import AeCls
+from tests.composed import experiment
+
+WORDS = ("autoencoder=pixels", "pretrain=none", "encode=latent", "labels.per_class=3")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder with a model on digits: two of its 64 pixels decide between ten classes."""
+    given = experiment(*WORDS)
+    prepared = prepare(given)
+    weight = np.zeros((10, 64), np.float32)
+    weight[3, 0], weight[7, 63] = 9.0, 9.0
+    head = Softmax(
+        mean=np.zeros(64, np.float32),
+        scale=np.ones(64, np.float32),
+        weight=weight,
+        bias=np.zeros(10, np.float32),
+        facts={},
+    )
+    (tmp_path / "run").mkdir()
+    names = prepared.dataset.class_names
+    save_model(tmp_path / "run" / "model", given, prepared.model, class_names=names, head=head)
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two pictures that the model tells apart, and a damaged one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, corner in (("first.png", (0, 0)), ("last.png", (7, 7))):
+        image = Image.new("L", (8, 8), 0)
+        image.putpixel(corner, 255)
+        image.save(folder / name)
+    (folder / "bad.png").write_bytes(b"no image")
+    return folder
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_predict_labels_images_and_counts_errors(ae_cls: AeCls, run: Path, photos: Path) -> None:
+    outcome = ae_cls("predict", str(run), "photos")
+    assert outcome.code == 0
+    told = [(row["path"], row["label"], bool(row["error"])) for row in table(outcome.out)]
+    assert told == [
+        ("photos/bad.png", "", True),
+        ("photos/first.png", "3", False),
+        ("photos/last.png", "7", False),
+    ]
+    assert float(table(outcome.out)[1]["p_3"]) > 0.9
+    assert "1 of 3 files could not be decoded" in outcome.err
+
+
+def test_predict_writes_the_same_bytes_twice_also_below_its_input(
+    ae_cls: AeCls, run: Path, photos: Path
+) -> None:
+    printed = ae_cls("predict", str(run), "photos").out
+    for _ in range(2):
+        assert ae_cls("predict", str(run / "model"), "photos", "-o", "photos/out.csv").code == 0
+        assert (photos / "out.csv").read_bytes() == printed.encode()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["predict", "run", "empty"], 3),
+        (["predict", "run", "missing"], 3),
+        (["predict", "missing", "photos"], 5),
+        (["predict", "run", "photos", "-o", "missing/out.csv"], 2),
+        (["predict", "run", "photos", "--device", "tpu"], 2),
+        (["encode", "missing", "-o", "f.npz"], 5),
+        (["encode", "run", "--folder", "empty", "-o", "f.npz"], 3),
+        (["encode", "run", "--split", "tset", "-o", "f.npz"], 2),
+        (["encode", "run", "--split", "test", "--folder", "photos", "-o", "f.npz"], 2),
+    ],
+)
+def test_what_cannot_be_done_is_one_block(
+    ae_cls: AeCls, run: Path, photos: Path, tmp_path: Path, words: list[str], code: int
+) -> None:
+    (tmp_path / "empty").mkdir()
+    outcome = ae_cls(*words)
+    assert outcome.code == code
+    assert outcome.err.startswith(f"error[{code}] ") and "Traceback" not in outcome.err
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_predict_refuses_a_damaged_model(ae_cls: AeCls, run: Path, photos: Path) -> None:
+    weights = run / "model" / "head.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    assert ae_cls("predict", "run", "photos").code == 5
+
+
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [("train", 1294), ("labelled", 30), ("valid", 144), ("test", 359), ("all", 1797)],
+)
+def test_encode_gives_features_of_each_part(
+    ae_cls: AeCls, run: Path, tmp_path: Path, part: str, count: int
+) -> None:
+    assert ae_cls("encode", "run", "--split", part, "-o", "f.npz").code == 0
+    prepared = prepare(experiment(*WORDS))
+    with np.load(tmp_path / "f.npz") as found:
+        rows = found["rows"]
+        assert found["features"].shape == (count, 64) and found["features"].dtype == np.float32
+        pixels = prepared.dataset.images[rows].flatten(1).numpy() / np.float32(255)
+        np.testing.assert_array_equal(found["features"], pixels)
+        np.testing.assert_array_equal(found["labels"], prepared.dataset.labels_of(rows))
+        assert found["class_names"].tolist() == list("0123456789")
+
+
+def test_encode_reads_features_as_asked(ae_cls: AeCls, run: Path, tmp_path: Path) -> None:
+    ae_cls("encode", "run", "--split", "test", "--encode", "pooled", "-o", "f.npz")
+    with np.load(tmp_path / "f.npz") as found:
+        assert found["features"].shape == (359, 9)
+
+
+def test_encode_names_the_files_of_a_folder_and_leaves_damaged_ones_out(
+    ae_cls: AeCls, run: Path, photos: Path, tmp_path: Path
+) -> None:
+    outcome = ae_cls("encode", "run", "--folder", "photos", "-o", "f.npz")
+    assert outcome.code == 0
+    assert "left out: photos/bad.png" in outcome.err
+    with np.load(tmp_path / "f.npz") as found:
+        assert found["names"].tolist() == ["first.png", "last.png"]
+        assert found["labels"].tolist() == [-1, -1]
+        assert found["rows"].tolist() == [1, 2]
+        assert found["features"][:, [0, 63]].tolist() == [[1, 0], [0, 1]]
+
+
+def test_encode_works_on_a_pretrained_encoder(ae_cls: AeCls, tmp_path: Path) -> None:
+    given = experiment(*WORDS).pretraining()
+    model = prepare(given).model
+    (tmp_path / "run").mkdir()
+    save_model(tmp_path / "run" / "model", given, model, class_names=("0",), head=None)
+    assert ae_cls("encode", "run", "--split", "test", "-o", "f.npz").code == 0
+    assert ae_cls("predict", "run", "nothing.png").code == 3
+    (tmp_path / "a.png").write_bytes(b"")
+    assert ae_cls("predict", "run", "a.png").code == 5
+
+
+def test_encode_refuses_data_that_the_run_has_not_seen(ae_cls: AeCls, run: Path) -> None:
+    (run / "metrics.json").write_text(json.dumps({"protocol": {"split_sha256": "00"}}))
+    outcome = ae_cls("encode", "run", "-o", "f.npz")
+    assert outcome.code == 3
+    assert "not what the run was given" in outcome.err
