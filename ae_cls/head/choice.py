@@ -28,7 +28,7 @@ class Trial(Generic[Fitted]):
     Attributes:
         setting: what was tried, by the names of the config.
         fitted: what came of it.
-        valid_probabilities: of the validation rows, one column for each of `classes`.
+        valid_probabilities: of the validation rows, one column a class.
         facts: what else fitting saw, such as `converged`.
     """
 
@@ -58,6 +58,9 @@ def choose(
         head: its name on the progress bar.
         count: how many trials will come.
         progress: whether a bar is drawn at a terminal.
+
+    Raises:
+        TrainingError: a trial gives probabilities that are not finite.
     """
     best: tuple[tuple[float, float], Trial[Fitted]] | None = None
     scored: list[Fact] = []
@@ -65,15 +68,26 @@ def choose(
         trials, total=count, desc=head, unit="setting", leave=False,
         disable=None if progress else True,
     ):  # fmt: skip
+        _refuse_broken(trial, head)
         accuracy, loss = score(trial.valid_probabilities, valid)
         row = {**trial.setting, "valid_accuracy": accuracy, "valid_log_loss": loss}
-        log.info("%s: %s", head, ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
+        words = ", ".join(f"{name} {value}" for name, value in trial.setting.items())
+        log.info("%s: %s: valid accuracy %.4f, log loss %.4f", head, words, accuracy, loss)
         scored.append(row)
         if best is None or (accuracy, -loss) > best[0]:
             best = (accuracy, -loss), trial
     assert best is not None, "a head tries at least one setting"
     chosen = best[1]
     return Choice(chosen.fitted, {"chosen": chosen.setting, **chosen.facts, "trials": scored})
+
+
+def _refuse_broken(trial: Trial[Fitted], head: str) -> None:
+    if not np.isfinite(trial.valid_probabilities).all():
+        raise TrainingError(
+            f"the head {head} gives probabilities that are not finite",
+            where=", ".join(f"head.{name}={value}" for name, value in trial.setting.items()),
+            fix="leave this value out",
+        )
 
 
 def score(probabilities: Probabilities, labels: Labels) -> tuple[float, float]:

@@ -6,44 +6,52 @@ features' scatter matrix, where the objective is nearly round.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.optimize import minimize
-from torch import Tensor
+from threadpoolctl import threadpool_limits
 
 from ae_cls.head.fitted import Features, Labels
-from ae_cls.head.standardise import Standardiser, as_tensor
+from ae_cls.head.standardise import Standardiser
 
 _WIDEST = 4096  # features; above, the axes would cost more time and memory than they save
-_GRAM_BLOCK = 2048  # rows
+_SCATTER_BLOCK = 2048  # rows
+_PARTS = 16  # of the table; their sums are added in order, whatever the number of threads
 
-Loss = Callable[[Float[Tensor, "b k"], Int64[Tensor, " b"]], tuple[float, Float[Tensor, "b k"]]]
+Loss = Callable[
+    [Float[np.ndarray, "b k"], Int64[np.ndarray, " b"]], tuple[float, Float[np.ndarray, "b k"]]
+]
 """Scores and class indices to the summed loss and its slope at each score."""
 
 
 def log_loss(
-    scores: Float[Tensor, "b k"], labels: Int64[Tensor, " b"]
-) -> tuple[float, Float[Tensor, "b k"]]:
+    scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
+) -> tuple[float, Float[np.ndarray, "b k"]]:
     """Multinomial log loss."""
-    logs = scores.log_softmax(1)
-    total = -logs.gather(1, labels[:, None]).double().sum()
-    slope = logs.exp()
-    slope[torch.arange(len(labels)), labels] -= 1
+    rows = np.arange(len(labels))
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    slope = np.exp(shifted)
+    sums = slope.sum(axis=1, keepdims=True)
+    total = (np.log(sums[:, 0]) - shifted[rows, labels]).sum(dtype=np.float64)
+    slope /= sums
+    slope[rows, labels] -= 1
     return float(total), slope
 
 
 def squared_hinge(
-    scores: Float[Tensor, "b k"], labels: Int64[Tensor, " b"]
-) -> tuple[float, Float[Tensor, "b k"]]:
+    scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
+) -> tuple[float, Float[np.ndarray, "b k"]]:
     """Squared hinge loss of each class against the rest, as scikit-learn's LinearSVC."""
-    signs = torch.full_like(scores, -1.0)
-    signs[torch.arange(len(labels)), labels] = 1
-    short = (1 - signs * scores).clamp(min=0)
-    return float(short.square().double().sum()), -2 * signs * short
+    signs = np.full_like(scores, -1.0)
+    signs[np.arange(len(labels)), labels] = 1
+    short = np.maximum(1 - signs * scores, 0)
+    return float(np.square(short).sum(dtype=np.float64)), -2 * signs * short
 
 
 @final
@@ -58,8 +66,8 @@ class Line:
         steps: how many were taken.
     """
 
-    weight: Float64[np.ndarray, "k d"]
-    bias: Float64[np.ndarray, " k"]
+    weight: Float32[np.ndarray, "k d"]
+    bias: Float32[np.ndarray, " k"]
     converged: bool
     steps: int
 
@@ -69,28 +77,42 @@ class Line:
 class Axes:
     """Eigenvectors of the standardised features' scatter matrix, and its eigenvalues."""
 
-    vectors: Float32[Tensor, "d d"] | None  # None: the coordinate axes
-    values: Float32[Tensor, " d"]
+    vectors: Float32[np.ndarray, "d d"] | None  # None: the coordinate axes
+    values: Float32[np.ndarray, " d"]
 
     @classmethod
     def of(cls, features: Features, standardiser: Standardiser) -> "Axes":
         """The axes in which a linear model's objective is nearly round."""
         width = features.shape[1]
         if width > _WIDEST:
-            return cls(None, torch.full((width,), float(len(features))))
+            return cls(None, np.full(width, len(features), np.float32))
         scatter = torch.zeros(width, width)
-        for _, block in standardiser.blocks(features, _GRAM_BLOCK):
-            scatter.addmm_(block.T, block)
+        for _, block in standardiser.blocks(features, _SCATTER_BLOCK):
+            rows = torch.from_numpy(block)
+            scatter.addmm_(rows.T, rows)
         values, vectors = torch.linalg.eigh(scatter)
-        return cls(vectors, values.clamp(min=0))
+        return cls(vectors.numpy(), values.clamp(min=0).numpy())
 
-    def to_weight(self, inner: Float32[Tensor, "k d"]) -> Float32[Tensor, "k d"]:
+    def to_weight(self, inner: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
         """From these axes to the features."""
         return inner if self.vectors is None else inner @ self.vectors.T
 
-    def from_weight(self, weight: Float32[Tensor, "k d"]) -> Float32[Tensor, "k d"]:
+    def from_weight(self, weight: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
         """From the features to these axes."""
         return weight if self.vectors is None else weight @ self.vectors
+
+
+@final
+@dataclass(frozen=True)
+class Slopes:
+    """A summed loss and its slopes along a weight and a bias."""
+
+    loss: float
+    weight: Float32[np.ndarray, "k d"]
+    bias: Float64[np.ndarray, " k"]
+
+    def __add__(self, other: "Slopes") -> "Slopes":
+        return Slopes(self.loss + other.loss, self.weight + other.weight, self.bias + other.bias)
 
 
 @final
@@ -122,30 +144,42 @@ class Descent:
 
     def start(self) -> Line:
         """All zeros."""
-        shape = self.class_count, self.features.shape[1]
-        return Line(np.zeros(shape), np.zeros(self.class_count), converged=False, steps=0)
+        weight = np.zeros((self.class_count, self.features.shape[1]), np.float32)
+        return Line(weight, np.zeros(self.class_count, np.float32), converged=False, steps=0)
 
     def run(self, strength: float, start: Line) -> Line:
         """The minimum, searched from `start`."""
-        stretch = (1 + strength * self.curvature * self.axes.values).rsqrt()
+        # One BLAS thread each: threads inside of products this small wait more than they work.
+        with (
+            threadpool_limits(1, user_api="blas"),
+            ThreadPoolExecutor(torch.get_num_threads()) as threads,
+        ):
+            return self._run(strength, start, threads)
+
+    def _run(self, strength: float, start: Line, threads: ThreadPoolExecutor) -> Line:
+        stretch = 1 / np.sqrt(1 + strength * self.curvature * self.axes.values)
         # The bias sees a column of ones, of which the eigenvalue is the number of rows.
         bias_stretch = (strength * self.curvature * len(self.labels)) ** -0.5
-        shape = start.weight.shape
+        classes, decay = len(start.bias), 1 / (strength * len(self.labels))
 
-        def to_line(inner: np.ndarray) -> tuple[Tensor, Tensor]:
-            weight = _float32(inner[: -len(start.bias)].reshape(shape)) * stretch
-            return self.axes.to_weight(weight), _float32(inner[-len(start.bias) :] * bias_stretch)
+        def to_line(inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            weight = inner[:-classes].reshape(start.weight.shape) * stretch
+            bias = inner[-classes:] * bias_stretch
+            return self.axes.to_weight(weight.astype(np.float32)), bias.astype(np.float32)
 
         def objective(inner: np.ndarray) -> tuple[float, np.ndarray]:
             weight, bias = to_line(inner)
-            value, weight_slope, bias_slope = self._objective(weight, bias, strength)
-            slope = (self.axes.from_weight(weight_slope) * stretch).double().numpy()
-            return value, np.concatenate([slope.ravel(), bias_slope * bias_stretch])
+            mean = self.mean_slopes(weight, bias, threads)
+            value = mean.loss + 0.5 * decay * float(np.square(weight, dtype=np.float64).sum())
+            slope = self.axes.from_weight(mean.weight + np.float32(decay) * weight) * stretch
+            return value, np.concatenate(
+                [slope.ravel().astype(np.float64), mean.bias * bias_stretch]
+            )
 
-        inner = self.axes.from_weight(_float32(start.weight)) / stretch
+        inner = self.axes.from_weight(start.weight) / stretch
         found = minimize(
             objective,
-            np.concatenate([inner.double().numpy().ravel(), start.bias / bias_stretch]),
+            np.concatenate([inner.ravel(), start.bias / bias_stretch]).astype(np.float64),
             jac=True,
             method="L-BFGS-B",
             options={
@@ -153,26 +187,32 @@ class Descent:
                 "maxiter": self.max_steps, "maxfun": 4 * self.max_steps,
             },
         )  # fmt: skip
-        weight, bias = to_line(found.x)
-        return Line(
-            weight.double().numpy(), bias.double().numpy(), bool(found.success), int(found.nit)
+        return Line(*to_line(found.x), converged=bool(found.success), steps=int(found.nit))
+
+    def mean_slopes(
+        self,
+        weight: Float32[np.ndarray, "k d"],
+        bias: Float32[np.ndarray, " k"],
+        threads: ThreadPoolExecutor,
+    ) -> Slopes:
+        """Mean loss over the rows, and its slopes."""
+        count = len(self.labels)
+        edges = np.linspace(0, count, _PARTS + 1).astype(int)
+        parts = threads.map(
+            lambda start, stop: self._slopes(weight, bias, slice(start, stop)), edges, edges[1:]
         )
+        total = reduce(Slopes.__add__, parts)
+        return Slopes(total.loss / count, total.weight / np.float32(count), total.bias / count)
 
-    def _objective(
-        self, weight: Float32[Tensor, "k d"], bias: Float32[Tensor, " k"], strength: float
-    ) -> tuple[float, Float32[Tensor, "k d"], Float64[np.ndarray, " k"]]:
-        """Objective and slopes, each divided by strength · rows: a mean over the rows."""
-        labels, total = as_tensor(self.labels), 0.0
-        weight_slope, bias_slope = torch.zeros_like(weight), torch.zeros(len(bias)).double()
-        for rows, block in self.standardiser.blocks(self.features):
-            loss, slope = self.loss(torch.addmm(bias, block, weight.T), labels[rows])
+    def _slopes(
+        self, weight: Float32[np.ndarray, "k d"], bias: Float32[np.ndarray, " k"], part: slice
+    ) -> Slopes:
+        """Sums over the rows of one part."""
+        labels, total = self.labels[part], 0.0
+        weight_slope, bias_slope = np.zeros_like(weight), np.zeros(len(bias))
+        for rows, block in self.standardiser.blocks(self.features[part]):
+            loss, slope = self.loss(block @ weight.T + bias, labels[rows])
             total += loss
-            weight_slope.addmm_(slope.T, block)
-            bias_slope += slope.double().sum(0)
-        count, decay = len(self.labels), 1 / (strength * len(self.labels))
-        value = total / count + 0.5 * decay * float(weight.double().square().sum())
-        return value, weight_slope / count + decay * weight, (bias_slope / count).numpy()
-
-
-def _float32(array: np.ndarray) -> Float32[Tensor, "..."]:
-    return torch.from_numpy(array.astype(np.float32))
+            weight_slope += slope.T @ block
+            bias_slope += slope.sum(axis=0, dtype=np.float64)
+        return Slopes(total, weight_slope, bias_slope)

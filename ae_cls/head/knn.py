@@ -137,7 +137,7 @@ class Knn(FittedHead):
     def nearest(self, features: Features) -> Nearest:
         """The `neighbours` most similar rows, or all where there are fewer."""
         found = [
-            _first(self._cosines(block), min(self.neighbours, len(self.rows)))
+            _first(self._cosines(torch.from_numpy(block)), min(self.neighbours, len(self.rows)))
             for _, block in self.standardiser.blocks(features, _QUERIES)
         ]
         return Nearest(
@@ -178,7 +178,7 @@ class Knn(FittedHead):
 def _directions(features: Features, standardiser: Standardiser) -> Float16[np.ndarray, "n d"]:
     directions = np.empty(features.shape, np.float16)
     for rows, block in standardiser.blocks(features):
-        directions[rows] = functional.normalize(block).numpy()
+        directions[rows] = functional.normalize(torch.from_numpy(block)).numpy()
     return directions
 
 

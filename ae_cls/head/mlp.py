@@ -225,7 +225,7 @@ class Mlp(FittedHead):
     def predict_proba(self, features: Features) -> Probabilities:
         logits = np.empty((len(features), len(self.classes)))
         for rows, block in self.standardiser.blocks(features):
-            logits[rows] = self.layers.logits(self.layers.hidden(block)).numpy()
+            logits[rows] = self.layers.logits(self.layers.hidden(torch.from_numpy(block))).numpy()
         probabilities = torch.from_numpy(logits).softmax(1).numpy()
         return spread(probabilities, self.classes, self.class_count)
 

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from torch import Tensor
 
 from ae_cls.errors import ModelFileError
@@ -66,14 +66,14 @@ class Standardiser:
 
     def blocks(
         self, features: Features, size: int = BLOCK
-    ) -> Iterator[tuple[slice, Float[Tensor, "b d"]]]:
+    ) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
         """Which rows, and these rows standardised; the next block overwrites this one."""
-        table, mean, scale = (as_tensor(a) for a in (features, self.mean, self.scale))
-        buffer = torch.empty(min(size, len(features)), features.shape[1])
+        buffer = np.empty((min(size, len(features)), features.shape[1]), np.float32)
         for start in range(0, len(features), size):
             rows = slice(start, min(start + size, len(features)))
-            block = torch.sub(table[rows], mean, out=buffer[: rows.stop - start])
-            yield rows, block.div_(scale)
+            block = np.subtract(features[rows], self.mean, out=buffer[: rows.stop - start])
+            block /= self.scale
+            yield rows, block
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

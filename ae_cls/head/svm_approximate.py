@@ -66,7 +66,7 @@ class Kernel:
         table = np.empty((len(features), len(self.basis)), np.float32)
         basis, whitening = as_tensor(self.basis), as_tensor(self.whitening)
         for rows, block in standardiser.blocks(features, _QUERIES):
-            table[rows] = (rbf(block, basis, self.gamma) @ whitening).numpy()
+            table[rows] = (rbf(torch.from_numpy(block), basis, self.gamma) @ whitening).numpy()
         return table
 
 
@@ -138,9 +138,8 @@ def _lines(
     line = descent.start()
     for strength in strengths:
         line = descent.run(strength, line)
-        weight, bias = line.weight.astype(np.float32), line.bias.astype(np.float32)
         facts: dict[str, Fact] = {"converged": line.converged, "steps": line.steps}
-        yield _Line(strength, weight, bias, facts)
+        yield _Line(strength, line.weight, line.bias, facts)
 
 
 @final

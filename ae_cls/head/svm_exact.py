@@ -10,6 +10,7 @@ from itertools import combinations, pairwise
 from typing import final
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Float64, Int64
 from sklearn.svm import SVC
 
@@ -90,7 +91,8 @@ class Exact(Machine):
         vectors = as_tensor(self.vectors)
         parts: list[np.ndarray] = []
         for _, block in self.standardiser.blocks(features, _QUERIES):
-            kernel = rbf(block, vectors, self.gamma) if self.gamma else block @ vectors.T
+            rows = torch.from_numpy(block)
+            kernel = rbf(rows, vectors, self.gamma) if self.gamma else rows @ vectors.T
             parts.append(self._of_kernel(kernel.double().numpy()))
         return np.concatenate(parts)
 

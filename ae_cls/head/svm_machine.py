@@ -38,7 +38,7 @@ class Candidate:
 def gamma_scale(features: Features, standardiser: Standardiser) -> float:
     """scikit-learn's gamma "scale" of the standardised features: 1 / (features · variance)."""
     squares = sum(
-        float(block.double().square().sum()) for _, block in standardiser.blocks(features)
+        float(np.square(block).sum(dtype=np.float64)) for _, block in standardiser.blocks(features)
     )
     # The mean of standardised features is 0; where none of them varies any gamma will do.
     return len(features) / squares if squares else 1.0
