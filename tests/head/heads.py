@@ -15,7 +15,7 @@ from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
 WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "finetune")
-QUICK: dict[str, dict[str, Any]] = {"forest": {"trees": 20}, "mlp": {"epochs": 15}}
+QUICK: dict[str, dict[str, Any]] = {"forest": {"trees": 20}, "mlp": {"epochs": 15, "width": [128]}}
 
 
 def config(word: str, **changes: Any) -> FeatureHeadConfig:

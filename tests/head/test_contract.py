@@ -77,11 +77,11 @@ def test_another_seed_gives_other_files(word: str) -> None:
 def test_the_data_and_the_global_generators_stay_as_they_were(word: str) -> None:
     train, valid = blobs(40), blobs(20, seed=1)
     before = train.features.tobytes(), valid.features.tobytes(), train.labels.tobytes()
-    states = torch.get_rng_state(), np.random.get_state()[1]
+    states = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"]
     fit(quick(word), train, valid, 4).predict_proba(valid.features)
     assert (train.features.tobytes(), valid.features.tobytes(), train.labels.tobytes()) == before
     assert torch.equal(torch.get_rng_state(), states[0])
-    assert np.array_equal(np.random.get_state()[1], states[1])
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], states[1])
 
 
 @pytest.mark.parametrize("word", WORDS)

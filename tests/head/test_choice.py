@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from ae_cls.errors import TrainingError
+from ae_cls.head.choice import Trial, choose, score, spread
+
+
+def trial(name: str, *right: float) -> Trial[str]:
+    """Probabilities of the right class of four rows of class 0, 1, 0, 1."""
+    table = np.array([[p, 1 - p] if row % 2 == 0 else [1 - p, p] for row, p in enumerate(right)])
+    return Trial({"name": name}, name, table, {"seen": name})
+
+
+LABELS = np.array([0, 1, 0, 1])
+
+
+def chosen(*trials: Trial[str]) -> str:
+    choice = choose(trials, LABELS, head="test", count=len(trials), progress=False)
+    assert choice.facts["chosen"] == {"name": choice.fitted}
+    assert choice.facts["seen"] == choice.fitted
+    return choice.fitted
+
+
+def test_accuracy_comes_first() -> None:
+    sure_and_wrong = trial("sure", 0.99, 0.99, 0.99, 0.49)
+    assert chosen(sure_and_wrong, trial("right", 0.6, 0.6, 0.6, 0.6)) == "right"
+
+
+def test_equal_accuracy_is_parted_by_log_loss() -> None:
+    assert chosen(trial("dull", 0.6, 0.6, 0.6, 0.6), trial("clear", 0.9, 0.9, 0.9, 0.9)) == "clear"
+
+
+def test_equal_scores_are_parted_by_order() -> None:
+    assert chosen(trial("first", 0.7, 0.7, 0.7, 0.7), trial("last", 0.7, 0.7, 0.7, 0.7)) == "first"
+
+
+def test_probabilities_that_are_not_finite_are_refused() -> None:
+    broken = Trial({"C": 3.0}, "broken", np.full((4, 2), np.nan))
+    with pytest.raises(TrainingError) as refusal:
+        choose([broken], LABELS, head="test", count=1, progress=False)
+    assert refusal.value.where == "head.C=3.0"
+
+
+def test_every_trial_is_told() -> None:
+    trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
+    told = choose(trials, LABELS, head="test", count=2, progress=False).facts["trials"]
+    assert told == [
+        {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
+        {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
+    ]
+
+
+def test_score_agrees_with_scikit_learn() -> None:
+    table = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
+    table[0] = [1, 0, 0]
+    labels = np.arange(50) % 3
+    labels[0] = 2  # had probability 0
+    accuracy, loss = score(table, labels)
+    assert accuracy == (table.argmax(axis=1) == labels).mean()
+    assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)
+
+
+def test_spread_puts_each_column_at_its_class() -> None:
+    table = spread(np.array([[0.25, 0.75]]), np.array([1, 3]), 5)
+    assert table.tolist() == [[0, 0.25, 0, 0.75, 0]]
