@@ -26,6 +26,7 @@ class Brightness(FittedHead):
     facts: Mapping = {}
 
     def predict_proba(self, features: Features) -> Probabilities:
+        assert len(features), "most heads take no empty table"
         light = features.astype(np.float64).mean(axis=1)
         return np.stack([1 - light, light], axis=1)
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli import configs
+from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import sort_words
 from ae_cls.cli.words import hydra_words
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, printable
 
 
 def run_composed(command: str, words: Sequence[str]) -> int:
@@ -19,6 +20,7 @@ def run_composed(command: str, words: Sequence[str]) -> int:
         return 0
     for folder in sorted_words.config_folders[1:]:
         _refuse_same_names(folder)
+        complain(f"options are also read from {printable(str(folder))}")
     if "--multirun" in sorted_words.flags:
         from ae_cls.cli.sweep import sweep  # here and below, as Hydra and torch take time to import
 

@@ -107,7 +107,8 @@ def test_options_of_a_users_folder_can_be_chosen(
 ) -> None:
     (tmp_path / "own" / "pretrain").mkdir(parents=True)
     (tmp_path / "own" / "pretrain" / "mine.yaml").write_text("name: none\n")
-    ae_cls("run", "pretrain=mine", "--config-dir", "own")
+    outcome = ae_cls("run", "pretrain=mine", "--config-dir", "own")
+    assert "options are also read from own\n" in outcome.err
     (found,) = described
     assert isinstance(found, Experiment)
     assert found.pretrain.name == "none"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls import runner
-from ae_cls.cli.sweep_record import Planned, table_at_the_end
+from ae_cls.cli.sweep_record import Planned, Record, keep_record, table_at_the_end
 from ae_cls.errors import DataError, StorageError
 from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
@@ -99,6 +99,13 @@ def test_a_jobs_name_does_not_depend_on_the_order_of_words() -> None:
     assert name_of(("seed=1",), given) == name_of(("seed=1",), experiment("folder=other"))
 
 
+def test_a_jobs_name_is_safe_on_any_file_system() -> None:
+    from ae_cls.cli.sweep import name_of
+
+    assert name_of(("key=ä/b c:*",), experiment()).rpartition("-")[0] == "key-b-c"
+    assert len(name_of(("key=" + "x" * 500,), experiment())) < 140
+
+
 def test_a_changed_value_is_not_taken_for_the_finished_job(
     ae_cls: AeCls, started: list[Described], tmp_path: Path
 ) -> None:
@@ -150,6 +157,8 @@ def test_a_job_that_wrote_no_record_has_died_or_waits(
 ) -> None:
     plan = [Planned(("seed=0",), "seed-0-ab"), Planned(("seed=1",), "seed-1-cd")]
     (tmp_path / "seed-0-ab").mkdir()
+    (tmp_path / "jobs").mkdir()  # with what an earlier call wrote down
+    keep_record(tmp_path, "seed-1-cd", Record("finished"), tmp_path / "seed-1-cd", 1.0)
     with table_at_the_end(tmp_path, "run", plan) as records:
         pass
     assert [record.state for record in records] == ["died", "waiting"]
