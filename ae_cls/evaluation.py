@@ -87,6 +87,7 @@ def protocol(description: Experiment | Pretraining, prepared: Prepared) -> dict[
             "labelled": len(split.labelled),
             "valid": len(split.valid),
             "test": len(split.test),
+            "left_out": len(prepared.dataset.left_out),
         },
         "encoder_saw": "training images without their labels",
         "chosen_on": "validation",

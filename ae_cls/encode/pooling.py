@@ -6,23 +6,25 @@ The numbers of adaptive average pooling, whose backward pass is not deterministi
 
 from functools import lru_cache
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 
 def pool(maps: Float[Tensor, "b c h w"], grid: int) -> Float[Tensor, "b features"]:
     """Means over a grid x grid partition of the map (no finer than the map itself), flattened."""
     height, width = maps.shape[2:]
-    down = averages(height, min(grid, height)).to(maps)
-    across = averages(width, min(grid, width)).to(maps)
+    down = torch.from_numpy(averages(height, min(grid, height))).to(maps)
+    across = torch.from_numpy(averages(width, min(grid, width))).to(maps)
     return torch.einsum("bchw,ih,jw->bcij", maps, down, across).flatten(1)
 
 
+# Kept as NumPy arrays: a tensor made under inference mode could not be trained through later.
 @lru_cache(maxsize=32)
-def averages(side: int, cells: int) -> Float[Tensor, "cells side"]:
+def averages(side: int, cells: int) -> Float32[np.ndarray, "cells side"]:
     """Row i averages the positions of cell i; neighbouring cells share one where they must."""
-    matrix = torch.zeros(cells, side)
+    matrix = np.zeros((cells, side), np.float32)
     for cell in range(cells):
         first, last = cell * side // cells, -(-(cell + 1) * side // cells)
         matrix[cell, first:last] = 1 / (last - first)

@@ -1,0 +1,284 @@
+"""Whole runs on real images, small enough for every test run."""
+
+import csv
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ae_cls import prepared, runner
+from ae_cls.dataset.digits import DigitsConfig
+from ae_cls.errors import DataError, ModelFileError, UsageError
+from ae_cls.experiment import Described, Experiment, read_saved
+from ae_cls.store.manifest import read_files
+from ae_cls.store.model import load_classifier
+from tests.autoencoder.variants import VARIANTS
+from tests.composed import described, options
+
+QUICK = (
+    "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "device=cpu", "precision=fp32",
+    "threads=1",
+)  # fmt: skip
+SMALL_CONV = ("autoencoder.widths=[8,16]", "autoencoder.latent_dim=8")
+ONE_TRIAL = ("head.C=[0.1]",)
+RUN = (*QUICK, *SMALL_CONV, *ONE_TRIAL)
+
+
+def go(tmp_path: Path, command: str, *words: str) -> runner.Result:
+    description = described(command, *words).model_copy(update={"outputs": str(tmp_path)})
+    return runner.COMMANDS[command](description)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> runner.Result:
+    return go(tmp_path_factory.mktemp("outputs"), "run", *RUN)
+
+
+def test_a_run_folder_is_complete(finished):
+    names = {str(p.relative_to(finished.folder)) for p in finished.folder.rglob("*") if p.is_file()}
+    figures = ("reconstructions", "loss_curves", "latent_map", "confusion_matrix")
+    assert names >= {
+        "config.json", "metrics.json", "history.jsonl", "predictions.csv", "split.npz",
+        "environment.json", "status.json", "run.log", "model/model.safetensors",
+        "model/config.json", "model/head.safetensors", "model/manifest.json",
+        *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
+    }  # fmt: skip
+    assert not [name for name in names if name.endswith(".tmp")]
+    assert json.loads((finished.folder / "status.json").read_text()) == {"state": "finished"}
+
+
+def test_config_reads_back_into_the_same_experiment(finished):
+    saved = read_saved(finished.folder / "config.json")
+    assert saved == described("run", *RUN).model_copy(update={"outputs": saved.outputs})
+
+
+def test_metrics_follow_from_the_predictions(finished):
+    metrics = json.loads((finished.folder / "metrics.json").read_text())
+    rows = list(csv.DictReader(io.StringIO((finished.folder / "predictions.csv").read_text())))
+    assert len(rows) == metrics["test"]["n"] == metrics["protocol"]["images"]["test"]
+    right = [row["label"] == row["predicted"] for row in rows]
+    assert metrics["test"]["accuracy"] == pytest.approx(np.mean(right))
+    for row in rows:
+        chances = {name[2:]: float(chance) for name, chance in row.items() if name[:2] == "p_"}
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-6)
+        assert max(chances, key=lambda name: chances[name]) == row["predicted"]
+
+
+def test_environment_says_where_and_how_long(finished):
+    environment = json.loads((finished.folder / "environment.json").read_text())
+    assert environment["device"] == "cpu"
+    assert environment["precision"] == "fp32"
+    assert environment["threads"] == 1
+    assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert set(environment["seconds"]) == {"pretrain", "encode", "classify", "evaluate"}
+    assert environment["peak_memory_mib"] > 100
+
+
+def test_the_saved_classifier_gives_the_probabilities_of_the_run(finished):
+    experiment = described("run", *RUN)
+    assert isinstance(experiment, Experiment)
+    ready = prepared.prepare(experiment)
+    classifier = load_classifier(finished.folder, ready.compute)
+    found = classifier.predict_proba(ready.images(ready.split.test))
+    rows = list(csv.DictReader(io.StringIO((finished.folder / "predictions.csv").read_text())))
+    written = [[float(row[f"p_{name}"]) for name in classifier.class_names] for row in rows]
+    assert found == pytest.approx(np.array(written), abs=1e-8)
+
+
+def without_times(folder: Path) -> dict[str, bytes]:
+    names = ("metrics.json", "predictions.csv", "split.npz", "model/model.safetensors",
+             "model/head.safetensors", "figures/latent_map.svg")  # fmt: skip
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(finished, tmp_path):
+    again = go(tmp_path, "run", *RUN)
+    assert without_times(again.folder) == without_times(finished.folder)
+    other = without_times(go(tmp_path, "run", *RUN, "seed=1").folder)
+    assert all(other[name] != content for name, content in without_times(finished.folder).items())
+
+
+def test_another_process_gives_the_same_bytes(finished, tmp_path):
+    command = [Path(sys.executable).with_name("ae-cls"), "run", *RUN, f"outputs={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.split()[-1])
+    assert without_times(folder) == without_times(finished.folder)
+
+
+def shuffle_labels(monkeypatch, part: str) -> None:
+    """Digits with the split of the true labels made official, and the labels of a part shuffled."""
+    load, experiment = DigitsConfig.load, described("run", *RUN)
+    assert isinstance(experiment, Experiment)
+
+    def loaded(self):
+        dataset = load(self)
+        split = prepared.make_split(dataset, experiment.split, prepared.ALL_LABELS, experiment.seed)
+        labels, rows = dataset.labels.clone(), torch.from_numpy(getattr(split, part))
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(9))
+        labels[rows] = labels[rows[order]]
+        return dataclasses.replace(
+            dataset, labels=labels, train=split.train, valid=split.valid, test=split.test
+        )
+
+    monkeypatch.setattr(DigitsConfig, "load", loaded)
+
+
+def test_shuffled_test_labels_change_no_weight(finished, tmp_path, monkeypatch):
+    shuffle_labels(monkeypatch, "test")
+    spoilt = go(tmp_path, "run", *RUN)
+    assert spoilt.metrics["test"]["accuracy"] < 0.3 < finished.metrics["test"]["accuracy"]
+    for name in ("model/model.safetensors", "model/head.safetensors"):
+        assert (spoilt.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_shuffled_training_labels_leave_the_encoder_alone_and_give_chance(
+    finished, tmp_path, monkeypatch
+):
+    shuffle_labels(monkeypatch, "train")
+    spoilt = go(tmp_path, "run", *RUN)
+    assert spoilt.metrics["encoder"] == finished.metrics["encoder"]
+    low, high = spoilt.metrics["test"]["accuracy_ci95"]
+    assert low < 0.2
+    assert high < 0.3
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_autoencoder_runs_to_the_end(tmp_path, name):
+    small = SMALL_CONV if name in ("conv", "vae", "beta_vae") else ()
+    result = go(tmp_path, "run", *QUICK, f"autoencoder={name}", *small, *ONE_TRIAL)
+    assert result.metrics["test"]["accuracy"] > 0.5
+    assert result.metrics["reconstruction"]["mse"] < 1
+
+
+@pytest.mark.parametrize("name", options("head"))
+def test_every_head_runs_to_the_end(tmp_path, name):
+    words = {
+        "linear": ONE_TRIAL,
+        "svm": ("head.C=[10.0]", "head.gamma=[1.0]"),
+        "forest": ("head.trees=20", "head.min_samples_leaf=[1]"),
+        "mlp": ("head.epochs=10", "head.learning_rate=[0.001]"),
+        "finetune": ("head.epochs=3",),
+    }.get(name, ())
+    result = go(tmp_path, "run", *QUICK, *SMALL_CONV, f"head={name}", *words)
+    assert result.metrics["test"]["accuracy"] > 0.8
+    ready = prepared.prepare(described("run", *QUICK, *SMALL_CONV, f"head={name}", *words))
+    classifier = load_classifier(result.folder, ready.compute)
+    accuracy = np.mean(
+        classifier.predict_proba(ready.images(ready.split.test)).argmax(1)
+        == ready.dataset.labels_of(ready.split.test)
+    )
+    assert accuracy == pytest.approx(result.metrics["test"]["accuracy"])
+
+
+@pytest.mark.parametrize("name", options("encode"))
+def test_every_way_of_encoding_runs_to_the_end(tmp_path, name):
+    result = go(tmp_path, "run", *RUN, f"encode={name}")
+    assert result.metrics["test"]["accuracy"] > 0.3
+
+
+@pytest.mark.parametrize("name", options("pretrain"))
+def test_every_pretraining_runs_to_the_end(tmp_path, name):
+    words = () if name == "none" else ("pretrain.epochs=1", "pretrain.least_steps=2")
+    words = (f"pretrain={name}", *words, *SMALL_CONV, *ONE_TRIAL)
+    assert go(tmp_path, "run", *words).metrics["test"]["accuracy"] > 0.5
+
+
+def test_classify_takes_the_encoder_of_a_pretraining_and_gives_what_run_gives(finished, tmp_path):
+    first = go(tmp_path, "pretrain", *QUICK, *SMALL_CONV)
+    second = go(tmp_path, "classify", f"encoder={first.folder}", *ONE_TRIAL, "precision=fp32")
+    hashes = [r.metrics["encoder"]["weights_sha256"] for r in (first, second, finished)]
+    assert len(set(hashes)) == 1
+    assert second.metrics["test"] == finished.metrics["test"]
+    saved = read_saved(second.folder / "config.json")
+    assert isinstance(saved, Experiment)
+    assert saved.split.seed == 0  # the split of the pretraining, whatever the seed of the head
+
+
+def test_classify_with_another_seed_keeps_the_split_of_the_encoder(tmp_path, finished):
+    other = go(tmp_path, "classify", f"encoder={finished.folder}", *ONE_TRIAL, "seed=5")
+    assert other.metrics["protocol"]["split_sha256"] == finished.metrics["protocol"]["split_sha256"]
+
+
+def test_classify_refuses_an_encoder_that_saw_labels(tmp_path):
+    tuned = go(tmp_path, "run", *QUICK, *SMALL_CONV, "head=finetune", "head.epochs=1")
+    with pytest.raises(UsageError, match="trained on labels"):
+        go(tmp_path, "classify", f"encoder={tuned.folder}")
+
+
+def test_classify_refuses_other_images_than_the_encoder_saw(finished, tmp_path, monkeypatch):
+    load = DigitsConfig.load
+
+    def fewer(self):
+        dataset = load(self)
+        return dataclasses.replace(dataset, train=dataset.train[:-10])
+
+    monkeypatch.setattr(DigitsConfig, "load", fewer)
+    with pytest.raises(DataError, match="not those of the encoder's run"):
+        go(tmp_path, "classify", f"encoder={finished.folder}")
+
+
+def test_a_classifier_is_refused_when_a_byte_of_it_changed(finished, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in (finished.folder / "model").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    assert read_files(folder)
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_classifier(folder, prepared.start(described("run", *RUN)))
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("labels.per_class=10000",), "labels"),
+        (("autoencoder.widths=[8,8,8,8]",), "too small"),
+        (("dataset=cifar10", "dataset.root=/nowhere"), "cifar"),
+        (("device=cuda:7",), "cuda"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path, words, what):
+    if "cuda" in what and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises((UsageError, DataError)) as refused:
+        go(tmp_path, "run", *words)
+    assert what in str(refused.value).lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fewer_labels_are_fewer_labels(tmp_path):
+    result = go(tmp_path, "run", *RUN, "labels.per_class=2")
+    assert result.metrics["labels"]["count"] == 20
+    assert set(result.metrics["labels"]["per_class"].values()) == {2}
+    # The encoder still saw every training image.
+    assert result.metrics["protocol"]["images"]["pretrain"] > 1000
+
+
+def test_a_failing_run_leaves_its_reason(tmp_path, monkeypatch):
+    def fail(*arguments, **named):
+        raise RuntimeError("the sky fell")
+
+    monkeypatch.setattr(runner, "evaluate_classifier", fail)
+    with pytest.raises(RuntimeError):
+        go(tmp_path, "run", *RUN)
+    (status,) = tmp_path.rglob("status.json")
+    assert json.loads(status.read_text())["reason"] == "RuntimeError: the sky fell"
+    assert not (status.parent / "metrics.json").exists()
+
+
+def test_every_command_has_a_kind_and_a_function():
+    kinds = {
+        word: type(described(word, *(("encoder=x",) if word == "classify" else ())))
+        for word in runner.COMMANDS
+    }
+    assert all(issubclass(kind, Described) for kind in kinds.values())
