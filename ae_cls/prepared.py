@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.compute import Compute, resolve
@@ -62,6 +63,8 @@ def start(description: Described) -> Compute:
     """Threads and device as described."""
     if description.threads is not None:
         torch.set_num_threads(description.threads)
+        # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.
+        threadpool_limits(limits=description.threads)
     return resolve(description.device, description.precision)
 
 

@@ -43,7 +43,7 @@ def _flush_folder(folder: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> StorageError:
     """The error for a place that cannot be written."""
     full = error.errno == errno.ENOSPC
-    fix = "free some space" if full else "choose another place: outputs=FOLDER"
+    fix = "free some space" if full else "choose another place"
     return StorageError("cannot write", where=str(path), why=error.strerror or str(error), fix=fix)
 
 

@@ -35,6 +35,7 @@ def run_folder(outputs: str, folder: str | None, words: tuple[str, ...]) -> Iter
     except BaseException as error:
         logging.getLogger("ae_cls").debug("%s", traceback.format_exc())
         write_json(path / STATUS, {"state": "failed", **_reason(error)})
+        error.add_note(str(path))  # where the traceback is
         raise
     finally:
         logging.getLogger("ae_cls").removeHandler(handler)
@@ -77,6 +78,8 @@ def _reason(error: BaseException) -> dict[str, Any]:
         return {"code": error.code, "reason": error.what, "where": error.where, "why": error.why}
     if isinstance(error, KeyboardInterrupt):
         return {"code": 130, "reason": "interrupted"}
+    if isinstance(error, SystemExit):
+        return {"code": error.code, "reason": "terminated"}
     return {"code": 1, "reason": f"{type(error).__name__}: {error}"}
 
 

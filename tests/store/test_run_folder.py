@@ -21,6 +21,7 @@ def test_a_run_that_ends_is_finished(tmp_path):
     [
         (TrainingError("the loss is not finite", where="epoch 1"), 4, "the loss is not finite"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (SystemExit(143), 143, "terminated"),
         (ZeroDivisionError("oh"), 1, "ZeroDivisionError: oh"),
     ],
 )
@@ -30,6 +31,7 @@ def test_a_run_that_fails_says_why_and_keeps_the_traceback(tmp_path, error, code
     status = read_status(folder)
     assert (status["state"], status["code"], status["reason"]) == ("failed", code, reason)
     assert "Traceback" in (folder / "run.log").read_text()
+    assert str(folder) in error.__notes__
     assert "test_run_folder.py" in (folder / "run.log").read_text()
 
 
