@@ -131,9 +131,7 @@ class MlpConfig(FeatureHeadConfig):
         """One epoch, in place."""
         for rows in torch.randperm(len(train.labels), generator=draws).split(self.batch_size):
             batch = torch.from_numpy(standardiser.apply(train.features[rows.numpy()]))
-            hidden = layers.hidden(batch)
-            kept = torch.rand(hidden.shape, generator=draws) >= self.dropout
-            logits = layers.logits(hidden * kept / (1 - self.dropout))
+            logits = layers.logits(dropped(layers.hidden(batch), self.dropout, draws))
             loss = functional.cross_entropy(logits, torch.from_numpy(train.labels[rows.numpy()]))
             if not torch.isfinite(loss):
                 raise TrainingError(
@@ -157,6 +155,14 @@ class MlpConfig(FeatureHeadConfig):
         )
         standardiser = Standardiser.read(arrays)
         return Mlp(standardiser, layers, arrays["classes"], record.class_count, record.facts)
+
+
+def dropped(
+    hidden: Float32[Tensor, "b h"], share: float, draws: torch.Generator
+) -> Float32[Tensor, "b h"]:
+    """A share of the units silenced, the others raised so that the mean stays."""
+    kept = torch.rand(hidden.shape, generator=draws) >= share
+    return hidden * kept / (1 - share)
 
 
 @final

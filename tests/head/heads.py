@@ -34,7 +34,7 @@ def one_setting(word: str) -> FeatureHeadConfig:
     """Nothing left to choose."""
     settings = quick(word)
     lists = {name: value[:1] for name, value in settings if isinstance(value, tuple)}
-    return config(word, **QUICK.get(word, {}), **lists)
+    return config(word, **{**QUICK.get(word, {}), **lists})
 
 
 def fit(head: FeatureHeadConfig, train: Labelled, valid: Labelled, classes: int) -> FittedHead:

@@ -335,7 +335,7 @@ def test_a_tree_that_points_outside_itself_is_refused(field: str, value: int) ->
 
 
 def test_a_forest_of_other_classes_is_refused() -> None:
-    forest = RandomForestClassifier(3, random_state=0).fit(FEATURES, [0, 1, 2, 3, 9])
+    forest = RandomForestClassifier(3, n_jobs=1, random_state=0).fit(FEATURES, [0, 1, 2, 3, 9])
     refuse("forest", {**files("forest"), ESTIMATOR: estimator_bytes(forest)}, "trees")
 
 
@@ -352,7 +352,7 @@ def test_a_damaged_forest_does_not_reach_its_caller_by_another_error() -> None:
 
 
 def test_reading_an_estimator_gives_back_what_was_written() -> None:
-    forest = RandomForestClassifier(3, random_state=0).fit(FEATURES, [0, 1, 2, 3, 1])
+    forest = RandomForestClassifier(3, n_jobs=1, random_state=0).fit(FEATURES, [0, 1, 2, 3, 1])
     content = {ESTIMATOR: estimator_bytes(forest)}
     again = read_estimator(content, RandomForestClassifier)
     assert np.array_equal(again.predict_proba(FEATURES), forest.predict_proba(FEATURES))

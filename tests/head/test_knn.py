@@ -51,9 +51,11 @@ def test_the_first_of_equal_neighbours_votes() -> None:
     table = torch.tensor([[0.5, 0.9, 0.5, 0.9, 0.5, 0.1], [0.3, 0.2, 0.1, 0.0, -0.1, -0.2]])
     nearest = knn._first(table, 3)
     assert nearest.rows.tolist() == [[1, 3, 0], [0, 1, 2]]
-    many = knn._first(torch.zeros(2, 5000), 20)
-    assert many.rows.tolist() == [list(range(20))] * 2
-    assert torch.equal(many.cosines, torch.zeros(2, 20))
+    many = torch.randint(0, 300, (20, 5000), generator=torch.Generator().manual_seed(0)) / 300
+    by_numpy = np.argsort(-many.numpy(), axis=1, kind="stable")[:, :40]
+    nearest = knn._first(many, 40)
+    assert np.array_equal(nearest.rows.numpy(), by_numpy)
+    assert torch.equal(nearest.cosines, many.gather(1, nearest.rows))
 
 
 def test_the_weight_falls_by_e_a_temperature() -> None:

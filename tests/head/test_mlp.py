@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ae_cls.errors import TrainingError
-from ae_cls.head.mlp import Layers, Mlp, MlpConfig
+from ae_cls.head.mlp import Layers, Mlp, MlpConfig, dropped
 from tests.head.heads import blobs, config, digits
 
 
@@ -59,6 +59,14 @@ def test_layers_are_drawn_in_the_range_of_torch() -> None:
     assert layers.hidden_weight.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.02)
     assert layers.weight.abs().max() <= 0.05
     assert not layers.bias.any()
+
+
+def test_dropout_silences_its_share_and_keeps_the_mean() -> None:
+    hidden = torch.ones(400, 500)
+    out = dropped(hidden, 0.2, torch.Generator().manual_seed(0))
+    assert (out == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
+    assert out.mean().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(dropped(hidden, 0.0, torch.Generator()), hidden)
 
 
 def test_dropout_and_decay_change_the_weights() -> None:
