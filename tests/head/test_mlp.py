@@ -42,9 +42,12 @@ def test_the_best_epoch_is_kept() -> None:
 
 
 def test_patience_ends_training() -> None:
-    head = fit(blobs(100), blobs(40, seed=1), 4, epochs=500, patience=3)
+    train, valid = blobs(100), blobs(40, seed=1)
+    head = fit(train, valid, 4, epochs=500, patience=3)
     assert head.facts["epochs"] == head.facts["epoch"] + 3  # type: ignore[operator]
     assert head.facts["converged"] is True
+    until_best = fit(train, valid, 4, epochs=head.facts["epoch"])
+    assert head.files()["head.safetensors"] == until_best.files()["head.safetensors"]
 
 
 def test_training_that_was_still_improving_is_told() -> None:
