@@ -6,6 +6,7 @@ from typing import final
 import torch
 from threadpoolctl import threadpool_limits
 
+from ae_cls.allocator import keep_pages
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.compute import Compute, resolve
 from ae_cls.dataset.contract import Dataset, ImageShape, Rows
@@ -61,6 +62,7 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
 
 def start(description: Described) -> Compute:
     """Threads and device as described."""
+    keep_pages()
     if description.threads is not None:
         torch.set_num_threads(description.threads)
         # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.

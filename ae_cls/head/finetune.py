@@ -7,7 +7,6 @@ from typing import ClassVar, Literal, final
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from ae_cls.head.softmax import Softmax
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from ae_cls.dataset.rows import to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
 from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Learned, Task
+from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import LabelledImages
 from ae_cls.pretrain.loop import Group, Score, optimise
 from ae_cls.pretrain.schedule import Schedule
@@ -60,7 +60,7 @@ class FinetuneConfig(Schedule, HeadConfig):
         return Learned(classifier, tuple(history))
 
     def load(self, files: Mapping[str, bytes]) -> FittedHead:
-        return Softmax.load(files)
+        return Softmax.load(files, self.name)
 
     def _loss(self, network: "Network", images: Tensor, labels: Tensor) -> Loss:
         logits = network(images).float()
@@ -94,6 +94,7 @@ class Network(nn.Module):
         running_mean, running_variance = self.normalise.running_mean, self.normalise.running_var
         assert running_mean is not None and running_variance is not None
         return Softmax(
+            head="finetune",
             mean=_array(running_mean),
             scale=_array((running_variance + self.normalise.eps).sqrt()),
             weight=_array(self.to_logits.weight),

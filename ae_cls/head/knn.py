@@ -64,7 +64,8 @@ class KnnConfig(FeatureHeadConfig):
 
     def _trials(self, train: Labelled, valid: Labelled, class_count: int) -> Iterator[Trial["Knn"]]:
         # On Fashion-MNIST, standardising first gave 1 to 3 points of validation accuracy on pixels
-        # and pooled maps, and took at most 1 from square-rooted multiscale features.
+        # with 1,000 to 10,000 labels and took 4 to 5 with 100 at small k; on multiscale features it
+        # moved up to 1.5 points either way, and gave 7 to 11 with 100 labels and k of 10 or more.
         standardiser = Standardiser.fit(train.features)
         head = Knn(
             standardiser=standardiser,

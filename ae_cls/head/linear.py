@@ -10,7 +10,7 @@ from pydantic import Field
 from ae_cls.head.choice import Classes, Trial, choose, seen_classes
 from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.descent import Axes, Descent, Line, log_loss
-from ae_cls.head.softmax import Softmax
+from ae_cls.head.softmax import NEVER, Softmax
 from ae_cls.head.standardise import Standardiser
 
 
@@ -62,13 +62,18 @@ class LinearConfig(FeatureHeadConfig):
             yield Trial({"C": strength}, head, head.predict_proba(valid.features), facts)
 
     def load(self, files: Mapping[str, bytes]) -> FittedHead:
-        return Softmax.load(files)
+        return Softmax.load(files, self.name)
 
 
 def _softmax(line: Line, standardiser: Standardiser, classes: Classes, class_count: int) -> Softmax:
     weight = np.zeros((class_count, line.weight.shape[1]), np.float32)
-    bias = np.full(class_count, -np.inf, np.float32)  # probability 0 for what was never seen
+    bias = np.full(class_count, NEVER, np.float32)
     weight[classes], bias[classes] = line.weight, line.bias
     return Softmax(
-        mean=standardiser.mean, scale=standardiser.scale, weight=weight, bias=bias, facts={}
+        head="linear",
+        mean=standardiser.mean,
+        scale=standardiser.scale,
+        weight=weight,
+        bias=bias,
+        facts={},
     )

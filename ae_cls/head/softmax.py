@@ -1,35 +1,52 @@
 """A linear layer on standardised features: what `linear` and `finetune` both end as."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import safetensors.numpy
 from jaxtyping import Float32
 from scipy.special import softmax
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
+from ae_cls.head.head_files import (
+    ARRAYS,
+    RECORD,
+    Layout,
+    array_bytes,
+    read_arrays,
+    read_record,
+    record_bytes,
+)
 
-ARRAYS, FACTS = "head.safetensors", "head.json"
+NEVER = -1e30
+"""The bias of a class that was never seen: its probability is exactly 0, and the number finite."""
+
+_LAYOUT: Layout = {
+    "mean": (np.float32, "d"),
+    "scale": (np.float32, "d"),
+    "weight": (np.float32, "kd"),
+    "bias": (np.float32, "k"),
+}
 _CHUNK = 8192  # rows at a time, so that no standardised copy of all features is made
 
 
 @final
 @dataclass(frozen=True)
 class Softmax(FittedHead):
-    """softmax(W (features - mean) / scale + b).
+    """softmax(weight · (features - mean) / scale + bias).
 
     Attributes:
+        head: its name in the config.
         mean: of the training features.
         scale: standard deviation of the training features; 1 where it was 0.
         weight: one row a class.
-        bias: one number a class; -inf for a class that was never seen.
+        bias: one number a class; `NEVER` for a class that was never seen.
         facts: what fitting chose and saw.
     """
 
+    head: str
     mean: Float32[np.ndarray, " d"]
     scale: Float32[np.ndarray, " d"]
     weight: Float32[np.ndarray, "k d"]
@@ -44,34 +61,24 @@ class Softmax(FittedHead):
         return softmax(logits, axis=1)
 
     def files(self) -> dict[str, bytes]:
-        arrays = {name: getattr(self, name) for name in ("mean", "scale", "weight", "bias")}
+        class_count, feature_count = self.weight.shape
+        record = record_bytes(
+            self.head, class_count=class_count, feature_count=feature_count, facts=self.facts
+        )
         return {
-            ARRAYS: safetensors.numpy.save(arrays),
-            FACTS: json.dumps(dict(self.facts), indent=2).encode(),
+            ARRAYS: array_bytes({name: getattr(self, name) for name in _LAYOUT}),
+            RECORD: record,
         }
 
     @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> "Softmax":
-        """The head that `files` described.
+    def load(cls, files: Mapping[str, bytes], head: str) -> "Softmax":
+        """The head of that name that `files` described.
 
         Raises:
-            ModelFileError: a file is missing, damaged or of another shape.
+            ModelFileError: a file is missing, damaged, or of another head.
         """
-        try:
-            arrays = safetensors.numpy.load(files[ARRAYS])
-            facts = json.loads(files[FACTS])
-        except KeyError as error:
-            raise ModelFileError("a file of the head is missing", where=str(error)) from error
-        except Exception as error:  # safetensors' own error has no public base class
-            raise ModelFileError("the head cannot be read", where=ARRAYS, why=str(error)) from error
-        return cls(**_checked(arrays), facts=facts)
-
-
-def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    shapes = {name: array.shape for name, array in arrays.items()}
-    classes, width = shapes.get("weight", (0, 0))[:1], shapes.get("weight", (0, 0))[1:]
-    if shapes != {"mean": width, "scale": width, "weight": classes + width, "bias": classes}:
-        raise ModelFileError("the arrays of the head do not fit together", where=ARRAYS)
-    if any(array.dtype != np.float32 or np.isnan(array).any() for array in arrays.values()):
-        raise ModelFileError("an array of the head is not of finite float32 numbers", where=ARRAYS)
-    return arrays
+        record = read_record(files, head)
+        arrays = read_arrays(files, _LAYOUT, {"k": record.class_count, "d": record.feature_count})
+        if not (arrays["scale"] > 0).all():
+            raise ModelFileError("array 'scale' of the head is damaged", where=ARRAYS)
+        return cls(head=head, **arrays, facts=record.facts)

@@ -1,0 +1,60 @@
+"""Device, precision, threads."""
+
+import pytest
+import torch
+
+from ae_cls import compute, prepared
+from ae_cls.errors import UsageError
+from tests.composed import described
+
+
+def test_auto_takes_bf16_only_where_the_processor_multiplies_it(monkeypatch):
+    for flags, precision in (({"avx2"}, "fp32"), ({"amx_bf16"}, "bf16"), (set(), "fp32")):
+        monkeypatch.setattr(compute, "_cpu_flags", lambda flags=flags: flags)
+        assert compute.resolve("cpu", "auto").precision == precision
+
+
+def test_a_precision_that_is_named_is_taken():
+    assert compute.resolve("cpu", "fp32").precision == "fp32"
+    assert compute.resolve("cpu", "bf16").precision == "bf16"
+
+
+def test_autocast_multiplies_in_bf16_only_where_that_is_allowed():
+    one = compute.resolve("cpu", "bf16")
+    left, right = torch.rand(4, 4), torch.rand(4, 4)
+    with one.autocast():
+        assert (left @ right).dtype == torch.bfloat16
+    with one.autocast(allowed=False):
+        assert (left @ right).dtype == torch.float32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_refused_with_the_fix():
+    with pytest.raises(UsageError, match="no cuda") as refused:
+        compute.resolve("cuda", "auto")
+    assert "device=cpu" in refused.value.fix
+    assert compute.resolve("auto", "auto").device.type == "cpu"
+
+
+def test_threads_are_those_asked_for():
+    before = torch.get_num_threads()
+    try:
+        prepared.start(described("run", "threads=2"))
+        assert torch.get_num_threads() == 2
+    finally:
+        prepared.start(described("run", f"threads={before}"))
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_gives_the_accuracy_of_one_on_the_cpu(tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    from ae_cls import runner
+
+    accuracies = [
+        runner.run(described("run", f"device={device}", f"folder={tmp_path / device}")).metrics[
+            "test"
+        ]["accuracy"]
+        for device in ("cpu", "cuda")
+    ]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)

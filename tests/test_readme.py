@@ -1,0 +1,125 @@
+"""What the README says, done."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ae_cls.cli.main import dispatch
+from ae_cls.experiment import COMMANDS
+from tests.composed import CONFIGS, described, options
+
+HOME = CONFIGS.parent
+README = (HOME / "README.md").read_text(encoding="utf-8")
+AE_CLS = Path(sys.executable).with_name("ae-cls")
+QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "head.C=[0.1]")
+
+
+def command_lines() -> list[list[str]]:
+    """The words of each indented line that starts with ae-cls, without its comment."""
+    lines = re.findall(r"^    (ae-cls .*)$", README, flags=re.M)
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def code(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+def test_there_are_commands_to_try():
+    assert len(command_lines()) >= 10
+
+
+COMPOSED = [words for words in command_lines() if words[0] in COMMANDS and "--help" not in words]
+
+
+@pytest.mark.parametrize("words", COMPOSED, ids=" ".join)
+def test_every_composed_command_is_valid(words):
+    # A sweep word stands for its first value: the others are options of the same group.
+    plain = [re.sub(r"^([\w./]+=[^\[,]+),.*", r"\1", word) for word in words[1:] if word != "-m"]
+    assert described(words[0], *(w.replace("RUN_FOLDER", "somewhere") for w in plain))
+
+
+def test_help_of_a_command_is_shown(capsys):
+    assert dispatch(["run", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for group in ("dataset", "autoencoder", "pretrain", "encode", "head"):
+        assert all(option in shown for option in options(group))
+
+
+def test_the_table_of_words_is_complete():
+    for group in ("dataset", "autoencoder", "pretrain", "encode", "head"):
+        (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", README, flags=re.M)
+        assert set(re.findall(r"`([a-z_0-9]+)`", row)) == set(options(group))
+
+
+def run(words: list[str | Path], **settings) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=220, **settings)
+
+
+def test_the_first_command_runs_the_main_job_and_a_second_call_installs_nothing(tmp_path):
+    if not (HOME / ".venv" / "installed-dev").exists():
+        pytest.skip("the tests were not started by scripts/test")
+    done = run([HOME / "scripts" / "run", *QUICK, f"outputs={tmp_path}"])
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+    assert "installing" not in done.stderr
+    assert len(list(tmp_path.glob("run/digits-conv-linear/*/metrics.json"))) == 1
+
+
+def test_ones_own_images_become_a_classifier_that_predicts(tmp_path):
+    rng = np.random.default_rng(0)
+    for label, level in (("dark", 40), ("light", 200)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(30):
+            pixels = np.clip(rng.normal(level, 20, (20, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number:03}.jpg")
+    settings = {"cwd": tmp_path, "env": {**os.environ, "AE_CLS_CACHE": str(tmp_path / "cache")}}
+    learn = ["dataset=folder", "dataset.root=photos", "dataset.image_size=16", *QUICK]
+    learned = run([AE_CLS, "run", *learn], **settings)
+    assert learned.returncode == 0, learned.stderr
+    (folder,) = tmp_path.glob("outputs/run/folder-conv-linear/*")
+    predicted = run([AE_CLS, "predict", folder, "photos", "-o", "predictions.csv"], **settings)
+    assert predicted.returncode == 0, predicted.stderr
+    rows = (tmp_path / "predictions.csv").read_text().splitlines()[1:]
+    right = [row.split(",")[0].split("/")[-2] == row.split(",")[1] for row in rows]
+    assert len(right) == 60
+    assert np.mean(right) > 0.9
+
+
+def test_the_example_autoencoder_works_as_printed(tmp_path):
+    """The worked example of "Add an autoencoder", in a copy of the project."""
+    shutil.copytree(HOME / "ae_cls", tmp_path / "ae_cls")
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    (python,), (yaml,) = code("python"), code("yaml")
+    room = tmp_path / "ae_cls" / "autoencoder"
+    (room / "sparse.py").write_text(python, encoding="utf-8")
+    (tmp_path / "configs" / "autoencoder" / "sparse.yaml").write_text(yaml.split("\n", 1)[1])
+    index = (room / "__init__.py").read_text()
+    index = index.replace("    ConvConfig\n", "").replace(
+        "PixelsConfig\n", "PixelsConfig\n    | SparseConfig\n"
+    )
+    index = index.replace(
+        "from ae_cls.autoencoder.vae",
+        "from ae_cls.autoencoder.sparse import SparseConfig\nfrom ae_cls.autoencoder.vae",
+    )
+    (room / "__init__.py").write_text(index)
+    done = run(
+        [sys.executable, "-c", "from ae_cls.cli.main import main; main()",
+         "run", "autoencoder=sparse", *QUICK],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("outputs/run/digits-sparse-linear/*/metrics.json"))) == 1
+
+
+def test_bash_completion_is_installed_as_printed():
+    done = run(["bash", "-c", f'eval "$({AE_CLS} -sc install=bash)" && complete -p ae-cls'])
+    assert done.returncode == 0, done.stderr
+    assert "ae-cls" in done.stdout
