@@ -19,8 +19,10 @@ from ae_cls.encode.encoder import Encoder
 from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Learned, Task
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import LabelledImages
-from ae_cls.pretrain.loop import Group, Score, optimise
+from ae_cls.pretrain.loop import optimise
+from ae_cls.pretrain.record import Score
 from ae_cls.pretrain.schedule import Schedule
+from ae_cls.pretrain.step import Group
 
 _VALID_BATCH = 512  # images at a time
 

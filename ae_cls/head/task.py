@@ -7,7 +7,7 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.encode.encoder import Encoder
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Labels
-from ae_cls.pretrain.loop import EpochRecord
+from ae_cls.pretrain.record import EpochRecord
 from ae_cls.stopwatch import Stopwatch
 
 

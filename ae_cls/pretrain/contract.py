@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.pretrain.loop import EpochRecord
+from ae_cls.pretrain.record import EpochRecord
 from ae_cls.settings import Settings
 
 

@@ -10,8 +10,10 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.pretrain.loop import EpochRecord, Group, Score, optimise
+from ae_cls.pretrain.loop import optimise
+from ae_cls.pretrain.record import EpochRecord, Means, Score
 from ae_cls.pretrain.schedule import Schedule
+from ae_cls.pretrain.step import Group
 
 _VALID_BATCH = 512  # images at a time
 
@@ -57,13 +59,12 @@ class GradientPretraining(Schedule, PretrainConfig):
 def validation_loss(model: Autoencoder, images: ImageRows, *, seed: int, compute: Compute) -> Score:
     """The loss over `images` with the same corruption each time, so that epochs can be compared."""
     model.eval()
-    sums: dict[str, float] = {}
+    terms = Means()
     for positions in torch.arange(len(images)).split(_VALID_BATCH):
         batch = to_unit(images.take(positions), compute.device)
         samples = torch.from_numpy(images.rows)[positions].to(compute.device)
         with compute.autocast(allowed=model.allows_bf16):
             loss = model.loss(batch, Draws(seed, 0, samples), progress=1.0)
-        for name, term in {"loss": loss.total, **loss.terms}.items():
-            sums[name] = sums.get(name, 0.0) + float(term) * len(positions)
-    means = {name: total / len(images) for name, total in sums.items()}
+        terms.add(loss, len(positions))
+    means = terms.means()
     return Score(means["loss"], means)

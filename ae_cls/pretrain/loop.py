@@ -4,10 +4,8 @@ import copy
 import logging
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -18,10 +16,13 @@ from tqdm import tqdm
 from ae_cls.autoencoder.contract import Loss
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
-from ae_cls.draws import Draws, generator
+from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
 from ae_cls.pretrain.augment import Augment
+from ae_cls.pretrain.order import passes
+from ae_cls.pretrain.record import EpochRecord, Means, Score
 from ae_cls.pretrain.schedule import Schedule
+from ae_cls.pretrain.step import Group, make_optimiser, take_step
 
 log = logging.getLogger(__name__)
 
@@ -30,48 +31,6 @@ LossOfBatch = Callable[
     Loss,
 ]
 """The loss of clean images, given their positions among the training images, draws and progress."""
-
-
-@final
-@dataclass(frozen=True)
-class Score:
-    """One validation: lower is better; `terms` are for the record."""
-
-    value: float
-    terms: Mapping[str, float]
-
-
-@final
-@dataclass(frozen=True)
-class EpochRecord:
-    """One line of history.jsonl."""
-
-    stage: str
-    epoch: int
-    lr: float
-    seconds: float
-    images_per_second: float
-    train: Mapping[str, float]
-    valid: Mapping[str, float]
-    best: bool
-
-    def as_dict(self) -> dict[str, object]:
-        """The record as JSON holds it."""
-        return asdict(self)
-
-
-@final
-@dataclass(frozen=True)
-class Group:
-    """Modules that share a learning rate.
-
-    Attributes:
-        modules: whose parameters are trained.
-        rate: factor on the schedule's learning rate.
-    """
-
-    modules: Sequence[nn.Module]
-    rate: float
 
 
 def optimise(
@@ -93,7 +52,14 @@ def optimise(
         TrainingError: a loss or gradient is not finite; the weights are those before that step.
     """
     training = _Training(
-        stage, images, loss_of_batch, schedule, augment, seed, compute, _optimiser(groups, schedule)
+        stage,
+        images,
+        loss_of_batch,
+        schedule,
+        augment,
+        seed,
+        compute,
+        make_optimiser(groups, schedule),
     )
     history: list[EpochRecord] = []
     best, best_state = math.inf, network.state_dict()
@@ -139,12 +105,12 @@ class _Training:
 
     def epoch(self, epoch: int, bar: tqdm) -> EpochRecord:
         """One pass, counted from 0; its record has no validation yet."""
-        started, terms = time.monotonic(), _Means()
+        started, terms = time.monotonic(), Means()
         for step, positions, draws in self._batches(epoch):
             progress = step / self.steps
             loss = self._loss(positions, draws, progress)
             where = f"{self.stage}, epoch {epoch + 1}, step {step + 1}"
-            _step(self.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
+            take_step(self.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
             terms.add(loss, len(positions))
             bar.update()
         seconds = time.monotonic() - started
@@ -168,79 +134,12 @@ class _Training:
     def _batches(self, epoch: int) -> Iterator[tuple[int, Int64[Tensor, " b"], Draws]]:
         """Step, positions and draws; a small set is passed over several times in one epoch."""
         rows = torch.from_numpy(self.images.rows)
-        orders = _passes(len(self.images), self.schedule.batch_size, self.seed)
+        orders = passes(len(self.images), self.schedule.batch_size, self.seed)
         first = epoch * self.steps_in_epoch
         for step in range(first, first + self.steps_in_epoch):
             number, positions = orders(step)
             samples = rows[positions].to(self.compute.device)
             yield step, positions, Draws(self.seed, number, samples)
-
-
-def _passes(
-    count: int, batch_size: int, seed: int
-) -> Callable[[int], tuple[int, Int64[Tensor, " b"]]]:
-    """Pass number and positions of a step of the whole training; each pass has a new order."""
-    steps = math.ceil(count / batch_size)
-
-    @lru_cache(maxsize=1)
-    def order(number: int) -> Int64[Tensor, " n"]:
-        # Drawn on the CPU, so that batches are the same on every device.
-        return torch.randperm(count, generator=generator(seed, "order", number))
-
-    def positions(step: int) -> tuple[int, Int64[Tensor, " b"]]:
-        number, place = divmod(step, steps)
-        return number, order(number)[place * batch_size : (place + 1) * batch_size]
-
-    return positions
-
-
-def _optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
-    options: list[dict[str, object]] = []
-    for group in groups:
-        parameters = [p for module in group.modules for p in module.parameters()]
-        decayed = [p for p in parameters if p.ndim >= 2]
-        exempt = [p for p in parameters if p.ndim < 2]
-        options.append({"params": decayed, "rate": group.rate})
-        options.append({"params": exempt, "rate": group.rate, "weight_decay": 0.0})
-    kind = torch.optim.AdamW if schedule.optimiser == "adamw" else torch.optim.Adam
-    return kind(options, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-
-
-def _step(
-    optimiser: torch.optim.Optimizer, loss: Loss, schedule: Schedule, lr: float, where: str
-) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = lr * group["rate"]
-    optimiser.zero_grad(set_to_none=True)
-    loss.total.backward()
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = nn.utils.clip_grad_norm_(parameters, schedule.clip)
-    # One number tells about both: a loss that is not finite has no finite gradient.
-    if not math.isfinite(loss.total.item() + norm.item()):
-        raise TrainingError(
-            "the loss or its gradient is not finite; the weights of the step before were kept",
-            where=where,
-            why=f"loss {loss.total.item():g}, gradient norm {norm.item():g}, learning rate {lr:g}",
-            fix="a lower lr, a longer warm_up or precision=fp32",
-        )
-    optimiser.step()
-
-
-@final
-class _Means:
-    """Means of loss terms over images."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.sums: defaultdict[str, float] = defaultdict(float)
-
-    def add(self, loss: Loss, images: int) -> None:
-        self.count += images
-        for name, term in {"loss": loss.total.detach(), **loss.terms}.items():
-            self.sums[name] += float(term) * images
-
-    def means(self) -> dict[str, float]:
-        return {name: total / self.count for name, total in self.sums.items()}
 
 
 def _say(bar: tqdm, record: EpochRecord, epochs: int) -> None:

@@ -6,7 +6,7 @@ from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.pretrain.loop import EpochRecord
+from ae_cls.pretrain.record import EpochRecord
 
 
 @final

@@ -11,7 +11,7 @@ import numpy as np
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.split import Split
 from ae_cls.head.contract import Probabilities
-from ae_cls.pretrain.loop import EpochRecord
+from ae_cls.pretrain.record import EpochRecord
 from ae_cls.store.files import publish
 
 

@@ -78,11 +78,15 @@ def test_each_cell_is_a_mean():
 
 
 def test_the_signed_square_root_keeps_signs_and_has_a_finite_slope_at_0():
-    values = torch.tensor([-4.0, 0.0, 9.0], requires_grad=True)
+    values = torch.tensor([-400.0, -4.0, 0.0, 4.0, 900.0], requires_grad=True)
     roots = signed_square_root(values)
-    assert roots.tolist() == pytest.approx([-2, 0, 3], abs=1e-3)
+    assert roots.tolist() == pytest.approx([-20, -2, 0, 2, 30], abs=0.1)
+    assert roots[1] == -roots[3]
     roots.sum().backward()
     assert torch.isfinite(values.grad).all()
+    near_zero = torch.tensor([1e-6], dtype=torch.float64, requires_grad=True)
+    signed_square_root(near_zero).sum().backward()
+    assert near_zero.grad.item() == pytest.approx(5, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -13,7 +13,10 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import TrainingError
 from ae_cls.experiment import Pretraining
 from ae_cls.pretrain.gradient import GradientPretraining, validation_loss
-from ae_cls.pretrain.loop import Group, Score, _passes, optimise
+from ae_cls.pretrain.loop import optimise
+from ae_cls.pretrain.order import passes
+from ae_cls.pretrain.record import Score
+from ae_cls.pretrain.step import Group
 from tests.autoencoder.variants import table, variant
 from tests.composed import described, options
 
@@ -95,15 +98,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
 
 @pytest.mark.parametrize(("count", "batch_size"), [(20, 8), (8, 8), (3, 8), (16, 4)])
 def test_each_pass_takes_every_image_once_in_a_new_order(count, batch_size):
-    positions = _passes(count, batch_size, seed=0)
+    positions = passes(count, batch_size, seed=0)
     steps = math.ceil(count / batch_size)
-    passes = []
+    whole = []
     for number in range(3):
         batches = [positions(number * steps + step) for step in range(steps)]
         assert {index for index, _ in batches} == {number}
-        passes.append(torch.cat([batch for _, batch in batches]).tolist())
-        assert sorted(passes[-1]) == list(range(count))
-    assert passes[0] != passes[1]
+        whole.append(torch.cat([batch for _, batch in batches]).tolist())
+        assert sorted(whole[-1]) == list(range(count))
+    assert whole[0] != whole[1]
 
 
 def test_a_small_set_is_passed_over_until_the_epoch_has_its_steps():

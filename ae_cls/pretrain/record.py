@@ -1,0 +1,55 @@
+"""What training tells of itself."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import final
+
+from ae_cls.autoencoder.contract import Loss
+
+
+@final
+@dataclass(frozen=True)
+class Score:
+    """One validation: lower is better; `terms` are for the record."""
+
+    value: float
+    terms: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of history.jsonl."""
+
+    stage: str
+    epoch: int
+    lr: float
+    seconds: float
+    images_per_second: float
+    train: Mapping[str, float]
+    valid: Mapping[str, float]
+    best: bool
+
+    def as_dict(self) -> dict[str, object]:
+        """The record as JSON holds it."""
+        return asdict(self)
+
+
+@final
+class Means:
+    """Means of the loss and its terms over images."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, loss: Loss, images: int) -> None:
+        """One more batch of so many images."""
+        self.count += images
+        for name, term in {"loss": loss.total.detach(), **loss.terms}.items():
+            self.sums[name] += float(term) * images
+
+    def means(self) -> dict[str, float]:
+        """By name of the term; the whole is `loss`."""
+        return {name: total / self.count for name, total in self.sums.items()}
