@@ -151,17 +151,23 @@ def read_saved(path: Path) -> Experiment | Pretraining:
 def explain(mistake: ErrorDetails, plain: dict[str, Any]) -> str:
     """One line: key, value, what is allowed, the nearest known word."""
     key, siblings = locate(mistake, plain)
+    said = mistake["msg"].removeprefix("Value error, ")
     if not key:
-        return mistake["msg"].removeprefix("Value error, ")
+        return said
     if mistake["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key[-1], siblings, 1)
         hint = f"; did you mean {'.'.join([*key[:-1], near[0]])}?" if near else ""
         return f"{'.'.join(key)}: there is no such key{hint}"
     if mistake["type"] == "missing":
         return f"{'.'.join(key)}: has no value"
-    value = json.dumps(mistake["input"])
-    shown = value if len(value) < 60 else value[:57] + "..."
-    return f"{'.'.join(key)}={shown}: {mistake['msg'].removeprefix('Value error, ')}"
+    return f"{'.'.join(key)}{_shown(mistake['input'])}: {said}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ""  # a mistake of a whole part is between its keys
+    text = json.dumps(value)
+    return "=" + (text if len(text) < 60 else text[:57] + "...")
 
 
 def locate(mistake: ErrorDetails, plain: dict[str, Any]) -> tuple[list[str], list[str]]:
