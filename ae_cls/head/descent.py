@@ -90,8 +90,9 @@ class Axes:
         for _, block in standardiser.blocks(features, _SCATTER_BLOCK):
             rows = torch.from_numpy(block)
             scatter.addmm_(rows.T, rows)
-        values, vectors = torch.linalg.eigh(scatter)
-        return cls(vectors.numpy(), values.clamp(min=0).numpy())
+        # In float64: in float32 it may not converge where many units are dead, as relu codes have.
+        values, vectors = torch.linalg.eigh(scatter.double())
+        return cls(vectors.float().numpy(), values.float().clamp(min=0).numpy())
 
     def to_weight(self, inner: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
         """From these axes to the features."""
