@@ -26,6 +26,7 @@ def run(tmp_path: Path) -> Path:
     weight = np.zeros((10, 64), np.float32)
     weight[3, 0], weight[7, 63] = 9.0, 9.0
     head = Softmax(
+        head="linear",
         mean=np.zeros(64, np.float32),
         scale=np.ones(64, np.float32),
         weight=weight,
