@@ -1,4 +1,8 @@
-"""The deep convolutional autoencoder (Masci 2011), shaped for matrix hardware."""
+"""The deep convolutional autoencoder, shaped for matrix hardware.
+
+Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders for hierarchical
+feature extraction, ICANN.
+"""
 
 import math
 from typing import Literal, final

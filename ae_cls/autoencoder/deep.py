@@ -1,4 +1,7 @@
-"""Several dense layers with a linear code (Hinton & Salakhutdinov 2006)."""
+"""Several dense layers with a linear code.
+
+Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks, Science 313.
+"""
 
 from itertools import pairwise
 from typing import Literal, final

@@ -1,4 +1,7 @@
-"""Histograms of oriented gradients: no learning, and a strong control (Dalal & Triggs 2005)."""
+"""Histograms of oriented gradients: no learning, and a strong control.
+
+Dalal & Triggs 2005, Histograms of oriented gradients for human detection, CVPR.
+"""
 
 import math
 from typing import ClassVar, Literal, final

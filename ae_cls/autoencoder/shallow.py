@@ -1,4 +1,9 @@
-"""One hidden layer (Bourlard & Kamp 1988; Baldi & Hornik 1989)."""
+"""One hidden layer.
+
+Bourlard & Kamp 1988, Auto-association by multilayer perceptrons and singular value decomposition,
+Biological Cybernetics 59. Baldi & Hornik 1989, Neural networks and principal component analysis:
+learning from examples without local minima, Neural Networks 2.
+"""
 
 from typing import Literal, final
 

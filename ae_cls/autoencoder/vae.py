@@ -1,4 +1,8 @@
-"""The variational autoencoder (Kingma & Welling, arXiv 1312.6114); beta, warm-up, free bits."""
+"""The variational autoencoder, with beta, warm-up and free bits.
+
+Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins et al. 2017, beta-VAE:
+learning basic visual concepts with a constrained variational framework, ICLR.
+"""
 
 import math
 from typing import Literal, final
