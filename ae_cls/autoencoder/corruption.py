@@ -1,8 +1,9 @@
 """Corruption of training images: a value that any variant can take. The target stays clean.
 
-Vincent et al. 2008, Extracting and composing robust features with denoising autoencoders, ICML;
-Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11: `corrupted_weight` 1 with `intact_weight`
-0 is their full emphasis. Every draw belongs to a sample, so an image is corrupted alike in any batch.
+Vincent et al. 2008, Extracting and composing robust features with denoising autoencoders, ICML.
+Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11: `corrupted_weight` 1 with
+`intact_weight` 0 is their full emphasis. Every draw belongs to a sample, so an image is corrupted
+alike in any batch.
 """
 
 from abc import ABC, abstractmethod

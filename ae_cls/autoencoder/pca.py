@@ -1,8 +1,8 @@
 """Principal components: the best linear code, in closed form.
 
-Baldi & Hornik 1989, Neural networks and principal component analysis: learning from examples without
-local minima, Neural Networks 2. Large images: Halko, Martinsson & Tropp 2011, Finding structure with
-randomness, SIAM Review 53.
+Baldi & Hornik 1989, Neural networks and principal component analysis: learning from examples
+without local minima, Neural Networks 2. Large images: Halko, Martinsson & Tropp 2011, Finding
+structure with randomness, SIAM Review 53.
 """
 
 from typing import ClassVar, Literal, final

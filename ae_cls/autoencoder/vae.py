@@ -1,7 +1,7 @@
 """The variational autoencoder, with beta, warm-up and free bits.
 
-Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins et al. 2017, beta-VAE:
-learning basic visual concepts with a constrained variational framework, ICLR.
+Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins et al. 2017,
+beta-VAE: learning basic visual concepts with a constrained variational framework, ICLR.
 """
 
 import math
