@@ -62,11 +62,16 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def _cpu_flags() -> set[str]:
+    return set(_cpu_field("flags").split())
+
+
+def _cpu_field(name: str) -> str:
+    """What Linux says of the first processor; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return set()  # not Linux
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def describe(compute: Compute) -> dict[str, str | int]:
@@ -82,9 +87,4 @@ def describe(compute: Compute) -> dict[str, str | int]:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "cpu"
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "cpu")
+    return _cpu_field("model name") or "cpu"

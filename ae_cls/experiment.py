@@ -3,7 +3,6 @@
 import difflib
 import json
 from abc import ABC
-from pathlib import Path
 from typing import Any, TypeVar, final
 
 from pydantic import Field, ValidationError, model_validator
@@ -142,9 +141,12 @@ def command_of(kind: type[Described]) -> str:
     return next(word for word, composed in COMMANDS.items() if composed is kind)
 
 
-def read_saved(path: Path) -> Experiment | Pretraining:
-    """The description in a run folder's config.json."""
-    plain = json.loads(path.read_text())
+def read_run(plain: dict[str, Any]) -> Experiment | Pretraining:
+    """The description in a run's config.json, of `run` or of `pretrain` alone.
+
+    Raises:
+        UsageError: all mistakes at once.
+    """
     return read(Experiment if "head" in plain else Pretraining, plain)
 
 

@@ -15,7 +15,7 @@ import torch
 from ae_cls import prepared, runner
 from ae_cls.dataset.digits import DigitsConfig
 from ae_cls.errors import DataError, ModelFileError, UsageError
-from ae_cls.experiment import Described, Experiment, read_saved
+from ae_cls.experiment import Described, Experiment, read_run
 from ae_cls.store.manifest import read_files
 from ae_cls.store.model import load_classifier
 from tests.autoencoder.variants import VARIANTS
@@ -54,7 +54,7 @@ def test_a_run_folder_is_complete(finished):
 
 
 def test_config_reads_back_into_the_same_experiment(finished):
-    saved = read_saved(finished.folder / "config.json")
+    saved = read_run(json.loads((finished.folder / "config.json").read_text()))
     assert saved == described("run", *RUN).model_copy(update={"outputs": saved.outputs})
 
 
@@ -196,7 +196,7 @@ def test_classify_takes_the_encoder_of_a_pretraining_and_gives_what_run_gives(fi
     hashes = [r.metrics["encoder"]["weights_sha256"] for r in (first, second, finished)]
     assert len(set(hashes)) == 1
     assert second.metrics["test"] == finished.metrics["test"]
-    saved = read_saved(second.folder / "config.json")
+    saved = read_run(json.loads((second.folder / "config.json").read_text()))
     assert isinstance(saved, Experiment)
     assert saved.split.seed == 0  # the split of the pretraining, whatever the seed of the head
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ae_cls.dataset.contract import ImageShape, Rows
+from ae_cls.dataset.contract import Rows
 
 
 @final
@@ -27,12 +27,6 @@ class ImageRows:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """Channels, height, width."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
 
     def take(self, positions: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
         """The images at these positions of `rows`, as a copy."""

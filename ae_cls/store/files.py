@@ -53,15 +53,6 @@ def write_json(path: Path, value: Any) -> None:
     publish(path, (text + "\n").encode())
 
 
-def append_line(path: Path, value: Any) -> None:
-    """Add one JSON line."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
 def sha256(content: bytes) -> str:
     """The hash that manifests record."""
     return hashlib.sha256(content).hexdigest()

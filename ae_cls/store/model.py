@@ -13,7 +13,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.encode.encoder import Encoder
 from ae_cls.errors import ModelFileError, Refusal
-from ae_cls.experiment import Experiment, Pretraining, read
+from ae_cls.experiment import Experiment, Pretraining, read_run
 from ae_cls.head.contract import Classifier, FittedHead
 from ae_cls.store.files import sha256
 from ae_cls.store.manifest import read_files, write_files
@@ -101,8 +101,7 @@ def model_folder(folder: Path) -> Path:
 def _description(files: dict[str, bytes]) -> tuple[Experiment | Pretraining, dict[str, Any]]:
     try:
         config = json.loads(files[CONFIG])
-        plain = config["description"]
-        return read(Experiment if "head" in plain else Pretraining, plain), config
+        return read_run(config["description"]), config
     except Refusal as error:
         raise ModelFileError(
             "the saved description is not one of ae-cls", where=CONFIG, why=error.block()
