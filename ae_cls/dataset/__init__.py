@@ -9,7 +9,15 @@ from typing import Annotated
 from pydantic import Field
 
 from ae_cls.dataset.cifar import Cifar10Config, Cifar100Config
-from ae_cls.dataset.contract import NO_LABEL, About, Dataset, DatasetConfig, ImageShape, Rows
+from ae_cls.dataset.contract import (
+    NO_LABEL,
+    About,
+    Dataset,
+    DatasetConfig,
+    ImageShape,
+    ImageTable,
+    Rows,
+)
 from ae_cls.dataset.digits import DigitsConfig
 from ae_cls.dataset.emnist import EmnistConfig
 from ae_cls.dataset.folder import FolderConfig
@@ -46,6 +54,7 @@ __all__ = [
     "DatasetConfig",
     "ImageRows",
     "ImageShape",
+    "ImageTable",
     "LabelsConfig",
     "Rows",
     "Split",

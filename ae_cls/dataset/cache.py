@@ -1,4 +1,4 @@
-"""Decoded images on disk, memory-mapped: made once, verified each time they are used.
+"""Decoded images on disk: made once, verified each time they are used.
 
 An entry is `<key>.npy` and, written last, `<key>.json` with its size, SHA-256 and what failed.
 The key is a hash of all that the images follow from, so two processes that make an entry make the
@@ -21,6 +21,7 @@ from numpy.lib import format as npy
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.places import cache_folder
+from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
 
 
@@ -44,11 +45,11 @@ class CachedImages:
     """What was kept.
 
     Attributes:
-        images: memory-mapped; writing to it changes this process's copy only.
+        images: read from the disk as they are needed.
         failures: why there is no image, by place in the sequence that was decoded.
     """
 
-    images: UInt8[np.ndarray, "n c h w"]
+    images: StoredImages
     failures: Mapping[int, str]
 
 
@@ -76,7 +77,7 @@ def _verified(folder: Path, key: str) -> CachedImages | None:
         if path.stat().st_size != manifest["bytes"] or _sha256(path) != manifest["sha256"]:
             return None
         failures = {int(place): why for place, why in manifest["failures"].items()}
-        return CachedImages(np.load(path, mmap_mode="c", allow_pickle=False), failures)
+        return CachedImages(StoredImages(path), failures)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # missing or damaged: it is made again from the originals
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,24 @@ Rows = Int64[np.ndarray, " _"]
 """Positions in `Dataset.images`."""
 
 
+@runtime_checkable
+class ImageTable(Protocol):
+    """Bytes (n, c, h, w), read by row: a tensor, or `StoredImages` for what memory may not hold."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Images, channels, height, width."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def index_select(
+        self, dim: Literal[0], index: Int64[Tensor, " b"], /
+    ) -> UInt8[Tensor, "b c h w"]:
+        """The images of these rows, as a copy; of a tensor many times as fast as `images[rows]`."""
+        ...
+
+
 @final
 @dataclass(frozen=True)
 class Dataset:
@@ -29,7 +47,7 @@ class Dataset:
 
     Attributes:
         name: the word of the config group.
-        images: bytes, in memory or memory-mapped.
+        images: bytes, in memory or in a file.
         labels: class index, `NO_LABEL` where nothing is known.
         class_names: in the order of the class index.
         train: official training rows; validation is cut from them unless `valid` has rows.
@@ -42,7 +60,7 @@ class Dataset:
     """
 
     name: str
-    images: UInt8[Tensor, "n c h w"]
+    images: ImageTable
     labels: Int64[Tensor, " n"]
     class_names: tuple[str, ...]
     train: Rows

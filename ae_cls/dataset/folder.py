@@ -1,11 +1,10 @@
-"""A folder of image files, decoded once into memory-mapped bytes."""
+"""A folder of image files, decoded once into a file of bytes."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, final
 
-import numpy as np
 import torch
 from pydantic import Field, model_validator
 
@@ -16,6 +15,7 @@ from ae_cls.dataset.label_csv import entries_by_csv
 from ae_cls.dataset.layout import Entry, entries_by_folder
 from ae_cls.dataset.listing import list_images, some
 from ae_cls.dataset.places import data_folder
+from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
 from ae_cls.errors import DataError
 
@@ -117,7 +117,7 @@ def _refuse_lost_classes(kept: list[Entry], class_names: tuple[str, ...]) -> Non
 
 
 def _dataset(
-    images: np.ndarray,
+    images: StoredImages,
     entries: list[Entry],
     class_names: tuple[str, ...],
     left_out: tuple[str, ...],
@@ -131,7 +131,7 @@ def _dataset(
     rows = consecutive_rows(counts)
     return Dataset(
         name="folder",
-        images=torch.from_numpy(images),
+        images=images,
         labels=torch.tensor([number[entry.label] for entry in entries], dtype=torch.int64),
         class_names=class_names,
         train=rows["train"],

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ae_cls.dataset.contract import Rows
+from ae_cls.dataset.contract import ImageTable, Rows
 
 
 @final
@@ -18,11 +18,11 @@ class ImageRows:
     """Some rows of a table of images that may be larger than memory.
 
     Attributes:
-        images: the whole table, in memory or memory-mapped.
+        images: the whole table, in memory or in a file.
         rows: which of them.
     """
 
-    images: UInt8[Tensor, "n c h w"]
+    images: ImageTable
     rows: Rows
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class ImageRows:
 
     def take(self, positions: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
         """The images at these positions of `rows`, as a copy."""
-        return self.images[torch.from_numpy(self.rows)[positions]]
+        return self.images.index_select(0, torch.from_numpy(self.rows)[positions])
 
     def batches(self, size: int) -> Iterator[UInt8[Tensor, "b c h w"]]:
         """All images in order, `size` at a time; the last batch may be smaller."""

@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from ae_cls.dataset import cache
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape
 from ae_cls.dataset.published import Published, reading
+from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import consecutive_rows
 
 _SHAPE: ImageShape = (3, 96, 96)
@@ -55,7 +56,7 @@ def _labels(path: Path, images: UInt8[np.ndarray, "n c w h"]) -> Int64[np.ndarra
 
 def _upright_table(
     paths: tuple[Path, ...], pictures: list[UInt8[np.ndarray, "_ c w h"]]
-) -> UInt8[np.ndarray, "n c h w"]:
+) -> StoredImages:
     digests = [_sha256(path) for path in paths]
     key = hashlib.sha256("/".join(["stl10", "1", *digests]).encode()).hexdigest()
     return cache.open_or_make(key, _SHAPE, _upright(pictures)).images
@@ -69,7 +70,7 @@ def _upright(pictures: list[UInt8[np.ndarray, "_ c w h"]]) -> Iterator[cache.Dec
 
 
 def _dataset(
-    images: UInt8[np.ndarray, "n c h w"],
+    images: StoredImages,
     pictures: list[UInt8[np.ndarray, "_ c w h"]],
     labels: list[Int64[np.ndarray, " _"]],
 ) -> Dataset:
@@ -78,7 +79,7 @@ def _dataset(
     nothing_known = np.full(unlabelled, NO_LABEL, dtype=np.int64)
     return Dataset(
         name="stl10",
-        images=torch.from_numpy(images),
+        images=images,
         labels=torch.from_numpy(np.concatenate([*labels, nothing_known])),
         class_names=_CLASSES,
         train=rows["train"],

@@ -7,7 +7,7 @@ import pytest
 
 from ae_cls.dataset import NO_LABEL, Dataset
 from ae_cls.errors import DataError
-from tests.dataset.chosen import chosen
+from tests.dataset.chosen import chosen, whole
 from tests.dataset.written import labels_of, pictures
 
 GREY, COLOUR, LABELS = pictures(12, 9, 8), pictures(12, 3, 9, 8), labels_of(12, 3)
@@ -44,7 +44,7 @@ def test_shapes_and_types_of_images(
     images: np.ndarray, expected: np.ndarray, tmp_path: Path
 ) -> None:
     dataset = load(save(tmp_path, images=images, labels=LABELS))
-    assert np.array_equal(dataset.images.numpy(), expected)
+    assert np.array_equal(whole(dataset.images), expected)
     assert len(dataset.train) == 12
     assert dataset.class_names == ("0", "1", "2")
 
@@ -58,7 +58,7 @@ def test_the_layout_of_medmnist(valid: str, tmp_path: Path) -> None:
     dataset = load(save(tmp_path, **arrays))
     assert [len(dataset.train), len(dataset.valid), len(dataset.test)] == [6, 3, 3]
     assert np.array_equal(dataset.labels.numpy(), LABELS)
-    assert np.array_equal(dataset.images.numpy()[:, 0], GREY)
+    assert np.array_equal(whole(dataset.images)[:, 0], GREY)
 
 
 def test_images_without_labels_are_for_pretraining(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_images_without_labels_are_for_pretraining(tmp_path: Path) -> None:
     dataset = load(path)
     assert len(dataset.train) == 10
     assert (dataset.labels_of(dataset.train) == labels[labels != NO_LABEL]).all()
-    found = dataset.images.numpy()[dataset.unlabelled, 0]
+    found = whole(dataset.images)[dataset.unlabelled, 0]
     assert np.array_equal(found, np.concatenate([GREY[[2, 5]], GREY[:4]]))
 
 
