@@ -11,10 +11,18 @@ from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
+from ae_cls.autoencoder.textbook import TextbookConfig
 from ae_cls.autoencoder.vae import VaeConfig
 
 AutoencoderChoice = Annotated[
-    PixelsConfig | PcaConfig | HogConfig | ShallowConfig | DeepConfig | ConvConfig | VaeConfig,
+    PixelsConfig
+    | PcaConfig
+    | HogConfig
+    | ShallowConfig
+    | DeepConfig
+    | TextbookConfig
+    | ConvConfig
+    | VaeConfig,
     Field(discriminator="name"),
 ]
 

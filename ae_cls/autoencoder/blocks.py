@@ -1,13 +1,14 @@
 """The convolutional encoder trunk and decoder, shaped for matrix hardware.
 
-Space-to-depth instead of a first layer at full resolution (few channels there are bound by memory,
-not by arithmetic), strided 2x2 convolutions instead of pooling, and 1x1 convolution and pixel
-shuffle, which compute a 2x2 stride-2 transposed convolution on the ordinary matrix path (Shi 2016,
-arXiv 1609.05158).
+Space-to-depth instead of a first layer at full resolution: few channels there are bound by memory,
+not by arithmetic. Norm and activation come after the pooling that ends a stage, where a quarter of
+the numbers is left. The decoder paints a square of pixels from each cell of the deepest map with
+one matrix product and a pixel shuffle (Shi 2016, arXiv 1609.05158), never with transposed
+convolutions or full-resolution maps; masked autoencoders need no more (He 2021, arXiv 2111.06377,
+table 1).
 """
 
 import math
-from itertools import pairwise
 from typing import final
 
 import torch
@@ -27,13 +28,18 @@ def patch_side(image_shape: ImageShape) -> int:
     return 2 if side <= 64 else 4 if side <= 128 else 8
 
 
+def total_stride(*, patch: int, stages: int) -> int:
+    """Side in pixels of the square that one cell of the deepest map stands for."""
+    return patch * 2 ** (stages - 1)
+
+
 def map_sides(image_shape: ImageShape, *, patch: int, stages: int) -> tuple[int, int]:
     """Height and width of the deepest map; the image is padded to a multiple of the total stride.
 
     Raises:
         UsageError: the image is too small for so many stages.
     """
-    stride = patch * 2 ** (stages - 1)
+    stride = total_stride(patch=patch, stages=stages)
     height, width = (math.ceil(side / stride) for side in image_shape[1:])
     if min(height, width) < _SMALLEST_MAP:
         raise UsageError(
@@ -47,16 +53,23 @@ def map_sides(image_shape: ImageShape, *, patch: int, stages: int) -> tuple[int,
 
 @final
 class Trunk(nn.Module):
-    """Images to one map a stage: width i at side / (patch x 2**i)."""
+    """Images to one map a stage.
 
-    def __init__(self, image_shape: ImageShape, *, widths: tuple[int, ...], patch: int) -> None:
+    A stage is `depth` 3x3 convolutions; all stages but the last end with 2x2 max pooling, so map i
+    has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of one size.
+    """
+
+    def __init__(
+        self, image_shape: ImageShape, *, widths: tuple[int, ...], depth: int, patch: int
+    ) -> None:
         super().__init__()
-        self.stride = patch * 2 ** (len(widths) - 1)
+        self.stride = total_stride(patch=patch, stages=len(widths))
         self.unshuffle = nn.PixelUnshuffle(patch)
-        folded = image_shape[0] * patch**2
-        self.stages = nn.ModuleList([nn.Sequential(_conv(folded, widths[0], 3), _same(widths[0]))])
-        for narrow, wide in pairwise(widths):
-            self.stages.append(nn.Sequential(_conv(narrow, wide, 2), _same(wide), _same(wide)))
+        inputs = image_shape[0] * patch**2
+        self.stages = nn.ModuleList()
+        for number, width in enumerate(widths, start=1):
+            self.stages.append(_stage(inputs, width, depth, pooled=number < len(widths)))
+            inputs = width
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         # A one-channel image counts as both layouts and comes out of the unshuffle contiguous, so
@@ -66,6 +79,17 @@ class Trunk(nn.Module):
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps[1:]
+
+
+def _stage(inputs: int, width: int, depth: int, *, pooled: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for number in range(1, depth + 1):
+        layers.append(nn.Conv2d(inputs, width, 3, padding=1, bias=False))
+        if pooled and number == depth:
+            layers.append(nn.MaxPool2d(2))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        inputs = width
+    return nn.Sequential(*layers)
 
 
 def pad_to_multiple(images: Float[Tensor, "b c h w"], multiple: int) -> Float[Tensor, "b c _ _"]:
@@ -79,44 +103,25 @@ def pad_to_multiple(images: Float[Tensor, "b c h w"], multiple: int) -> Float[Te
 
 @final
 class Decoder(nn.Module):
-    """Codes to images: a linear layer to the deepest map, then up by two a stage."""
+    """Codes to images: a linear layer to a map of `width` channels, then pixels cell by cell."""
 
     def __init__(
-        self, image_shape: ImageShape, *, latent_dim: int, widths: tuple[int, ...], patch: int
+        self, image_shape: ImageShape, *, latent_dim: int, width: int, patch: int, stages: int
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
-        sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.map_shape = (widths[-1], *sides)
+        sides = map_sides(image_shape, patch=patch, stages=stages)
+        stride = total_stride(patch=patch, stages=stages)
+        self.map_shape = (width, *sides)
         self.from_latent = nn.Linear(latent_dim, math.prod(self.map_shape))
-        going_up = tuple(reversed(widths))
-        stages = [_up(wide, narrow) for wide, narrow in pairwise(going_up)]
-        self.stages = nn.Sequential(*stages)
-        self.to_pixels = nn.Conv2d(widths[0], image_shape[0] * patch**2, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(patch)
+        self.to_pixels = nn.Sequential(
+            nn.Conv2d(width, 2 * width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * width, image_shape[0] * stride**2, 1),
+            nn.PixelShuffle(stride),
+        )
 
     def forward(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        deepest = functional.gelu(self.from_latent(latents)).unflatten(1, self.map_shape)
-        deepest = deepest.contiguous(memory_format=torch.channels_last)
-        images = self.shuffle(self.to_pixels(self.stages(deepest)))
+        deepest = functional.relu(self.from_latent(latents)).unflatten(1, self.map_shape)
+        images = self.to_pixels(deepest.contiguous(memory_format=torch.channels_last))
         return images[:, :, : self.image_shape[1], : self.image_shape[2]]
-
-
-def _conv(inputs: int, outputs: int, side: int) -> nn.Sequential:
-    stride, padding = (2, 0) if side == 2 else (1, 1)
-    convolution = nn.Conv2d(inputs, outputs, side, stride=stride, padding=padding, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.GELU())
-
-
-def _same(width: int) -> nn.Sequential:
-    return _conv(width, width, 3)
-
-
-def _up(inputs: int, outputs: int) -> nn.Sequential:
-    spread = nn.Conv2d(inputs, 4 * outputs, 1)
-    # The four sub-pixel filters start equal, against checkerboards (ICNR, arXiv 1707.02937).
-    with torch.no_grad():
-        spread.weight.copy_(spread.weight[::4].repeat_interleave(4, 0))
-        spread.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
-    smooth = nn.Conv2d(outputs, outputs, 3, padding=1)
-    return nn.Sequential(spread, nn.PixelShuffle(2), nn.GELU(), smooth, nn.GELU())

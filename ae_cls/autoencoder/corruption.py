@@ -73,8 +73,9 @@ class PatchMask(Emphasised):
         down, across = -(-height // cell), -(-width // cell)
         scores = draws.uniform("patch_mask", down * across)
         # The lowest scores are hidden: an exact count for every image.
-        hidden = scores.argsort(dim=1).argsort(dim=1) < round(self.ratio * down * across)
-        grid = hidden.to(images.dtype).view(-1, 1, down, across)
+        lowest = scores.argsort(dim=1)[:, : round(self.ratio * down * across)]
+        grid = torch.zeros_like(scores).scatter_(1, lowest, 1.0).view(-1, 1, down, across)
+        grid = grid.to(images.dtype)
         mask = grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
         return Corrupted(images * (1 - mask), self._weight(mask))
 

@@ -37,6 +37,8 @@ class VaeConfig(AutoencoderConfig):
     widths: tuple[Width, ...] = Field(
         min_length=1, description="channels a stage; each further stage halves the map"
     )
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions a stage")
+    decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     patch: int | None = Field(
         ge=1, le=16, description="pixels a side folded into channels; null: by image size"
@@ -56,6 +58,8 @@ class VaeConfig(AutoencoderConfig):
         return Vae(
             image_shape,
             widths=self.widths,
+            depth=self.depth,
+            decoder_width=self.decoder_width,
             latent_dim=self.latent_dim,
             patch=self.patch or patch_side(image_shape),
             beta=self.beta,
@@ -74,6 +78,8 @@ class Vae(Autoencoder):
         image_shape: ImageShape,
         *,
         widths: tuple[int, ...],
+        depth: int,
+        decoder_width: int,
         latent_dim: int,
         patch: int,
         beta: float,
@@ -85,10 +91,12 @@ class Vae(Autoencoder):
         self.image_shape, self.corruption = image_shape, corruption
         self.beta, self.warm_up, self.free_bits = beta, warm_up, free_bits
         sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.trunk = Trunk(image_shape, widths=widths, patch=patch)
+        self.trunk = Trunk(image_shape, widths=widths, depth=depth, patch=patch)
         self.to_mean = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
         self.to_log_variance = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
-        self.decoder = Decoder(image_shape, latent_dim=latent_dim, widths=widths, patch=patch)
+        self.decoder = Decoder(
+            image_shape, latent_dim=latent_dim, width=decoder_width, patch=patch, stages=len(widths)
+        )
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         # The mean, not a sample: codes must not change between two calls.

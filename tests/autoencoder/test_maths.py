@@ -196,16 +196,32 @@ def test_a_1x1_convolution_and_shuffle_are_a_transposed_convolution():
 
 
 def test_the_trunk_computes_in_channels_last_from_its_first_layer():
-    trunk = Trunk((1, 28, 28), widths=(8, 16), patch=2)
+    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=2, patch=2)
     for maps in trunk(torch.rand(4, 1, 28, 28)):
         assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_sub_pixel_filters_start_equal_so_that_there_is_no_checkerboard():
-    model = variant("conv", (1, 28, 28))
-    weight = model.decoder.stages[0][0].weight.unflatten(0, (-1, 4))
-    assert torch.equal(weight[:, 0], weight[:, 3])
-    assert not torch.equal(weight[0, 0], weight[1, 0])
+def test_pooling_before_relu_gives_the_textbook_order_to_the_bit():
+    model, images = variant("textbook", (1, 28, 28)), unit(table((1, 28, 28)))
+    maps = images
+    for convolution in model.down:
+        maps = functional.max_pool2d(functional.relu(convolution(maps)), 2)
+    assert torch.equal(model.feature_maps(images)[-1], maps)
+
+
+@pytest.mark.parametrize("name", ["textbook", "conv", "vae"])
+def test_the_last_map_is_what_the_code_is_made_of(name):
+    model, images = variant(name, (1, 28, 28)).eval(), unit(table((1, 28, 28)))
+    to_code = model.to_mean if name == "vae" else model.to_latent
+    assert torch.equal(model.encode(images), to_code(model.feature_maps(images)[-1].flatten(1)))
+
+
+def test_max_pooling_before_the_norm_is_max_pooling_after_it_while_scales_are_positive():
+    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=1, patch=2).eval()
+    convolution, pool, norm, relu = trunk.stages[0]
+    folded = functional.pixel_unshuffle(unit(table((1, 28, 28))), 2)
+    after = pool(relu(norm(convolution(folded))))
+    torch.testing.assert_close(trunk.stages[0](folded), after)
 
 
 def test_padding_repeats_the_last_row_and_column():

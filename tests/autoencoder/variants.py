@@ -16,6 +16,8 @@ SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 31, 30), (3, 96, 96)]
 
 
 SMALL = {
+    "textbook": ["autoencoder.widths=[8,16]", "autoencoder.latent_dim=16"],
+    "conv_large": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
     "conv": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
     "vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
     "beta_vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
