@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, final
 
 import torch
+from torch import Tensor
 
 from ae_cls.errors import UsageError
 
@@ -29,6 +30,10 @@ class Compute:
         """The context in which forward passes run."""
         enabled = allowed and self.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def staged(self, batch: Tensor) -> Tensor:
+        """The batch in memory from which it goes to the device without a wait."""
+        return batch.pin_memory() if self.device.type == "cuda" else batch
 
 
 def resolve(device: str, precision: Precision) -> Compute:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -18,6 +18,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
+from ae_cls.pretrain.ahead import ahead
 from ae_cls.pretrain.augment import Augment
 from ae_cls.pretrain.order import passes
 from ae_cls.pretrain.record import EpochRecord, Means, Score
@@ -106,12 +107,12 @@ class _Training:
     def epoch(self, epoch: int, bar: tqdm) -> EpochRecord:
         """One pass, counted from 0; its record has no validation yet."""
         started, terms = time.monotonic(), Means()
-        for step, positions, draws in self._batches(epoch):
-            progress = step / self.steps
-            loss = self._loss(positions, draws, progress)
-            where = f"{self.stage}, epoch {epoch + 1}, step {step + 1}"
+        for batch in ahead(self._batches(epoch)):
+            progress = batch.step / self.steps
+            loss = self._loss(batch, progress)
+            where = f"{self.stage}, epoch {epoch + 1}, step {batch.step + 1}"
             take_step(self.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
-            terms.add(loss, len(positions))
+            terms.add(loss, len(batch.positions))
             bar.update()
         seconds = time.monotonic() - started
         return EpochRecord(
@@ -125,21 +126,42 @@ class _Training:
             best=False,
         )
 
-    def _loss(self, positions: Int64[Tensor, " b"], draws: Draws, progress: float) -> Loss:
-        batch = to_unit(self.images.take(positions), self.compute.device)
-        clean = self.augment.apply(batch, draws)
+    def _loss(self, batch: "_Batch", progress: float) -> Loss:
+        images = to_unit(batch.images, self.compute.device)
+        draws = Draws(self.seed, batch.number, batch.samples.to(self.compute.device))
+        clean = self.augment.apply(images, draws)
         with self.compute.autocast():
-            return self.loss_of_batch(clean, positions, draws, progress)
+            return self.loss_of_batch(clean, batch.positions, draws, progress)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[int, Int64[Tensor, " b"], Draws]]:
-        """Step, positions and draws; a small set is passed over several times in one epoch."""
+    def _batches(self, epoch: int) -> Iterator["_Batch"]:
+        """The batches of an epoch; a small set is passed over several times in one."""
         rows = torch.from_numpy(self.images.rows)
         orders = passes(len(self.images), self.schedule.batch_size, self.seed)
         first = epoch * self.steps_in_epoch
         for step in range(first, first + self.steps_in_epoch):
             number, positions = orders(step)
-            samples = rows[positions].to(self.compute.device)
-            yield step, positions, Draws(self.seed, number, samples)
+            images = self.compute.staged(self.images.take(positions))
+            yield _Batch(step, number, positions, rows[positions], images)
+
+
+@final
+@dataclass(frozen=True)
+class _Batch:
+    """What one step sees.
+
+    Attributes:
+        step: of the whole training, from 0.
+        number: of the pass over the images, from 0.
+        positions: among the training images.
+        samples: index of each image in the data set.
+        images: bytes.
+    """
+
+    step: int
+    number: int
+    positions: Int64[Tensor, " b"]
+    samples: Int64[Tensor, " b"]
+    images: UInt8[Tensor, "b c h w"]
 
 
 def _say(bar: tqdm, record: EpochRecord, epochs: int) -> None:

@@ -1,9 +1,11 @@
 """What training tells of itself."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import final
+
+from jaxtyping import Float64
+from torch import Tensor
 
 from ae_cls.autoencoder.contract import Loss
 
@@ -42,14 +44,15 @@ class Means:
 
     def __init__(self) -> None:
         self.count = 0
-        self.sums: defaultdict[str, float] = defaultdict(float)
+        self.sums: dict[str, Float64[Tensor, ""]] = {}
 
     def add(self, loss: Loss, images: int) -> None:
         """One more batch of so many images."""
         self.count += images
         for name, term in {"loss": loss.total.detach(), **loss.terms}.items():
-            self.sums[name] += float(term) * images
+            # Added where they are: asking a GPU for a number makes it wait.
+            self.sums[name] = self.sums.get(name, 0.0) + term.double() * images
 
     def means(self) -> dict[str, float]:
         """By name of the term; the whole is `loss`."""
-        return {name: total / self.count for name, total in self.sums.items()}
+        return {name: total.item() / self.count for name, total in self.sums.items()}

@@ -53,7 +53,7 @@ def take_step(
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = nn.utils.clip_grad_norm_(parameters, schedule.clip)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     # One number tells about both: a loss that is not finite has no finite gradient.
     if not math.isfinite(loss.total.item() + norm.item()):
         raise TrainingError(
@@ -62,4 +62,6 @@ def take_step(
             why=f"loss {loss.total.item():g}, gradient norm {norm.item():g}, learning rate {lr:g}",
             fix="a lower lr, a longer warm_up or precision=fp32",
         )
+    if norm > schedule.clip:
+        nn.utils.clip_grads_with_norm_(parameters, schedule.clip, norm)
     optimiser.step()
