@@ -24,13 +24,15 @@ class MultiscaleConfig(EncodeConfig):
     def features(
         self, model: Autoencoder, images: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b d"]:
-        parts = [self._of_stage(maps.float()) for maps in model.feature_maps(images)]
+        parts = [self._of_stage(maps) for maps in model.feature_maps(images)]
         return signed_square_root(torch.cat(parts, dim=1))
 
     def _of_stage(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _"]:
         if maps.shape[2:].numel() == 1:  # a flat code has nothing to pool
-            return maps.flatten(1)
-        return torch.cat([pool(maps, self.grid), maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+            return maps.flatten(1).float()
+        exact = maps.float()  # a mean in bf16 has three digits; a maximum loses nothing
+        parts = [pool(exact, self.grid), exact.mean((2, 3)), maps.amax((2, 3)).float()]
+        return torch.cat(parts, dim=1)
 
 
 def signed_square_root(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

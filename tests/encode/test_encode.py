@@ -73,6 +73,19 @@ def test_pooling_gives_the_numbers_of_adaptive_average_pooling(side, grid):
     torch.testing.assert_close(pool(maps, grid), expected)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", ["pooled", "multiscale"])
+def test_pooling_of_bf16_maps_rounds_nothing(name, layout, monkeypatch):
+    model, images = variant("conv", (1, 28, 28)), torch.zeros(2, 1, 28, 28)
+    maps = [torch.rand(2, 4, 7, 6), torch.rand(2, 3, 1, 1)][: 1 + (name == "multiscale")]
+    maps = [stage.to(torch.bfloat16, memory_format=layout) for stage in maps]
+    monkeypatch.setattr(model, "feature_maps", lambda images: maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = way(name).features(model, images)
+    maps = [stage.float() for stage in maps]
+    torch.testing.assert_close(found, way(name).features(model, images))
+
+
 def test_each_cell_is_a_mean():
     assert averages(7, 3).sum(1).tolist() == pytest.approx([1, 1, 1])
 
