@@ -12,6 +12,7 @@ from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.encode.contract import EncodeConfig
+from ae_cls.encode.feature_table import joined
 
 BATCH = 512
 """Images at a time. Always the same: another batch size may change the last bit of a feature."""
@@ -33,19 +34,17 @@ class Encoder:
     compute: Compute
 
     def features(self, images: ImageRows) -> Float32[np.ndarray, "n d"]:
-        """Features of clean images, in order; the network is put into evaluation mode."""
+        """Features of clean images, in order; the network is put into evaluation mode.
+
+        Raises:
+            StorageError: they are many, and there is no room for the file that holds them.
+        """
         self.model.eval()
         batches = tqdm(
             images.batches(BATCH), "encode", -(-len(images) // BATCH), unit="batch", disable=None,
             leave=False,
         )  # fmt: skip
-        found: np.ndarray | None = None
-        for number, batch in enumerate(batches):
-            part = self._of_batch(batch)
-            # Filled in place: a list of parts and their join would need the memory twice.
-            found = np.empty((len(images), part.shape[1]), np.float32) if found is None else found
-            found[number * BATCH : number * BATCH + len(part)] = part
-        return np.empty((0, 0), np.float32) if found is None else found
+        return joined(len(images), map(self._of_batch, batches))
 
     @torch.inference_mode()
     def _of_batch(self, batch: torch.Tensor) -> np.ndarray:

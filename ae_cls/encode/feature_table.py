@@ -1,0 +1,75 @@
+"""Features of many images as one table, in memory or, when large, in a file."""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
+from jaxtyping import Float32
+
+from ae_cls.dataset.places import cache_folder
+from ae_cls.errors import StorageError
+
+LARGEST_IN_MEMORY = 2**29  # bytes
+
+Part = Float32[np.ndarray, "_ _"]
+
+
+def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+    """All parts, one after the other, as a table of `count` rows.
+
+    A table above 512 MB is written to a file without a name, which the system removes when nobody
+    needs the table any more, and is memory-mapped: the same numbers, of which memory holds what it
+    has room for.
+
+    Raises:
+        StorageError: there is no room for the file.
+    """
+    rest = iter(parts)
+    first = next(rest, None)
+    if first is None:
+        return np.empty((0, 0), np.float32)
+    shape = (count, first.shape[1])
+    if math.prod(shape) * first.itemsize <= LARGEST_IN_MEMORY:
+        return _in_memory(shape, chain([first], rest))
+    return _in_file(shape, chain([first], rest))
+
+
+def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+    # Filled in place: a list of parts and their join would need the memory twice.
+    table = np.empty(shape, np.float32)
+    filled = 0
+    for part in parts:
+        table[filled : filled + len(part)] = part
+        filled += len(part)
+    return table
+
+
+def _in_file(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+    # Not the folder for temporary files, which is often kept in memory.
+    folder = cache_folder()
+    with _storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            for part in parts:
+                # Written, not mapped: a full disk is then an error and not the end of the process.
+                file.write(np.ascontiguousarray(part).data)
+            file.flush()
+            # Copy on write, as torch warns of tables that must not be written to.
+            return np.asarray(np.memmap(file, np.float32, mode="c", shape=shape))
+
+
+@contextmanager
+def _storing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            "the features cannot be kept",
+            where=str(folder),
+            why=str(error),
+            fix="AE_CLS_CACHE=FOLDER, with room in it; or fewer features (encode=latent)",
+        ) from error
