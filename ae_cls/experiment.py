@@ -2,38 +2,20 @@
 
 import difflib
 import json
-from abc import ABC
 from typing import Any, TypeVar, final
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from ae_cls.autoencoder import AutoencoderChoice
-from ae_cls.compute import Precision
+from ae_cls.bench.description import Benchmark
 from ae_cls.dataset import DatasetChoice
 from ae_cls.dataset.split import LabelsConfig, SplitConfig
+from ae_cls.described import Described
 from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.head import HeadChoice
 from ae_cls.pretrain import PretrainChoice
-from ae_cls.settings import Settings
-
-
-class Described(Settings, ABC):
-    """What every command needs to know."""
-
-    seed: int = Field(ge=0, lt=2**32, description="every random draw follows from it")
-    device: str = Field(
-        pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU where there is one"
-    )
-    precision: Precision = Field(
-        description="of matrix products; auto takes bf16 where the hardware multiplies it"
-    )
-    threads: int | None = Field(ge=1, le=1024, description="CPU threads; null: all cores")
-    outputs: str = Field(min_length=1, description="folder under which run folders are made")
-    folder: str | None = Field(
-        min_length=1, description="the run folder itself; null: a new one under outputs"
-    )
 
 
 @final
@@ -109,10 +91,11 @@ class Classification(Described):
             raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
-COMMANDS: dict[str, type[Pretraining] | type[Experiment] | type[Classification]] = {
+COMMANDS: dict[str, type[Pretraining | Experiment | Classification | Benchmark]] = {
     "run": Experiment,
     "pretrain": Pretraining,
     "classify": Classification,
+    "bench": Benchmark,
 }
 """The commands that Hydra composes, and what each composes to."""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, final
 
 import ae_cls.report.run_figures as figures
+from ae_cls.bench.compare import compare
+from ae_cls.bench.description import Benchmark
 from ae_cls.encode import Encoder
 from ae_cls.evaluation import evaluate_classifier, label_counts, protocol, reconstruction
 from ae_cls.experiment import Classification, Experiment, Pretraining
@@ -80,7 +82,12 @@ def classify(classification: Classification) -> Result:
         return classify_and_report(experiment, prepared, [], Stopwatch(), folder, origin)
 
 
-COMMANDS = {"run": run, "pretrain": pretrain, "classify": classify}
+def bench(benchmark: Benchmark) -> Result:
+    """How fast this machine trains; its metrics are what bench.json holds."""
+    return Result(*compare(benchmark))
+
+
+COMMANDS = {"run": run, "pretrain": pretrain, "classify": classify, "bench": bench}
 """Word on the command line: what it does."""
 
 

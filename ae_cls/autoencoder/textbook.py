@@ -56,7 +56,7 @@ class Textbook(Reconstructing):
     ) -> None:
         super().__init__()
         self.image_shape, self.corruption = image_shape, corruption
-        channels = (image_shape[0], *widths)
+        self.channels = channels = (image_shape[0], *widths)
         self.map_shape = (widths[-1], *map_sides(image_shape, patch=2, stages=len(widths)))
         self.down = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels)])
         self.to_latent = nn.Linear(math.prod(self.map_shape), latent_dim)

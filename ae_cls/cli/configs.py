@@ -33,7 +33,7 @@ def groups_of(command: str) -> dict[str, str]:
     defaults = read_yaml(config_folder() / f"{command}.yaml")["defaults"]
     chosen = [entry for entry in defaults if isinstance(entry, dict)]
     return {
-        group: option for entry in chosen for group, option in entry.items() if " " not in group
+        group: option for entry in chosen for group, option in entry.items() if group.isidentifier()
     }
 
 

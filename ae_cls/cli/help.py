@@ -14,6 +14,11 @@ KEYS = {
     "labels.count": "labels in all, each class at least once",
     "labels.draw": "seed of the draw; null: the run's seed",
     "encoder": "run folder of ae-cls pretrain or ae-cls run",
+    "yardstick_batch": "images a step of the yardstick",
+    "yardstick_lr": "learning rate of the yardstick",
+    "steps": "steps that are timed at once, after as many to warm up",
+    "repeats": "times that each is timed, in turn; the median is told",
+    "until": "validation accuracy of the head to time; null: not timed",
     "seed": "every random draw follows from it",
     "device": "auto takes a GPU where there is one",
     "precision": "of matrix products; auto takes bf16 where the hardware multiplies it",
@@ -33,6 +38,11 @@ EXAMPLES = {
     "pretrain": (
         "ae-cls pretrain dataset=fashion_mnist autoencoder=conv pretrain=long",
         "ae-cls pretrain -m autoencoder=shallow,deep,conv",
+    ),
+    "bench": (
+        "ae-cls bench",
+        "ae-cls bench autoencoder.widths=[128,128] until=null",
+        "ae-cls bench dataset=digits steps=10 repeats=1",
     ),
     "classify": (
         "ae-cls classify encoder=outputs/run/digits-conv/20260101-120000-000000 head=svm",

@@ -31,9 +31,11 @@ def job(config: DictConfig) -> None:
 
 def _run_alone(command: str, config: DictConfig) -> int:
     from ae_cls import experiment, runner
+    from ae_cls.report.bench_table import bench_table
     from ae_cls.report.table import print_table, summary_table
 
+    table = {"bench": bench_table}.get(command, summary_table)
     described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
     result = runner.COMMANDS[command](described)
-    print_table(summary_table(result.metrics, result.seconds, result.folder))
+    print_table(table(result.metrics, result.seconds, result.folder))
     return 0

@@ -44,6 +44,7 @@ COMMANDS = {
     "classify": _composed("classify"),
     "encode": Command(encode.encode, lambda: encode.SUMMARY, encode.parser),
     "predict": Command(predict.predict, lambda: predict.SUMMARY, predict.parser),
+    "bench": _composed("bench"),
     "schema": Command(schema.schema, lambda: schema.SUMMARY, schema.parser),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ae_cls.cli.parser import Parser
 
 SUMMARY = "print the JSON schema of a run's config.json"
-_KINDS = ("run", "pretrain", "classify")
+_KINDS = ("run", "pretrain", "classify", "bench")
 
 
 def parser() -> Parser:

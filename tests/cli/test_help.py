@@ -12,12 +12,15 @@ from tests.cli.conftest import AeCls
 from tests.composed import options
 
 COMPOSED = sorted(KINDS)
+PARTS = {*configs.groups([configs.config_folder()]), "yardstick"}
 
 
 def descriptions(kind: type[BaseModel], above: str = "") -> dict[str, str]:
     """What each key that is no group says of itself."""
     found: dict[str, str] = {}
     for name, field in kind.model_fields.items():
+        if name in PARTS:
+            continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found |= descriptions(field.annotation, f"{name}.")
         elif field.description:

@@ -1,0 +1,1 @@
+"""How fast this machine trains: our loop beside the one that tutorials print."""

@@ -1,0 +1,62 @@
+"""One measurement in a process of its own, so that no contender finds what another left behind.
+
+`python -m ae_cls.bench.child` reads what to measure from standard input and writes JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from ae_cls.bench.contenders import Contender
+from ae_cls.bench.description import Benchmark
+from ae_cls.errors import TrainingError
+
+Task = Literal["speed", "probe"]
+
+
+def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
+    """What `speed` or `probe` gives, from a new process.
+
+    Raises:
+        TrainingError: that process failed; with the end of what it said.
+    """
+    told = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task]
+    done = subprocess.run(
+        [sys.executable, "-m", "ae_cls.bench.child"],
+        input=json.dumps(told), capture_output=True, text=True, env=_environment(contender),
+    )  # fmt: skip
+    if done.returncode:
+        raise TrainingError(
+            "a measurement failed",
+            where=contender.title(benchmark),
+            why="\n".join(done.stderr.strip().splitlines()[-5:]) or f"exit {done.returncode}",
+        )
+    return json.loads(done.stdout)
+
+
+def _environment(contender: Contender) -> dict[str, str]:
+    """Ours, and for the tutorial's loop without the wait policy that ae-cls asks for."""
+    ours = dict(os.environ)
+    if contender.loop == "tutorial":
+        ours.pop("OMP_WAIT_POLICY", None)
+    return ours
+
+
+def main() -> None:
+    """Measure what standard input asks for."""
+    # Here: the parent, which only waits, needs none of it.
+    from ae_cls.bench.probe import probe
+    from ae_cls.bench.speed import speed
+
+    told, against, task = json.load(sys.stdin)
+    benchmark = TypeAdapter(Benchmark).validate_json(json.dumps(told))
+    contender = TypeAdapter(Contender).validate_json(json.dumps(against))
+    json.dump({"speed": speed, "probe": probe}[task](benchmark, contender), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`ae-cls bench`: every contender in turn, several times, in one run on one machine."""
+
+import logging
+import os
+import statistics
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ae_cls.bench.child import measured
+from ae_cls.bench.contenders import CONTENDERS, Contender
+from ae_cls.bench.description import Benchmark
+from ae_cls.bench.probe import seconds_until
+from ae_cls.prepared import prepare
+from ae_cls.stopwatch import Stopwatch
+from ae_cls.store.environment import environment
+from ae_cls.store.files import write_json
+from ae_cls.store.run_folder import run_folder
+
+log = logging.getLogger(__name__)
+
+
+def compare(benchmark: Benchmark) -> tuple[Path, dict[str, Any], dict[str, float]]:
+    """Time all contenders; the run folder, what bench.json holds, and seconds of each stage.
+
+    Raises:
+        UsageError: the images do not fit a network.
+        DataError: the data set is missing.
+        TrainingError: a measurement failed.
+    """
+    compute = [prepare(each.pretraining(benchmark)).compute for each in CONTENDERS][-1]
+    stopwatch = Stopwatch()
+    with run_folder(benchmark.outputs, benchmark.folder, benchmark.words()) as folder:
+        write_json(folder / "config.json", benchmark.model_dump(mode="json"))
+        before = os.getloadavg()[0]
+        with stopwatch.stage("speed"):
+            speeds = _speeds(benchmark)
+        with stopwatch.stage("probe"):
+            probes = _probes(benchmark)
+        rows = [_row(benchmark, each, speeds[each], probes.get(each)) for each in CONTENDERS]
+        for row in rows:
+            row["ratio"] = row["images_per_second"] / rows[0]["images_per_second"]
+        found = {"load_before": before, "until": benchmark.until, "contenders": rows}
+        write_json(folder / "bench.json", found)
+        write_json(folder / "environment.json", environment(compute, stopwatch.seconds))
+    return folder, found, dict(stopwatch.seconds)
+
+
+def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
+    """In turn, so that what else the machine does hits all alike."""
+    found: dict[Contender, list[dict[str, Any]]] = {each: [] for each in CONTENDERS}
+    turns = [each for _ in range(benchmark.repeats) for each in CONTENDERS]
+    for each in tqdm(turns, "bench", unit="run", disable=None):
+        found[each].append(measured(benchmark, each, "speed"))
+        rate = found[each][-1]["images_per_second"]
+        log.info("%s: %.0f images/s", each.title(benchmark), rate)
+    return found
+
+
+def _probes(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
+    if benchmark.until is None:
+        return {}
+    turns = tqdm(CONTENDERS, "probe", unit="run", disable=None)
+    return {each: measured(benchmark, each, "probe") for each in turns}
+
+
+def _row(
+    benchmark: Benchmark,
+    contender: Contender,
+    speeds: list[dict[str, Any]],
+    probes: list[dict[str, Any]] | None,
+) -> dict[str, Any]:
+    rates = [each["images_per_second"] for each in speeds]
+    middle = {
+        name: statistics.median(each[name] for each in speeds)
+        for name in ("images_per_second", "flop_per_image", "matrix_flop_per_second")
+    }
+    used = middle["images_per_second"] * middle["flop_per_image"]
+    row = {
+        "contender": contender.title(benchmark),
+        **middle,
+        "all_images_per_second": rates,
+        "share_of_matrix_rate": used / middle["matrix_flop_per_second"],
+        "peak_memory_mib": max(each["peak_memory_mib"] for each in speeds),
+        "peak_device_memory_mib": speeds[0]["peak_device_memory_mib"],
+        "precision": speeds[0]["precision"],
+    }
+    if probes is not None and benchmark.until is not None:
+        row |= {"seconds_until": seconds_until(probes, benchmark.until), "epochs": probes}
+    return row

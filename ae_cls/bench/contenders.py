@@ -1,0 +1,47 @@
+"""What is timed against what."""
+
+from typing import Literal, final
+
+from ae_cls.bench.description import Benchmark
+from ae_cls.experiment import Pretraining
+from ae_cls.pretrain.gradient import GradientPretraining
+from ae_cls.settings import Settings
+
+
+@final
+class Contender(Settings):
+    """A network, a loop and a precision."""
+
+    network: Literal["yardstick", "autoencoder"]
+    loop: Literal["tutorial", "ae-cls"]
+    precision: Literal["fp32", "default"]
+
+    def title(self, benchmark: Benchmark) -> str:
+        """For people."""
+        network = getattr(benchmark, self.network).name
+        return f"{self.loop}: {network}, {self.precision}"
+
+    def pretraining(self, benchmark: Benchmark) -> Pretraining:
+        """What `ae-cls pretrain` would be told for it."""
+        told = {name: getattr(benchmark, name) for name in Pretraining.model_fields}
+        told["autoencoder"] = getattr(benchmark, self.network)
+        told["pretrain"] = self.schedule(benchmark)
+        if self.precision == "fp32":
+            told["precision"] = "fp32"
+        return Pretraining(**told)
+
+    def schedule(self, benchmark: Benchmark) -> GradientPretraining:
+        """The yardstick keeps its batch size and rate in every loop."""
+        if self.network == "autoencoder":
+            return benchmark.pretrain
+        own = {"batch_size": benchmark.yardstick_batch, "lr": benchmark.yardstick_lr}
+        return benchmark.pretrain.model_copy(update=own)
+
+
+CONTENDERS = (
+    Contender(network="yardstick", loop="tutorial", precision="fp32"),
+    Contender(network="yardstick", loop="ae-cls", precision="fp32"),
+    Contender(network="yardstick", loop="ae-cls", precision="default"),
+    Contender(network="autoencoder", loop="ae-cls", precision="default"),
+)
+"""In the order of the table; the first is what the others are compared with."""

@@ -1,0 +1,99 @@
+"""How good the features are after each epoch, and how long one trained for that."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ae_cls.autoencoder.contract import Loss
+from ae_cls.autoencoder.textbook import Textbook
+from ae_cls.bench.contenders import Contender
+from ae_cls.bench.description import Benchmark
+from ae_cls.bench.tutorial import copy_weights, train, tutorial_network
+from ae_cls.draws import Draws
+from ae_cls.encode import Encoder
+from ae_cls.head.fitted import Labelled
+from ae_cls.prepared import Prepared, prepare
+from ae_cls.pretrain.loop import optimise
+from ae_cls.pretrain.record import Score
+from ae_cls.pretrain.step import Group
+
+
+def probe(benchmark: Benchmark, contender: Contender) -> list[dict[str, Any]]:
+    """One row an epoch: seconds of training so far, and the head's validation accuracy."""
+    prepared = prepare(contender.pretraining(benchmark))
+    if contender.loop == "tutorial":
+        return _probe_tutorial(benchmark, prepared)
+    return _probe_ours(benchmark, contender, prepared)
+
+
+def accuracy(benchmark: Benchmark, prepared: Prepared) -> float:
+    """Of the head on frozen features, all training labels, on the validation images."""
+    encoder = Encoder(prepared.model, benchmark.encode, prepared.compute)
+    parts = [
+        Labelled(encoder.features(part.images), part.labels)
+        for part in map(prepared.labelled, (prepared.split.labelled, prepared.split.valid))
+    ]
+    fitted = benchmark.head.fit(
+        *parts, class_count=len(prepared.dataset.class_names), seed=benchmark.seed, progress=False
+    )
+    guesses = fitted.predict_proba(parts[1].features).argmax(axis=1)
+    return float((guesses == parts[1].labels).mean())
+
+
+def _probe_ours(
+    benchmark: Benchmark, contender: Contender, prepared: Prepared
+) -> list[dict[str, Any]]:
+    schedule = contender.schedule(benchmark)
+    model, found = prepared.model, list[float]()
+
+    def loss_of_batch(images: Tensor, positions: Tensor, draws: Draws, progress: float) -> Loss:
+        return model.loss(images, draws, progress)
+
+    def validate() -> Score:
+        found.append(accuracy(benchmark, prepared))
+        return Score(1 - found[-1], {"accuracy": found[-1]})
+
+    history = optimise(
+        model,
+        stage="bench",
+        groups=[Group([model], rate=1.0)],
+        images=prepared.images(prepared.split.pretrain),
+        loss_of_batch=loss_of_batch,
+        validate=validate,
+        schedule=schedule,
+        augment=schedule.augment.for_dataset(mirrored_is_same=prepared.dataset.mirrored_is_same),
+        seed=benchmark.seed,
+        compute=prepared.compute,
+    )
+    return _rows([record.seconds for record in history], found)
+
+
+def _probe_tutorial(benchmark: Benchmark, prepared: Prepared) -> list[dict[str, Any]]:
+    assert isinstance(prepared.model, Textbook)
+    torch.manual_seed(benchmark.seed)
+    network = tutorial_network(prepared.model).to(prepared.compute.device)
+    images = prepared.images(prepared.split.pretrain)
+    seconds, found = list[float](), list[float]()
+    for _ in range(benchmark.pretrain.epochs):
+        steps = train(
+            network, images, batch_size=benchmark.yardstick_batch, lr=benchmark.yardstick_lr,
+            device=prepared.compute.device,
+        )  # fmt: skip
+        seconds.append(list(steps)[-1])
+        copy_weights(network, prepared.model)
+        found.append(accuracy(benchmark, prepared))
+    return _rows(seconds, found)
+
+
+def _rows(seconds: list[float], accuracies: list[float]) -> list[dict[str, Any]]:
+    total, rows = 0.0, list[dict[str, Any]]()
+    for own, reached in zip(seconds, accuracies, strict=True):
+        total += own
+        rows.append({"seconds": round(total, 3), "valid_accuracy": reached})
+    return rows
+
+
+def seconds_until(rows: list[dict[str, Any]], wanted: float) -> float | None:
+    """Of training until the first epoch after which the accuracy was reached; None: never."""
+    return min((row["seconds"] for row in rows if row["valid_accuracy"] >= wanted), default=None)

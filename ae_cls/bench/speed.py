@@ -1,0 +1,111 @@
+"""How many images a second one contender trains on, of how many the matrix products would allow."""
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.autoencoder.textbook import Textbook
+from ae_cls.bench.contenders import Contender
+from ae_cls.bench.description import Benchmark
+from ae_cls.bench.tutorial import train, tutorial_network
+from ae_cls.compute import Compute
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.draws import Draws
+from ae_cls.prepared import Prepared, prepare
+from ae_cls.pretrain.gradient import GradientPretraining
+from ae_cls.store.environment import peak_memory_mib
+
+_SIDE = 2048  # of the matrices that are multiplied to see how fast the hardware is
+_PRODUCTS = 9
+_VALIDATED = 64  # images; validation is not part of the speed
+
+
+def speed(benchmark: Benchmark, contender: Contender) -> dict[str, Any]:
+    """Images/s over `steps` steps after as many to warm up, FLOP an image, memory, matrix rate."""
+    prepared = prepare(contender.pretraining(benchmark))
+    batch_size = contender.schedule(benchmark).batch_size
+    images = _as_many(prepared.images(prepared.split.pretrain), benchmark.steps * batch_size)
+    if contender.loop == "tutorial":
+        rate = _tutorial_rate(prepared, images, benchmark)
+    else:
+        rate = _our_rate(prepared, images, contender.schedule(benchmark))
+    return {
+        "images_per_second": rate,
+        "peak_memory_mib": peak_memory_mib(),
+        "peak_device_memory_mib": _device_memory_mib(prepared.compute),
+        "precision": prepared.compute.precision,
+        "flop_per_image": flop_per_image(prepared.model, images),
+        "matrix_flop_per_second": matrix_rate(prepared.compute),
+    }
+
+
+def _as_many(images: ImageRows, count: int) -> ImageRows:
+    """So many of the images, again from the first where there are too few."""
+    return ImageRows(images.images, np.resize(images.rows, count))
+
+
+def _our_rate(prepared: Prepared, images: ImageRows, schedule: GradientPretraining) -> float:
+    # One epoch to warm up, one to time; each passes over the images once.
+    twice = schedule.model_copy(update={"epochs": 2, "least_steps": 1, "patience": None})
+    history = twice.fit(
+        prepared.model,
+        images,
+        prepared.images(prepared.split.valid[:_VALIDATED]),
+        mirrored_is_same=prepared.dataset.mirrored_is_same,
+        seed=0,
+        compute=prepared.compute,
+    )
+    return history[-1].images_per_second
+
+
+def _tutorial_rate(prepared: Prepared, images: ImageRows, benchmark: Benchmark) -> float:
+    assert isinstance(prepared.model, Textbook)
+    network = tutorial_network(prepared.model).to(prepared.compute.device)
+    batch_size = len(images) // benchmark.steps
+    twice = _as_many(images, 2 * len(images))
+    seconds = list(
+        train(
+            network, twice, batch_size=batch_size, lr=benchmark.yardstick_lr,
+            device=prepared.compute.device,
+        )
+    )  # fmt: skip
+    return benchmark.steps * batch_size / (seconds[-1] - seconds[benchmark.steps - 1])
+
+
+def flop_per_image(model: Autoencoder, images: ImageRows) -> float:
+    """Operations of convolutions and matrix products, forward and backward."""
+    count = min(8, len(images))
+    positions = torch.arange(count)
+    device = next(model.parameters()).device
+    batch = to_unit(images.take(positions), device)
+    with FlopCounterMode(display=False) as counter:
+        model.train().loss(batch, Draws(0, 0, positions.to(device)), 0.5).total.backward()
+    return counter.get_total_flops() / count
+
+
+def matrix_rate(compute: Compute) -> float:
+    """Operations a second of a large matrix product in this precision: the median of a few."""
+    kind = torch.bfloat16 if compute.precision == "bf16" else torch.float32
+    matrix = torch.ones(_SIDE, _SIDE, dtype=kind, device=compute.device)
+    seconds = [_seconds_of_product(matrix, compute) for _ in range(_PRODUCTS)]
+    return 2 * _SIDE**3 / statistics.median(seconds[1:])
+
+
+def _seconds_of_product(matrix: torch.Tensor, compute: Compute) -> float:
+    started = time.perf_counter()
+    nn.functional.linear(matrix, matrix)
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def _device_memory_mib(compute: Compute) -> int | None:
+    if compute.device.type != "cuda":
+        return None
+    return torch.cuda.max_memory_allocated() // 2**20
