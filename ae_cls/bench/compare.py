@@ -11,7 +11,6 @@ from tqdm import tqdm
 from ae_cls.bench.child import measured
 from ae_cls.bench.contenders import CONTENDERS, Contender
 from ae_cls.bench.description import Benchmark
-from ae_cls.bench.probe import seconds_until
 from ae_cls.prepared import prepare
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.environment import environment
@@ -89,3 +88,8 @@ def _row(
     if probes is not None and benchmark.until is not None:
         row |= {"seconds_until": seconds_until(probes, benchmark.until), "epochs": probes}
     return row
+
+
+def seconds_until(rows: list[dict[str, Any]], wanted: float) -> float | None:
+    """Of training until the first epoch after which the accuracy was reached; None: never."""
+    return min((row["seconds"] for row in rows if row["valid_accuracy"] >= wanted), default=None)

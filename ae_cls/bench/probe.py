@@ -92,8 +92,3 @@ def _rows(seconds: list[float], accuracies: list[float]) -> list[dict[str, Any]]
         total += own
         rows.append({"seconds": round(total, 3), "valid_accuracy": reached})
     return rows
-
-
-def seconds_until(rows: list[dict[str, Any]], wanted: float) -> float | None:
-    """Of training until the first epoch after which the accuracy was reached; None: never."""
-    return min((row["seconds"] for row in rows if row["valid_accuracy"] >= wanted), default=None)

@@ -6,9 +6,10 @@ import torch
 from ae_cls import runner
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.textbook import Textbook
+from ae_cls.bench.compare import seconds_until
 from ae_cls.bench.contenders import CONTENDERS
 from ae_cls.bench.description import Benchmark
-from ae_cls.bench.probe import probe, seconds_until
+from ae_cls.bench.probe import probe
 from ae_cls.bench.speed import flop_per_image
 from ae_cls.bench.tutorial import TorchvisionImages, copy_weights, train, tutorial_network
 from ae_cls.errors import TrainingError
