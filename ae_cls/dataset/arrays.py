@@ -14,11 +14,19 @@ from ae_cls.errors import DataError
 @final
 @dataclass(frozen=True)
 class NamedArray:
-    """An array and where it comes from, for the message when it is no good."""
+    """An array, or some rows of one, and where it comes from, for the message when it is no good.
+
+    Attributes:
+        file: where it was.
+        name: of the array.
+        values: what it holds.
+        first: index of the first row in the whole array.
+    """
 
     file: Path
     name: str
     values: np.ndarray
+    first: int = 0
 
     def images(self) -> UInt8[np.ndarray, "n c h w"]:
         """Bytes, channels first; numbers from 0 to 1 are scaled to 0..255.
@@ -26,7 +34,7 @@ class NamedArray:
         Raises:
             DataError: another shape or type, NaN, or numbers outside 0..1; with the first index.
         """
-        values = self._channels_first()
+        values = self.channels_first()
         if values.dtype == np.uint8:
             return values
         if values.dtype.kind != "f":
@@ -57,11 +65,12 @@ class NamedArray:
         self._refuse(values, outside, f"no class number (there are {class_count} classes, from 0)")
         return values.astype(np.int64)
 
-    def wrong(self, why: str) -> DataError:
-        """The error that names this array."""
-        return DataError(f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why)
+    def channels_first(self) -> np.ndarray:
+        """The same numbers as (n, c, h, w).
 
-    def _channels_first(self) -> np.ndarray:
+        Raises:
+            DataError: another shape.
+        """
         values = self.values
         if values.ndim == 3 and values.size:
             return values[:, None]
@@ -71,7 +80,11 @@ class NamedArray:
             return values
         raise self.wrong(f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)")
 
+    def wrong(self, why: str) -> DataError:
+        """The error that names this array."""
+        return DataError(f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why)
+
     def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str) -> None:
         if outside.any():
             first = np.unravel_index(int(outside.argmax()), outside.shape)
-            raise self.wrong(f"index {int(first[0])} holds {values[first]}: {why}")
+            raise self.wrong(f"index {self.first + int(first[0])} holds {values[first]}: {why}")

@@ -1,19 +1,29 @@
 """Arrays in an .npz file: one's own, or one of MedMNIST (Yang et al. 2023)."""
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, final
 
 import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
 from pydantic import Field, model_validator
+from tqdm import tqdm
 
+from ae_cls.dataset import cache
 from ae_cls.dataset.arrays import NamedArray
-from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig
+from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.npz_file import ImageArray, read_npz
 from ae_cls.dataset.places import data_folder
-from ae_cls.dataset.table import Part, PartName, one_table, unlabelled_part
+from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
 from ae_cls.errors import DataError
 
 Arrays = Mapping[str, NamedArray]
+Pictures = Mapping[str, ImageArray]
+
+LARGEST_IN_MEMORY = 2**28  # bytes of all images
 
 # What the arrays of each part begin with; MedMNIST says val.
 _PREFIXES: dict[str, PartName] = {
@@ -23,6 +33,7 @@ _PREFIXES: dict[str, PartName] = {
     "valid_": "valid",
     "test_": "test",
 }
+_UNLABELLED = "unlabelled_images"
 _HELD_OUT = ("val_", "valid_", "test_")
 
 
@@ -50,91 +61,60 @@ class NpzConfig(DatasetConfig):
 
     def load(self) -> Dataset:
         path = data_folder(self.root)
-        arrays = _read(path)
-        present = _present(path, arrays)
-        names = self.class_names or _names_in(arrays)
-        class_count = len(names) if names else None
-        parts: dict[PartName, Part] = {
-            part: _part(arrays, prefix, class_count) for part, prefix in present.items()
+        arrays, pictures = read_npz(path)
+        present = _present(path, arrays, pictures)
+        sources = [pictures[f"{prefix}images"] for prefix in present.values()]
+        sources += [pictures[_UNLABELLED]] if _UNLABELLED in pictures else []
+        image_shape = _image_shape(sources)
+        labels, names = self._labels(arrays, pictures, present)
+        images = _table(path, sources, image_shape)
+        return _dataset(images, labels, names, self.mirrored_is_same)
+
+    def _labels(
+        self, arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]
+    ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
+        """The labels of each part, and the names of the classes."""
+        named = self.class_names or _names_in(arrays)
+        train = _labels(arrays, pictures, present["train"], len(named) if named else None)
+        # From training alone: a class that only the test part has would else seem to be learnable.
+        names = named or tuple(map(str, range(int(train.max()) + 1)))
+        labels: dict[PartName, np.ndarray] = {
+            part: _labels(arrays, pictures, prefix, len(names)) for part, prefix in present.items()
         }
-        return one_table(
-            "npz",
-            _same_size(
-                path, parts | _unlabelled(arrays, parts["train"]) | _labelled(parts["train"])
-            ),
-            class_names=names or _numbered(parts),
-            mirrored_is_same=self.mirrored_is_same,
-        )
+        if _UNLABELLED in pictures:
+            labels["unlabelled"] = np.full(len(pictures[_UNLABELLED]), NO_LABEL, dtype=np.int64)
+        return labels, names
 
 
-def _read(path: Path) -> Arrays:
-    name = "the directory"
-    arrays: dict[str, NamedArray] = {}
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            for name in file.files:
-                arrays[name] = NamedArray(path, name, np.asarray(file[name]))
-    except Exception as error:
-        # Fed with strangers' bytes, zipfile and NumPy raise almost anything.
-        raise DataError(
-            f"{name} of {path.name} cannot be read",
-            where=f"dataset.root={path}",
-            why=str(error) or type(error).__name__,
-            fix="an .npz file of plain arrays; arrays of Python objects are never loaded",
-        ) from error
-    return arrays
-
-
-def _present(path: Path, arrays: Arrays) -> dict[PartName, str]:
+def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, str]:
+    """What the arrays of each part begin with, in the order of the parts."""
     found: list[tuple[PartName, str]] = [
-        (part, prefix) for prefix, part in _PREFIXES.items() if f"{prefix}images" in arrays
+        (part, prefix) for prefix, part in _PREFIXES.items() if f"{prefix}images" in pictures
     ]
     present = dict(found)
     if len(present) < len(found) or "train" not in present:
         raise DataError(
             "the file has not one array of training images",
             where=str(path),
-            why=f"it holds {', '.join(arrays) or 'nothing'}",
+            why=f"it holds {', '.join([*pictures, *arrays]) or 'nothing'}",
             fix="save images and labels, or train_images, train_labels, test_images, test_labels",
         )
     return present
 
 
-def _part(arrays: Arrays, prefix: str, class_count: int | None) -> Part:
-    images = arrays[f"{prefix}images"]
-    labels = arrays.get(f"{prefix}labels")
-    if labels is None:
-        raise images.wrong(f"{prefix}labels is missing; unlabelled_images need none")
-    part = Part(images.images(), labels.labels(class_count))
-    if len(part.images) != len(part.labels):
-        raise labels.wrong(f"{len(part.labels)} labels for {len(part.images)} images")
-    if prefix in _HELD_OUT and (part.labels == NO_LABEL).any():
-        raise labels.wrong(f"index {int((part.labels == NO_LABEL).argmax())} has no label")
-    return part
-
-
-def _labelled(train: Part) -> dict[PartName, Part]:
-    known = train.labels != NO_LABEL
-    return {"train": train if known.all() else Part(train.images[known], train.labels[known])}
-
-
-def _unlabelled(arrays: Arrays, train: Part) -> dict[PartName, Part]:
-    """Training images whose label is -1, and those of `unlabelled_images`."""
-    images = [train.images[train.labels == NO_LABEL]]
-    if "unlabelled_images" in arrays:
-        images.append(arrays["unlabelled_images"].images())
-    if len({batch.shape[1:] for batch in images}) > 1:
-        raise arrays["unlabelled_images"].wrong(
-            f"images of {images[1].shape[1:]}, not {images[0].shape[1:]}"
-        )
-    return {"unlabelled": unlabelled_part(np.concatenate(images))}
-
-
-def _same_size(path: Path, parts: dict[PartName, Part]) -> dict[PartName, Part]:
-    shapes = {part: images.images.shape[1:] for part, images in parts.items()}
-    if len(set(shapes.values())) > 1:
-        raise DataError("the parts differ in image size", where=str(path), why=str(shapes))
-    return parts
+def _labels(
+    arrays: Arrays, pictures: Pictures, prefix: str, class_count: int | None
+) -> Int64[np.ndarray, " _"]:
+    images, name = pictures[f"{prefix}images"], f"{prefix}labels"
+    if name not in arrays:
+        raise images.wrong(f"{name} is missing; {_UNLABELLED} need none")
+    array = arrays[name]
+    labels = array.labels(class_count)
+    if len(images) != len(labels):
+        raise array.wrong(f"{len(labels)} labels for {len(images)} images")
+    if prefix in _HELD_OUT and (labels == NO_LABEL).any():
+        raise array.wrong(f"index {int((labels == NO_LABEL).argmax())} has no label")
+    return labels
 
 
 def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
@@ -146,6 +126,63 @@ def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
     return tuple(names.values.tolist())
 
 
-def _numbered(parts: Mapping[PartName, Part]) -> tuple[str, ...]:
-    # From training alone: a class that only the test part has would otherwise seem to be learnable.
-    return tuple(map(str, range(int(parts["train"].labels.max()) + 1)))
+def _image_shape(sources: list[ImageArray]) -> ImageShape:
+    first = sources[0]
+    for source in sources[1:]:
+        if source.image_shape != first.image_shape:
+            raise source.wrong(
+                f"images of {source.image_shape}; those of {first.name} are {first.image_shape}"
+            )
+    return first.image_shape
+
+
+def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTable:
+    """All images, in memory where they are few; else kept in the cache, once."""
+    if sum(map(len, sources)) * math.prod(shape) <= LARGEST_IN_MEMORY:
+        return torch.from_numpy(_filled((sum(map(len, sources)), *shape), sources))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    key = hashlib.sha256(f"npz/1/{digest}".encode()).hexdigest()
+    return cache.open_or_make(key, shape, _decoded(sources)).images
+
+
+def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarray, "n c h w"]:
+    table, filled = np.empty(shape, np.uint8), 0
+    for source in sources:
+        for block in source.blocks():
+            table[filled : filled + len(block)] = block
+            filled += len(block)
+    return table
+
+
+def _decoded(sources: list[ImageArray]) -> Iterator[cache.Decoded]:
+    # disable=None: no bar where stderr is no terminal.
+    with tqdm(total=sum(map(len, sources)), desc="storing", unit="image", disable=None) as bar:
+        for source in sources:
+            for block in source.blocks():
+                yield from (cache.Decoded(image, "") for image in block)
+                bar.update(len(block))
+
+
+def _dataset(
+    images: ImageTable,
+    labels: Mapping[PartName, Int64[np.ndarray, " _"]],
+    class_names: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    rows = consecutive_rows({part: len(found) for part, found in labels.items()})
+    known = labels["train"] != NO_LABEL
+    return Dataset(
+        name="npz",
+        images=images,
+        labels=torch.from_numpy(
+            np.concatenate([labels[part] for part in PART_NAMES if part in labels])
+        ),
+        class_names=class_names,
+        train=rows["train"][known],
+        valid=rows["valid"],
+        test=rows["test"],
+        unlabelled=np.concatenate([rows["train"][~known], rows["unlabelled"]]),
+        paths=(),
+        mirrored_is_same=mirrored_is_same,
+    )

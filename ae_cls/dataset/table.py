@@ -25,11 +25,6 @@ class Part:
     labels: Int64[np.ndarray, " _"]
 
 
-def unlabelled_part(images: UInt8[np.ndarray, "n c h w"]) -> Part:
-    """Images about which nothing is known."""
-    return Part(images, np.full(len(images), NO_LABEL, dtype=np.int64))
-
-
 def one_table(
     name: str,
     parts: Mapping[PartName, Part],

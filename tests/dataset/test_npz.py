@@ -5,12 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset import NO_LABEL, Dataset, npz, npz_file
+from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 from tests.dataset.written import labels_of, pictures
 
 GREY, COLOUR, LABELS = pictures(12, 9, 8), pictures(12, 3, 9, 8), labels_of(12, 3)
+
+
+@pytest.fixture(autouse=True, params=["in memory", "in a file"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """All is asked of small sets and, in blocks of one image, of sets too large for memory."""
+    if request.param == "in a file":
+        monkeypatch.setattr(npz, "LARGEST_IN_MEMORY", 0)
+        monkeypatch.setattr(npz_file, "_BLOCK", 1)
+    return request.param
 
 
 def save(folder: Path, **arrays: np.ndarray) -> Path:
@@ -36,6 +46,7 @@ def refusal(path: Path, **changes: object) -> str:
         (GREY[:, None], GREY[:, None]),
         (COLOUR, COLOUR),
         (COLOUR.transpose(0, 2, 3, 1), COLOUR),
+        (np.asfortranarray(COLOUR), COLOUR),
         (COLOUR.astype(np.float32) / 255, COLOUR),
         (COLOUR.astype(np.float64) / 255, COLOUR),
     ],
@@ -47,6 +58,29 @@ def test_shapes_and_types_of_images(
     assert np.array_equal(whole(dataset.images), expected)
     assert len(dataset.train) == 12
     assert dataset.class_names == ("0", "1", "2")
+
+
+def test_large_sets_are_kept_once_and_read_from_there(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, images=COLOUR, labels=LABELS)
+    assert isinstance(load(path).images, StoredImages) == (place == "in a file")
+    with monkeypatch.context() as patched:
+        patched.setattr(npz, "_decoded", lambda sources: [])
+        assert np.array_equal(whole(load(path).images), COLOUR)
+    changed = save(tmp_path, images=COLOUR[::-1], labels=LABELS)
+    assert np.array_equal(whole(load(changed).images), COLOUR[::-1])
+
+
+def test_packed_files_are_read_too(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "own.npz", images=COLOUR, labels=LABELS)
+    assert np.array_equal(whole(load(tmp_path / "own.npz").images), COLOUR)
+
+
+def test_a_set_may_have_no_label_at_all(tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY, labels=np.full(12, NO_LABEL)))
+    assert len(dataset.train) == 0
+    assert dataset.unlabelled.tolist() == list(range(12))
 
 
 @pytest.mark.parametrize("valid", ["val", "valid"])
@@ -113,7 +147,7 @@ def nan_at_seven() -> np.ndarray:
                 "test_images": GREY[:1],
                 "test_labels": LABELS[:1] + 9,
             },
-            "label 9",
+            "index 0 holds 9",
         ),
         (
             {
@@ -173,6 +207,16 @@ def test_a_damaged_file_is_refused(share: float, tmp_path: Path) -> None:
     content[place : place + 40] = b"\xff" * 40
     path.write_bytes(content)
     assert str(path) in refusal(path)
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_images_of_another_check_sum_are_refused(write, tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    write(path, images=GREY, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 16] ^= 1  # in the first entry of the directory
+    path.write_bytes(content)
+    assert "images of own.npz cannot be read" in refusal(path)
 
 
 def test_damage_in_the_directory_of_the_file_is_refused(tmp_path: Path) -> None:
