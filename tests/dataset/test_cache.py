@@ -1,6 +1,7 @@
 """Decoded images are made once and never believed blindly."""
 
 import json
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 from ae_cls.dataset import cache, image_table
 from ae_cls.dataset.cache import Decoded, open_or_make
 from ae_cls.dataset.image_table import Frame, decode_all
-from ae_cls.errors import DataError, StorageError
+from ae_cls.errors import DataError, StorageError, TrainingError
 from tests.dataset.chosen import whole
 
 FRAME = Frame(channels=1, height=4, width=4, fit="stretch")
@@ -167,3 +168,38 @@ def test_no_bar_is_drawn_where_stderr_is_no_terminal(
 ) -> None:
     decode_all(files(tmp_path, 1, 2), FRAME)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_table, "_FEWEST_FOR_PROCESSES", 0)
+    monkeypatch.setattr(image_table, "_BLOCK", 10)
+    monkeypatch.setattr(image_table, "_CHUNK", 4)
+
+
+def test_processes_decode_to_the_same_in_the_same_order(in_processes, tmp_path: Path) -> None:
+    paths = files(tmp_path, *range(50))
+    paths[7].write_bytes(b"no image")
+    found = decode_all(paths, FRAME)
+    assert whole(found.images)[:, 0, 0, 0].tolist() == [n for n in range(50) if n != 7]
+    assert found.failures.keys() == {7}
+    assert "no image in any of the formats" in found.failures[7]
+
+
+def test_a_refusal_in_a_process_is_the_same_refusal_here(in_processes, tmp_path: Path) -> None:
+    paths = files(tmp_path, 1, 2)
+    with pytest.raises(DataError, match="changed") as caught:
+        list(image_table._decoded(paths, ["other", "other"], FRAME))
+    assert caught.value.where == str(paths[0])
+    assert caught.value.fix == "start again"
+
+
+@pytest.mark.timeout(60)  # it must not hang
+def test_a_killed_process_is_a_refusal(in_processes, tmp_path: Path) -> None:
+    paths = files(tmp_path, *range(50))
+    decoded = image_table._decoded(paths, [image_table._digest(path) for path in paths], FRAME)
+    next(decoded)
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    with pytest.raises(TrainingError, match="was lost"):
+        list(decoded)
