@@ -16,12 +16,17 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from ae_cls.head.fitted import Features, Labels
 from ae_cls.head.standardise import Standardiser
 
 _WIDEST = 4096  # features; above, the axes would cost more time and memory than they save
 _SCATTER_BLOCK = 2048  # rows
+# Rows a feature that the scatter is taken from. It only rounds the objective: on 54,000 rows of
+# 1,408 features a third of them cost no step more, and saved a second.
+_ENOUGH = 12
+_RUN = 64  # rows that are taken together: single ones, evenly spaced, may all be of one class
 _PARTS = 16  # of the table; their sums are added in order, whatever the number of threads
 
 Loss = Callable[
@@ -86,10 +91,7 @@ class Axes:
         width = features.shape[1]
         if width > _WIDEST:
             return cls(None, np.full(width, len(features), np.float32))
-        scatter = torch.zeros(width, width)
-        for _, block in standardiser.blocks(features, _SCATTER_BLOCK):
-            rows = torch.from_numpy(block)
-            scatter.addmm_(rows.T, rows)
+        scatter = _scatter(features, standardiser)
         # In float64: in float32 it may not converge where many units are dead, as relu codes have.
         values, vectors = torch.linalg.eigh(scatter.double())
         return cls(vectors.float().numpy(), values.float().clamp(min=0).numpy())
@@ -101,6 +103,18 @@ class Axes:
     def from_weight(self, weight: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
         """From the features to these axes."""
         return weight if self.vectors is None else weight @ self.vectors
+
+
+def _scatter(features: Features, standardiser: Standardiser) -> Float32[Tensor, "d d"]:
+    """Products of the standardised columns, summed over the rows: of many rows, an estimate."""
+    count, width = features.shape
+    every = max(1, count // (_ENOUGH * width))
+    rows = np.flatnonzero(np.arange(count) // _RUN % every == 0)
+    scatter = torch.zeros(width, width)
+    for start in range(0, len(rows), _SCATTER_BLOCK):
+        block = standardiser.apply(features[rows[start : start + _SCATTER_BLOCK]])
+        scatter.addmm_(torch.from_numpy(block).T, torch.from_numpy(block))
+    return scatter * (count / len(rows))
 
 
 @final

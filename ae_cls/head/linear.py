@@ -10,6 +10,7 @@ from pydantic import Field
 from ae_cls.head.choice import Classes, Trial, choose, seen_classes
 from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.descent import Axes, Descent, Line, log_loss
+from ae_cls.head.path import along
 from ae_cls.head.softmax import NEVER, Softmax
 from ae_cls.head.standardise import Standardiser
 
@@ -48,15 +49,13 @@ class LinearConfig(FeatureHeadConfig):
             labels=np.searchsorted(classes, train.labels),
             class_count=len(classes),
             loss=log_loss,
-            # Half of p (1 - p) at equal probabilities: it falls as the model grows surer.
-            curvature=0.5 * (len(classes) - 1) / len(classes) ** 2,
+            # A share of p (1 - p) at equal probabilities: it falls as the model grows surer.
+            curvature=0.15 * (len(classes) - 1) / len(classes) ** 2,
             axes=Axes.of(train.features, standardiser),
             tolerance=self.tolerance,
             max_steps=self.max_steps,
         )
-        line = descent.start()
-        for strength in self.C:
-            line = descent.run(strength, line)  # the last answer is near this one
+        for strength, line in along(descent, self.C):
             head = _softmax(line, standardiser, classes, class_count)
             facts = {"converged": line.converged, "steps": line.steps}
             yield Trial({"C": strength}, head, head.predict_proba(valid.features), facts)

@@ -16,6 +16,7 @@ from ae_cls.draws import generator
 from ae_cls.head.descent import Axes, Descent, squared_hinge
 from ae_cls.head.fitted import Fact, Features, Labelled
 from ae_cls.head.head_files import Arrays, Layout
+from ae_cls.head.path import along
 from ae_cls.head.standardise import Standardiser, as_tensor
 from ae_cls.head.svm_machine import Candidate, Machine, gamma_scale, rbf
 
@@ -135,9 +136,7 @@ def _lines(
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    line = descent.start()
-    for strength in strengths:
-        line = descent.run(strength, line)
+    for strength, line in along(descent, strengths):
         facts: dict[str, Fact] = {"converged": line.converged, "steps": line.steps}
         yield _Line(strength, line.weight, line.bias, facts)
 

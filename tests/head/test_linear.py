@@ -166,3 +166,13 @@ def test_the_axes_are_found_in_float64(monkeypatch):
     monkeypatch.setattr(torch.linalg, "eigh", spy)
     fit(blobs(40), blobs(20, seed=1), 4)
     assert seen == [torch.float64]
+
+
+def test_the_axes_of_many_rows_are_taken_from_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = blobs(20_000)
+    standardiser = Standardiser.fit(train.features)
+    share = Axes.of(train.features, standardiser)
+    monkeypatch.setattr(descent, "_ENOUGH", 20_000)
+    whole = Axes.of(train.features, standardiser)
+    assert not np.array_equal(share.values, whole.values)
+    assert np.allclose(share.values, whole.values, rtol=0.3)
