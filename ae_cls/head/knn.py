@@ -10,6 +10,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float16, Float32, Int64
 from pydantic import Field
 from torch import Tensor
+from tqdm import tqdm
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.choice import Trial, choose, seen_classes
@@ -27,7 +28,7 @@ from ae_cls.head.head_files import (
 )
 from ae_cls.head.standardise import Standardiser, as_tensor
 
-_QUERIES, _ROWS = 512, 4096  # at a time: a tenth of a gigabyte at 54,000 rows
+_QUERIES, _ROWS = 1024, 4096  # at a time: 16 MB of cosines
 _LAYOUT: Layout = {
     "mean": (np.float32, "d"),
     "scale": (np.float32, "d"),
@@ -54,7 +55,7 @@ class KnnConfig(FeatureHeadConfig):
     ) -> "Knn":
         seen_classes(train, valid)
         choice = choose(
-            self._trials(train, valid, class_count),
+            self._trials(train, valid, class_count, progress),
             valid.labels,
             head=self.name,
             count=len(self.neighbours),
@@ -62,7 +63,9 @@ class KnnConfig(FeatureHeadConfig):
         )
         return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
 
-    def _trials(self, train: Labelled, valid: Labelled, class_count: int) -> Iterator[Trial["Knn"]]:
+    def _trials(
+        self, train: Labelled, valid: Labelled, class_count: int, progress: bool
+    ) -> Iterator[Trial["Knn"]]:
         # On Fashion-MNIST, standardising first gave 1 to 3 points of validation accuracy on pixels
         # with 1,000 to 10,000 labels and took 4 to 5 with 100 at small k; on multiscale features it
         # moved up to 1.5 points either way, and gave 7 to 11 with 100 labels and k of 10 or more.
@@ -76,7 +79,7 @@ class KnnConfig(FeatureHeadConfig):
             temperature=self.temperature,
             facts={},
         )
-        nearest = head.nearest(valid.features)
+        nearest = head.nearest(valid.features, progress=progress)
         for neighbours in self.neighbours:
             kept = replace(head, neighbours=neighbours)
             yield Trial({"neighbours": neighbours}, kept, kept.vote(nearest))
@@ -135,20 +138,28 @@ class Knn(FittedHead):
     def predict_proba(self, features: Features) -> Probabilities:
         return self.vote(self.nearest(features))
 
-    def nearest(self, features: Features) -> Nearest:
+    def nearest(self, features: Features, *, progress: bool = False) -> Nearest:
         """The `neighbours` most similar rows, or all where there are fewer."""
-        found = [
-            _first(self._cosines(torch.from_numpy(block)), min(self.neighbours, len(self.rows)))
-            for _, block in self.standardiser.blocks(features, _QUERIES)
-        ]
+        blocks = tqdm(
+            self.standardiser.blocks(features, _QUERIES),
+            total=-(-len(features) // _QUERIES), desc="knn", unit="block", leave=False,
+            disable=None if progress else True,
+        )  # fmt: skip
+        found = [self._of_block(torch.from_numpy(block)) for _, block in blocks]
         return Nearest(
             torch.cat([nearest.cosines for nearest in found]),
             torch.cat([nearest.rows for nearest in found]),
         )
 
-    def _cosines(self, block: Float32[Tensor, "q d"]) -> Float32[Tensor, "q n"]:
-        queries, rows = functional.normalize(block), as_tensor(self.rows)
-        return torch.cat([queries @ part.float().T for part in rows.split(_ROWS)], dim=1)
+    def _of_block(self, block: Float32[Tensor, "q d"]) -> Nearest:
+        """The first of each part of the rows, and the first of these."""
+        queries, parts = functional.normalize(block), as_tensor(self.rows).split(_ROWS)
+        found = [_first(queries @ part.float().T, self.neighbours) for part in parts]
+        cosines = torch.cat([nearest.cosines for nearest in found], dim=1)
+        rows = torch.cat([nearest.rows + _ROWS * n for n, nearest in enumerate(found)], dim=1)
+        rows, order = rows.sort(dim=1)  # so that the lower row is the first of equal ones here too
+        first = _first(cosines.gather(1, order), self.neighbours)
+        return Nearest(first.cosines, rows.gather(1, first.rows))
 
     def vote(self, nearest: Nearest) -> Probabilities:
         """One probability a class from the first `neighbours` of each query."""
@@ -183,11 +194,14 @@ def _directions(features: Features, standardiser: Standardiser) -> Float16[np.nd
     return directions
 
 
-def _first(cosines: Float32[Tensor, "q n"], count: int) -> Nearest:
-    """The largest cosines of each query; equal ones by the lower row."""
-    values, rows = cosines.topk(count)
-    # topk takes any of those that are equal to its last one: such queries are sorted in full.
-    for query in torch.nonzero((cosines >= values[:, -1:]).sum(1) > count).flatten():
+def _first(cosines: Float32[Tensor, "q n"], most: int) -> Nearest:
+    """The largest cosines of each query, all where there are few; equal ones by the lower row."""
+    count = min(most, cosines.shape[1])
+    values, rows = cosines.topk(min(count + 1, cosines.shape[1]))
+    rows = rows[:, :count].clone()
+    # topk takes any of those that are equal to the last one: such queries are sorted in full.
+    tied = (values[:, count:] == values[:, count - 1 : count]).any(dim=1)
+    for query in torch.nonzero(tied).flatten():
         rows[query] = cosines[query].sort(descending=True, stable=True).indices[:count]
     rows = rows.sort(dim=1).values
     ordered, order = cosines.gather(1, rows).sort(dim=1, descending=True, stable=True)

@@ -87,3 +87,15 @@ def test_a_row_at_the_mean_is_no_division_by_zero() -> None:
     train = Labelled(np.array([[1, 1], [-1, -1], [0, 0]], np.float32), np.array([0, 1, 0]))
     head = fit(train, train, 2, neighbours=[1, 3])
     assert np.isfinite(head.predict_proba(np.zeros((1, 2), np.float32))).all()
+
+
+def test_parts_of_the_rows_find_what_the_whole_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = blobs(50)
+    train = Labelled(np.tile(once.features, (6, 1)), np.tile(once.labels, 6))
+    head = fit(train, blobs(20, seed=1), 4, neighbours=[20])
+    whole = head.nearest(blobs(40, seed=2).features)
+    monkeypatch.setattr(knn, "_ROWS", 64)
+    parts = head.nearest(blobs(40, seed=2).features)
+    assert torch.equal(parts.rows, whole.rows)
+    assert torch.allclose(parts.cosines, whole.cosines, atol=1e-6)
+    assert (whole.cosines[:, 0] == whole.cosines[:, 5]).all()  # all six copies are alike
