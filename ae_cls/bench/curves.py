@@ -35,7 +35,7 @@ NETWORK = ConvConfig(
     widths=(128, 64),
     depth=1,
     latent_dim=128,
-    decoder_width=16,
+    decoder_width=32,
     patch=None,
     corruption=PatchMask(
         name="patch_mask", ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
