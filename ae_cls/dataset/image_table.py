@@ -8,9 +8,10 @@ from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, Th
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
 from typing import final
 
 import PIL
@@ -84,10 +85,21 @@ def _workers(file_count: int) -> Executor:
     # Not fork: this process has threads, whose locks a forked child would wait for.
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(os.cpu_count(), context, initializer=_begin_work)
+
+
+def _begin_work() -> None:
     # Ctrl-C reaches the whole process group, and one traceback is enough.
-    return ProcessPoolExecutor(
-        os.cpu_count(), context, initializer=signal, initargs=(SIGINT, SIG_IGN)
-    )
+    signal(SIGINT, SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Else workers of a killed process would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -215,3 +217,20 @@ def test_svhn_extra_joins_training(tmp_path: Path) -> None:
     dataset = chosen("svhn", root=str(found.root), extra=True).load()
     assert len(dataset.train) == found.counts[0]
     assert np.array_equal(whole(dataset.images), found.images)
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    dataset = chosen("digits").load()
+    pixels, labels = load_digits(return_X_y=True)
+    assert np.array_equal(whole(dataset.images).reshape(-1, 64), np.rint(pixels * (255 / 16)))
+    assert np.array_equal(dataset.labels.numpy(), labels)
+
+
+def test_digits_come_without_importing_scikit_learn() -> None:
+    told = "import sys; from tests.dataset.chosen import chosen; chosen('digits').load(); "
+    told += "sys.exit('sklearn' in sys.modules)"
+    subprocess.run(
+        [sys.executable, "-c", told], check=True, timeout=60, cwd=Path(__file__).parents[2]
+    )
