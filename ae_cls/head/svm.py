@@ -57,7 +57,8 @@ class SvmConfig(FeatureHeadConfig):
         description="of rbf, as factors on 1 / (features x variance); the best is kept",
     )
     exact_rows: int = Field(
-        ge=0, description="most labelled rows for the exact machine, which takes their square"
+        ge=0,
+        description="most labelled rows for the exact machine, which holds 8 bytes a pair of them",
     )
     components: int = Field(
         ge=1, description="training rows that the approximate rbf machine compares with"

@@ -1,7 +1,8 @@
 """scikit-learn's SVC (libsvm), whose time and memory grow with the square of the rows.
 
-libsvm fits it. Scores are our own matrix products: libsvm's take minutes for thousands of support
-vectors, and it follows the arrays of a damaged file without looking at their sizes.
+libsvm fits it. The kernel and the scores are our own matrix products: libsvm's take minutes for
+thousands of support vectors, and it follows the arrays of a damaged file without looking at their
+sizes.
 """
 
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from sklearn.svm import SVC
+from torch import Tensor
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.fitted import Fact, Features, Labelled
@@ -43,15 +45,32 @@ def exact_candidates(
     """One machine for each gamma (a factor on "scale"; of rbf only) and C."""
     table = standardiser.apply(train.features)
     scale = gamma_scale(train.features, standardiser)
+    pairs = np.empty((len(table), len(table)))  # what libsvm reads without a copy
     for factor in gammas if kernel == "rbf" else (0.0,):
-        gamma = factor * scale or 1.0  # 0 says linear in our files, which SVC would not take
+        # Once for all strengths, by matrix products: libsvm's own took 5 times as long in all.
+        _fill(pairs, table, factor * scale)
         for strength in strengths:
-            # gamma may be a number, which scikit-learn's stubs do not know.
-            svc = SVC(C=strength, kernel=kernel, gamma=gamma, break_ties=True)  # pyright: ignore[reportArgumentType]
-            svc.fit(table, train.labels)
+            svc = SVC(C=strength, kernel="precomputed").fit(pairs, train.labels)
             setting: dict[str, Fact] = {"C": strength, **({"gamma": factor} if factor else {})}
-            machine = Exact.of(svc, standardiser, factor * scale)
+            machine = Exact.of(svc, table, standardiser, factor * scale)
             yield Candidate(machine, setting, {"support_vectors": len(machine.vectors)})
+
+
+def _fill(
+    pairs: Float64[np.ndarray, "n n"], table: Float32[np.ndarray, "n d"], gamma: float
+) -> None:
+    """The kernel of all pairs of rows, in place."""
+    # Products of rows need more digits than a number between 0 and 1.
+    others = as_tensor(table) if gamma else as_tensor(table).double()
+    for start in range(0, len(table), _QUERIES):
+        rows = others[start : start + _QUERIES]
+        pairs[start : start + _QUERIES] = _kernel(rows, others, gamma).numpy()
+
+
+def _kernel(
+    rows: Float[Tensor, "b d"], others: Float[Tensor, "m d"], gamma: float
+) -> Float[Tensor, "b m"]:
+    return rbf(rows, others, gamma) if gamma else rows @ others.T
 
 
 @final
@@ -76,11 +95,17 @@ class Exact(Machine):
     gamma: float
 
     @classmethod
-    def of(cls, svc: SVC, standardiser: Standardiser, gamma: float) -> "Exact":
-        """The parts of a fitted SVC that scores need."""
+    def of(
+        cls,
+        svc: SVC,
+        table: Float32[np.ndarray, "n d"],
+        standardiser: Standardiser,
+        gamma: float,
+    ) -> "Exact":
+        """The parts of an SVC, fitted on the rows of `table`, that scores need."""
         return cls(
             standardiser,
-            np.asarray(svc.support_vectors_, np.float32),
+            table[np.asarray(svc.support_)],
             np.asarray(svc.dual_coef_, np.float64),
             np.asarray(svc.intercept_, np.float64),
             np.asarray(svc.n_support_, np.int64),
@@ -92,8 +117,7 @@ class Exact(Machine):
         parts: list[np.ndarray] = []
         for _, block in self.standardiser.blocks(features, _QUERIES):
             rows = torch.from_numpy(block)
-            kernel = rbf(rows, vectors, self.gamma) if self.gamma else rows @ vectors.T
-            parts.append(self._of_kernel(kernel.double().numpy()))
+            parts.append(self._of_kernel(_kernel(rows, vectors, self.gamma).double().numpy()))
         return np.concatenate(parts)
 
     def _of_kernel(self, kernel: Float64[np.ndarray, "b s"]) -> Float64[np.ndarray, "b k"]:
@@ -115,14 +139,12 @@ class Exact(Machine):
     def _margins(self, kernel: Float64[np.ndarray, "b s"]) -> Iterator[Float64[np.ndarray, " b"]]:
         """Above 0 where the first class of a pair wins."""
         ranges = [slice(a, b) for a, b in pairwise([0, *np.cumsum(self.counts)])]
+        # Of the vectors of each class, against each other class in order.
+        sums = [kernel[:, part] @ self.coefficients[:, part].T for part in ranges]
         for intercept, (one, other) in zip(
             self.intercepts, combinations(range(len(ranges)), 2), strict=True
         ):
-            yield (
-                kernel[:, ranges[one]] @ self.coefficients[other - 1, ranges[one]]
-                + kernel[:, ranges[other]] @ self.coefficients[one, ranges[other]]
-                + intercept
-            )
+            yield sums[one][:, other - 1] + sums[other][:, one] + intercept
 
     def arrays(self) -> Arrays:
         return {

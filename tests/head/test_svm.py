@@ -156,3 +156,11 @@ def test_without_known_validation_labels_the_temperature_is_one() -> None:
     unknown = Labelled(blobs(10, seed=1).features, np.full(10, 5))
     head = fit(train, unknown, 6)
     assert head.temperature == 1
+
+
+def test_an_exact_machine_of_a_grid_is_the_one_fitted_alone() -> None:
+    train, valid, _ = digits()
+    grid = fit(train, valid, 10, C=[1.0, 10.0], gamma=[3.0, 0.3])
+    assert grid.facts["chosen"] == {"C": 10.0, "gamma": 0.3}
+    alone = fit(train, valid, 10, C=[10.0], gamma=[0.3])
+    assert grid.files()["head.safetensors"] == alone.files()["head.safetensors"]
