@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, final
 
 import numpy as np
+import torch
 from pydantic import Field
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
+from tqdm import tqdm
 
 from ae_cls.draws import derive_seed
 from ae_cls.errors import ModelFileError
@@ -19,6 +21,7 @@ from ae_cls.head.fitted import Fact, Features, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 
 _SEEDS = 2**32  # scikit-learn takes 32 bits
+_SHOWN = 10  # times that the bar moves; threads wait for one another at each
 
 
 @final
@@ -36,7 +39,7 @@ class ForestConfig(FeatureHeadConfig):
     ) -> "Forest":
         seen_classes(train, valid)
         choice = choose(
-            self._trials(train, valid, class_count, seed),
+            self._trials(train, valid, class_count, seed, progress),
             valid.labels,
             head=self.name,
             count=len(self.min_samples_leaf),
@@ -45,20 +48,31 @@ class ForestConfig(FeatureHeadConfig):
         return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
 
     def _trials(
-        self, train: Labelled, valid: Labelled, class_count: int, seed: int
+        self, train: Labelled, valid: Labelled, class_count: int, seed: int, progress: bool
     ) -> Iterator[Trial["Forest"]]:
         for leaf in self.min_samples_leaf:
             estimator = RandomForestClassifier(
-                self.trees,
                 max_features="sqrt",
                 min_samples_leaf=leaf,
-                n_jobs=-1,
+                n_jobs=torch.get_num_threads(),
                 random_state=derive_seed(seed, "head", "forest") % _SEEDS,
-            ).fit(train.features, train.labels)
-            # Threads sum trees in the order in which they finish, so predicting takes one.
-            estimator.set_params(n_jobs=1)
+            )
+            self._grow(estimator, train, progress)
             head = Forest(estimator, train.features.shape[1], class_count, facts={})
             yield Trial({"min_samples_leaf": leaf}, head, head.predict_proba(valid.features))
+
+    def _grow(self, estimator: RandomForestClassifier, train: Labelled, progress: bool) -> None:
+        """All trees, a few at a time for the bar: the same trees as all at once."""
+        estimator.set_params(warm_start=True)
+        with tqdm(
+            total=self.trees, desc=self.name, unit="tree", leave=False,
+            disable=None if progress else True,
+        ) as bar:  # fmt: skip
+            for count in np.linspace(0, self.trees, min(_SHOWN, self.trees) + 1, dtype=int)[1:]:
+                estimator.set_params(n_estimators=int(count)).fit(train.features, train.labels)
+                bar.update(int(count) - bar.n)
+        # Threads sum trees in the order in which they finish, so predicting takes one.
+        estimator.set_params(warm_start=False, n_jobs=1)
 
     def load(self, files: Mapping[str, bytes]) -> "Forest":
         record = read_record(files, self.name)

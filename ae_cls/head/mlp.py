@@ -114,6 +114,7 @@ class MlpConfig(FeatureHeadConfig):
             [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
             lr=rate,
             weight_decay=self.weight_decay,
+            fused=True,
         )
         known = Labelled(train.features, np.searchsorted(classes, train.labels))
         for _ in range(self.epochs):
