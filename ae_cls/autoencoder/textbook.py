@@ -63,6 +63,9 @@ class Textbook(Reconstructing):
         self.from_latent = nn.Linear(latent_dim, math.prod(self.map_shape))
         mirrored = pairwise(reversed(channels))
         self.up = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in mirrored])
+        # A one-channel image counts as both layouts; the weights' layout decides then, and the
+        # other one takes half as long again.
+        self.down.to(memory_format=torch.channels_last)
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.to_latent(self.feature_maps(images)[-1].flatten(1))

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any, Literal
@@ -27,7 +26,7 @@ def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
     told = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task]
     done = subprocess.run(
         [sys.executable, "-m", "ae_cls.bench.child"],
-        input=json.dumps(told), capture_output=True, text=True, env=_environment(contender),
+        input=json.dumps(told), capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise TrainingError(
@@ -36,14 +35,6 @@ def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
             why="\n".join(done.stderr.strip().splitlines()[-5:]) or f"exit {done.returncode}",
         )
     return json.loads(done.stdout)
-
-
-def _environment(contender: Contender) -> dict[str, str]:
-    """Ours, and for the tutorial's loop without the wait policy that ae-cls asks for."""
-    ours = dict(os.environ)
-    if contender.loop == "tutorial":
-        ours.pop("OMP_WAIT_POLICY", None)
-    return ours
 
 
 def main() -> None:

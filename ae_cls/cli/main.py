@@ -1,7 +1,6 @@
 """`ae-cls`: the first word is the command."""
 
 import importlib.metadata
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,9 +51,6 @@ COMMANDS = {
 def main() -> None:
     """The entry point: ends the process with the exit code."""
     words = sys.argv[1:]
-    # Before torch is imported: threads that spin while they wait take the cores from each other
-    # when anything else runs: 1.5 times the speed at a load of 4, equal on an idle machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     mend_streams()
     sys.exit(guarded(lambda: dispatch(words)))
 
