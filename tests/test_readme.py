@@ -102,7 +102,7 @@ def test_the_example_autoencoder_works_as_printed(tmp_path):
     (room / "sparse.py").write_text(python, encoding="utf-8")
     (tmp_path / "configs" / "autoencoder" / "sparse.yaml").write_text(yaml.split("\n", 1)[1])
     index = (room / "__init__.py").read_text()
-    index = index.replace("PixelsConfig |", "PixelsConfig | SparseConfig |")
+    index = index.replace("    PixelsConfig\n", "    PixelsConfig\n    | SparseConfig\n")
     line = "from ae_cls.autoencoder.sparse import SparseConfig\n"
     index = index.replace("from ae_cls.autoencoder.vae", line + "from ae_cls.autoencoder.vae")
     (room / "__init__.py").write_text(index)

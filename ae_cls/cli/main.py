@@ -54,7 +54,7 @@ def main() -> None:
     words = sys.argv[1:]
     # Before torch is imported. OpenMP's threads spin while they wait for each other, by default
     # for a millisecond: with anything else running they then hold the cores that the others need,
-    # and training was ten times as slow. Threads that sleep at once cost a sixth on an idle machine.
+    # and training was ten times as slow. Sleeping at once costs a sixth on an idle machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     mend_streams()
     sys.exit(guarded(lambda: dispatch(words)))
