@@ -3,20 +3,15 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from ae_cls.autoencoder.contract import Loss
 from ae_cls.autoencoder.textbook import Textbook
 from ae_cls.bench.contenders import Contender
 from ae_cls.bench.description import Benchmark
 from ae_cls.bench.tutorial import copy_weights, train, tutorial_network
-from ae_cls.draws import Draws
 from ae_cls.encode import Encoder
 from ae_cls.head.fitted import Labelled
 from ae_cls.prepared import Prepared, prepare
-from ae_cls.pretrain.loop import optimise
 from ae_cls.pretrain.record import Score
-from ae_cls.pretrain.step import Group
 
 
 def probe(benchmark: Benchmark, contender: Contender) -> list[dict[str, Any]]:
@@ -44,25 +39,18 @@ def accuracy(benchmark: Benchmark, prepared: Prepared) -> float:
 def _probe_ours(
     benchmark: Benchmark, contender: Contender, prepared: Prepared
 ) -> list[dict[str, Any]]:
-    schedule = contender.schedule(benchmark)
-    model, found = prepared.model, list[float]()
-
-    def loss_of_batch(images: Tensor, positions: Tensor, draws: Draws, progress: float) -> Loss:
-        return model.loss(images, draws, progress)
+    found = list[float]()
 
     def validate() -> Score:
         found.append(accuracy(benchmark, prepared))
         return Score(1 - found[-1], {"accuracy": found[-1]})
 
-    history = optimise(
-        model,
+    history = contender.schedule(benchmark).follow(
+        prepared.model,
+        prepared.images(prepared.split.pretrain),
+        validate,
         stage="bench",
-        groups=[Group([model], rate=1.0)],
-        images=prepared.images(prepared.split.pretrain),
-        loss_of_batch=loss_of_batch,
-        validate=validate,
-        schedule=schedule,
-        augment=schedule.augment.for_dataset(mirrored_is_same=prepared.dataset.mirrored_is_same),
+        mirrored_is_same=prepared.dataset.mirrored_is_same,
         seed=benchmark.seed,
         compute=prepared.compute,
     )

@@ -1,5 +1,6 @@
 """Pretraining by gradient descent on the autoencoder's own loss."""
 
+from collections.abc import Callable
 from typing import Literal, final
 
 import torch
@@ -34,6 +35,32 @@ class GradientPretraining(Schedule, PretrainConfig):
         seed: int,
         compute: Compute,
     ) -> list[EpochRecord]:
+        return self.follow(
+            model,
+            train,
+            lambda: validation_loss(model, valid, seed=seed, compute=compute),
+            stage="pretrain",
+            mirrored_is_same=mirrored_is_same,
+            seed=seed,
+            compute=compute,
+        )
+
+    def follow(
+        self,
+        model: Autoencoder,
+        train: ImageRows,
+        validate: Callable[[], Score],
+        *,
+        stage: str,
+        mirrored_is_same: bool,
+        seed: int,
+        compute: Compute,
+    ) -> list[EpochRecord]:
+        """Train `model` in place and keep the epoch that `validate` likes best.
+
+        Raises:
+            TrainingError: a loss is not finite.
+        """
         model.fit_closed_form(train, seed)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return []
@@ -43,11 +70,11 @@ class GradientPretraining(Schedule, PretrainConfig):
 
         return optimise(
             model,
-            stage="pretrain",
+            stage=stage,
             groups=[Group([model], rate=1.0)],
             images=train,
             loss_of_batch=loss_of_batch,
-            validate=lambda: validation_loss(model, valid, seed=seed, compute=compute),
+            validate=validate,
             schedule=self,
             augment=self.augment.for_dataset(mirrored_is_same=mirrored_is_same),
             seed=seed,

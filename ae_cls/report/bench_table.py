@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from ae_cls.report.table import empty_table, uncut
 
 _TITLES = ("images/s", "ratio", "matrix rate", "MiB")
 
@@ -23,7 +24,7 @@ def bench_table(
     """
     until = found["until"]
     titles = _TITLES if until is None else (*_TITLES, f"s to {until:.1%}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True)
+    table = empty_table(titles=True)
     table.add_column("", no_wrap=True)
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
@@ -32,7 +33,7 @@ def bench_table(
         table.add_row(_title(row), *cells)
     load = f"load of the machine before: {found['load_before']:.2f}"
     took = f"{sum(seconds.values()):.0f} s in all"
-    return Group(table, Text(f"{load}; {took}"), Text(str(folder), no_wrap=True))
+    return Group(table, Text(f"{load}; {took}"), uncut(str(folder)))
 
 
 def _title(row: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def summary_table(
         seconds: of each stage, in the order to show.
         folder: of the run; its path stands alone on the last line and is never cut.
     """
-    table = _empty_table(titles=False)
+    table = empty_table(titles=False)
     table.add_column()
     for _ in range(3):
         table.add_column(justify="right", no_wrap=True)
@@ -43,7 +43,7 @@ def summary_table(
         table.add_row(*map(_plain, row))
     for stage, duration in seconds.items():
         table.add_row(_plain(stage), f"{duration:.1f} s")
-    return Group(table, _uncut(str(folder)))
+    return Group(table, uncut(str(folder)))
 
 
 def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
@@ -53,7 +53,7 @@ def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
     """
     classified = any("test" in row["metrics"] or "valid" in row["metrics"] for row in rows)
     titles, cells = (_ACCURACY, _accuracy_cells) if classified else (_REBUILT, _rebuilt_cells)
-    table = _empty_table(titles=True)
+    table = empty_table(titles=True)
     table.add_column("job", overflow="fold")
     table.add_column("state", no_wrap=True)
     for title in (*titles, "seconds"):
@@ -77,7 +77,8 @@ def print_table(renderable: RenderableType) -> None:
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _empty_table(*, titles: bool) -> Table:
+def empty_table(*, titles: bool) -> Table:
+    """A table to fill, with a line of titles or without."""
     # No lines: they would be noise in a pipe or an encoding without them.
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
 
@@ -140,5 +141,6 @@ def _plain(text: str) -> Text:
     return Text(" ".join(printable(text).split()))
 
 
-def _uncut(text: str) -> Text:
+def uncut(text: str) -> Text:
+    """Text that is never wrapped or cut, such as a path to copy."""
     return Text(printable(text).replace("\n", "\\n"), no_wrap=True, overflow="ignore")
