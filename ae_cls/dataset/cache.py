@@ -5,10 +5,7 @@ The key is a hash of all that the images follow from, so two processes that make
 same bytes.
 """
 
-import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.places import cache_folder
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
+from ae_cls.store.files import file_sha256, published
 
 
 @final
@@ -74,7 +72,7 @@ def _verified(folder: Path, key: str) -> CachedImages | None:
     try:
         manifest = json.loads((folder / f"{key}.json").read_text())
         path = folder / f"{key}.npy"
-        if path.stat().st_size != manifest["bytes"] or _sha256(path) != manifest["sha256"]:
+        if path.stat().st_size != manifest["bytes"] or file_sha256(path) != manifest["sha256"]:
             return None
         failures = {int(place): why for place, why in manifest["failures"].items()}
         return CachedImages(StoredImages(path), failures)
@@ -84,11 +82,11 @@ def _verified(folder: Path, key: str) -> CachedImages | None:
 
 def _make(folder: Path, key: str, image_shape: ImageShape, decoded: Iterable[Decoded]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with _published(folder / f"{key}.npy") as file:
+    with published(folder / f"{key}.npy") as file:
         failures = _write_images(file, image_shape, decoded)
     path = folder / f"{key}.npy"
-    manifest = {"bytes": path.stat().st_size, "sha256": _sha256(path), "failures": failures}
-    with _published(folder / f"{key}.json") as file:
+    manifest = {"bytes": path.stat().st_size, "sha256": file_sha256(path), "failures": failures}
+    with published(folder / f"{key}.json") as file:
         file.write(json.dumps(manifest).encode())
 
 
@@ -115,20 +113,6 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 @contextmanager
-def _published(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under `path` whole, or not at all."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
 def _storing(folder: Path) -> Iterator[None]:
     try:
         yield
@@ -143,8 +127,3 @@ def _unwritable(folder: Path, why: str) -> StorageError:
         why=why,
         fix="AE_CLS_CACHE=FOLDER, with room in it",
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ae_cls.errors import StorageError
 
@@ -17,20 +19,38 @@ def publish(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the place is full, read-only or not permitted; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with published(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
 
 
-def _flush_folder(folder: Path) -> None:
+@contextmanager
+def published(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, which appears as `path` when the body has ended well.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        flush_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
     if os.name != "posix":
         return  # Windows cannot open a folder
     handle = os.open(folder, os.O_RDONLY)
@@ -49,10 +69,29 @@ def cannot_write(path: Path, error: OSError) -> StorageError:
 
 def write_json(path: Path, value: Any) -> None:
     """Publish `value` as JSON that every strict parser reads: no NaN, keys as they are."""
+    publish(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as strict JSON, for people to read.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    publish(path, (text + "\n").encode())
+    return (text + "\n").encode()
 
 
 def sha256(content: bytes) -> str:
     """The hash that manifests record."""
     return hashlib.sha256(content).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The same of a file, of any size.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.files import publish, sha256, write_json
+from ae_cls.store.files import file_sha256, publish, sha256, write_json
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -19,6 +19,20 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     write_json(folder / NAME, {"format": FORMAT, "files": listed})
 
 
+def write_manifest(folder: Path) -> None:
+    """List all files that are in a folder now.
+
+    Raises:
+        OSError: a file cannot be read.
+        StorageError: the manifest cannot be written.
+    """
+    listed = {
+        path.name: {"size": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in sorted(folder.iterdir())
+    }
+    write_json(folder / NAME, {"format": FORMAT, "files": listed})
+
+
 def read_files(folder: Path) -> dict[str, bytes]:
     """All files of a folder, each checked against the manifest.
 
@@ -26,6 +40,21 @@ def read_files(folder: Path) -> dict[str, bytes]:
         ModelFileError: the manifest is missing or unreadable, or a file differs from it.
     """
     return {name: _checked(folder, name, facts) for name, facts in _listed(folder).items()}
+
+
+def check_files(folder: Path) -> dict[str, int]:
+    """The size of each file of a folder, after checking all against the manifest.
+
+    Files are hashed piece by piece, so they may be larger than memory.
+
+    Raises:
+        ModelFileError: the manifest is missing or unreadable, or a file differs from it.
+    """
+    listed = _listed(folder)
+    for name, facts in listed.items():
+        path = _of_right_size(folder, name, facts)
+        _refuse_other_hash(path, file_sha256(path), facts)
+    return {name: int(facts["size"]) for name, facts in listed.items()}
 
 
 def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
@@ -53,21 +82,28 @@ def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
 
 
 def _checked(folder: Path, name: str, facts: Mapping[str, int | str]) -> bytes:
+    path = _of_right_size(folder, name, facts)
+    content = path.read_bytes()
+    _refuse_other_hash(path, sha256(content), facts)
+    return content
+
+
+def _of_right_size(folder: Path, name: str, facts: Mapping[str, int | str]) -> Path:
     path = folder / name
     if Path(name).name != name or path.is_symlink() or not path.is_file():
-        raise ModelFileError(
-            "a file of the saved model is missing or no plain file", where=str(path)
-        )
+        raise ModelFileError("a listed file is missing or no plain file", where=str(path))
     # The size is compared before reading, so that a swapped file cannot fill the memory.
     if path.stat().st_size != facts["size"]:
         raise ModelFileError(
-            "a file of the saved model is damaged", where=str(path),
+            "a file is damaged", where=str(path),
             why=f"it has {path.stat().st_size} bytes, the manifest says {facts['size']}",
         )  # fmt: skip
-    content = path.read_bytes()
-    if sha256(content) != facts["sha256"]:
+    return path
+
+
+def _refuse_other_hash(path: Path, found: str, facts: Mapping[str, int | str]) -> None:
+    if found != facts["sha256"]:
         raise ModelFileError(
-            "a file of the saved model is damaged", where=str(path),
+            "a file is damaged", where=str(path),
             why="its SHA-256 is not the one in the manifest",
         )  # fmt: skip
-    return content

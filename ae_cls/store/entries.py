@@ -1,0 +1,214 @@
+"""Outputs of stages, each made once and found again by what it follows from.
+
+    ROOT/STAGE/NAME/      the files, key.json and, written last, manifest.json
+    ROOT/locks/           who is making or reading an entry
+    ROOT/unfinished/      checkpoints of a stage that was not ended
+
+An entry appears by one rename of its folder. It is hashed before each use; one that is damaged is
+set aside and made again. Locks only spare work: without them an entry may be made twice, never torn.
+"""
+
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+from ae_cls.errors import ModelFileError
+from ae_cls.store.files import cannot_write, flush_folder, write_json
+from ae_cls.store.key import Change, Key, changes
+from ae_cls.store.lock import Lock
+from ae_cls.store.manifest import NAME as MANIFEST
+from ae_cls.store.manifest import check_files, write_manifest
+
+log = logging.getLogger(__name__)
+
+KEY, LOCKS, UNFINISHED, BAD = "key.json", "locks", "unfinished", ".bad-"
+_LOOK_EVERY = 0.2  # seconds
+_SAY_EVERY = 60.0  # seconds
+
+Make = Callable[[Path], None]
+"""Writes an entry's files into the folder that it is given."""
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """A stage's output, checked against its manifest.
+
+    Attributes:
+        key: what it follows from.
+        folder: where its files are.
+        was_there: whether it was found, not made just now.
+    """
+
+    key: Key
+    folder: Path
+    was_there: bool
+
+
+@final
+@dataclass(frozen=True)
+class Nearest:
+    """The kept entry that differs least from a key, and in what."""
+
+    name: str
+    about: dict[str, Any]
+    changes: list[Change]
+
+
+@final
+class Store:
+    """The entries below one folder; what was taken stays locked against pruning until `close`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._leases: list[Lock] = []
+
+    def take_or_make(self, key: Key, make: Make) -> Entry:
+        """The entry of that key; `make` is called when there is none that is whole.
+
+        Of several processes one makes it; the others wait and then use it.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        self._lease(key)
+        making = Lock(self.lock_path(key, "making"))
+        try:
+            for _ in _turns(key, making):
+                if found := self.find(key):
+                    return found
+                if making.take():
+                    return self.find(key) or self._made(key, make)
+        finally:
+            making.release()
+        raise AssertionError("turns never end")
+
+    def find(self, key: Key) -> Entry | None:
+        """The entry of that key, when all its files are whole; a damaged one is set aside."""
+        folder = self.folder(key)
+        if not folder.is_dir():
+            return None
+        try:
+            check_files(folder)
+        except (ModelFileError, OSError) as error:
+            self._set_aside(folder, error)
+            return None
+        _touch(folder)
+        return Entry(key, folder, was_there=True)
+
+    def folder(self, key: Key) -> Path:
+        """Where the entry of that key is, or would be."""
+        return self.root / key.stage / key.name
+
+    def unfinished(self, key: Key) -> Path:
+        """Where the checkpoints of that key are, or would be."""
+        return self.root / UNFINISHED / f"{key.stage}-{key.name}"
+
+    def lock_path(self, key: Key, purpose: Literal["making", "using"]) -> Path:
+        """The file that is locked while the entry is made, or kept from being pruned."""
+        return self.root / LOCKS / f"{key.stage}-{key.name}.{purpose}"
+
+    def nearest(self, key: Key) -> Nearest | None:
+        """The entry of the same stage that differs in the fewest things; the newest of equals."""
+        found = [
+            Nearest(path.parent.name, told["about"], changes(told["told"], key.told))
+            for path in sorted(
+                (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
+            )
+            if (told := read_key(path)) is not None
+        ]
+        return min(found, key=lambda each: len(each.changes), default=None)
+
+    def close(self) -> None:
+        """Give back what was taken: it may be pruned from now on."""
+        while self._leases:
+            self._leases.pop().release()
+
+    def _lease(self, key: Key) -> None:
+        using = Lock(self.lock_path(key, "using"))
+        self._leases.append(using)
+        # Whoever prunes holds it alone, for a moment.
+        while not using.take(shared=True):
+            time.sleep(_LOOK_EVERY)
+
+    def _made(self, key: Key, make: Make) -> Entry:
+        folder = self.folder(key)
+        aside = folder.with_name(f".{key.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            aside.mkdir(parents=True)
+            make(aside)
+            write_json(aside / KEY, key.as_dict())
+            write_manifest(aside)
+            _rename(aside, folder)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(self.unfinished(key), ignore_errors=True)
+        return Entry(key, folder, was_there=False)
+
+    def _set_aside(self, folder: Path, error: Exception) -> None:
+        log.warning("a kept %s is damaged and is made again (%s)", folder.parent.name, error)
+        try:
+            folder.rename(folder.with_name(f"{BAD}{folder.name}.{uuid.uuid4().hex}"))
+        except FileNotFoundError:
+            return  # another process did
+        except OSError as failure:
+            raise cannot_write(folder, failure) from failure
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Store]:
+    """A store whose entries are held until the body ends."""
+    store = Store(root)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _turns(key: Key, making: Lock) -> Iterator[None]:
+    """A look now and then, for as long as another process makes the entry."""
+    yield
+    said = -_SAY_EVERY
+    while True:
+        if time.monotonic() - said >= _SAY_EVERY:
+            log.info("%s: waiting for %s, which does the same", key.stage, making.owner())
+            said = time.monotonic()
+        time.sleep(_LOOK_EVERY)
+        yield
+
+
+def read_key(path: Path) -> dict[str, Any] | None:
+    """What key.json says; None where it cannot be read."""
+    try:
+        told = json.loads(path.read_bytes())
+        return told if {"stage", "told", "about"} <= told.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _rename(aside: Path, folder: Path) -> None:
+    try:
+        aside.rename(folder)
+    except OSError:
+        # The first to publish wins; equal keys have equal contents.
+        if not folder.is_dir():
+            raise
+    flush_folder(folder.parent)
+
+
+def _touch(folder: Path) -> None:
+    """Say when it was used last, for whoever prunes; a store that is read-only is not told."""
+    try:
+        os.utime(folder / MANIFEST)
+    except OSError:
+        return

@@ -1,0 +1,67 @@
+"""What a stage's output follows from, and the name that this gives it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+Told = str | int | float | bool | None | list[Any] | dict[str, Any]
+"""What JSON can hold."""
+
+
+@final
+@dataclass(frozen=True)
+class Key:
+    """All that a stage reads, and nothing else.
+
+    Attributes:
+        stage: pretrain, encode or classify.
+        told: each thing that the output follows from; equal things give the same output.
+        about: for people, such as the name of the data set; not part of the name.
+    """
+
+    stage: str
+    told: Mapping[str, Told]
+    about: Mapping[str, Told] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """128 bits of SHA-256 over `told`, in hexadecimal."""
+        text = json.dumps(dict(self.told), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(f"{self.stage}\n{text}".encode()).hexdigest()[:32]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The key as JSON holds it."""
+        return {"stage": self.stage, "told": dict(self.told), "about": dict(self.about)}
+
+
+@final
+@dataclass(frozen=True)
+class Change:
+    """A thing that differs between two keys; `None` where one of them lacks it."""
+
+    key: str
+    before: Told
+    now: Told
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+    """What differs, each with its dotted key, in the order of `now`."""
+    old, new = flat(before), flat(now)
+    return [
+        Change(key, old.get(key), new.get(key))
+        for key in dict.fromkeys([*new, *old])
+        if old.get(key) != new.get(key)
+    ]
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{key}.")
+        else:
+            found[above + key] = value
+    return found
