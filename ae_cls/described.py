@@ -1,6 +1,7 @@
 """What every composed command needs to know."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,4 +23,19 @@ class Described(Settings, ABC):
     outputs: str = Field(min_length=1, description="folder under which run folders are made")
     folder: str | None = Field(
         min_length=1, description="the run folder itself; null: a new one under outputs"
+    )
+
+    @abstractmethod
+    def words(self) -> tuple[str, ...]:
+        """What tells this run from others in a folder's name."""
+
+
+class Staged(Described, ABC):
+    """The keys of what is done in stages, whose outputs are kept."""
+
+    store: Literal["shared", "own"] = Field(
+        description="where outputs of stages are kept: for all runs, or for this run alone"
+    )
+    checkpoint_seconds: float = Field(
+        gt=0, description="between two checkpoints of a training; one more ends each epoch"
     )

@@ -1,5 +1,6 @@
 """The numbers of a run: the classifier on validation and test, the decoder, the protocol."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
@@ -10,8 +11,10 @@ from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Split
 from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
 from ae_cls.experiment import Experiment, Pretraining
-from ae_cls.head.contract import Classifier, Probabilities
+from ae_cls.head.fitted import Probabilities
 from ae_cls.prepared import Prepared
+
+Part = Literal["train", "valid", "test"]
 
 _BATCH = 512  # images at a time
 
@@ -36,15 +39,14 @@ class Scored:
         return {"test": self.test, "valid": self.valid, "warnings": warnings(self.test)}
 
 
-def evaluate_classifier(classifier: Classifier, prepared: Prepared) -> Scored:
+def evaluate_classifier(
+    probabilities_of: Callable[[Part], Probabilities], prepared: Prepared
+) -> Scored:
     """Validation, then, as the last step of a run, test."""
     split, labels_of = prepared.split, prepared.dataset.labels_of
-    probabilities = {
-        name: classifier.predict_proba(prepared.images(rows))
-        for name, rows in (("valid", split.valid), ("test", split.test))
-    }
+    probabilities = {"valid": probabilities_of("valid"), "test": probabilities_of("test")}
     valid, test = (
-        evaluate(probabilities[name], labels_of(rows), classifier.class_names)
+        evaluate(probabilities[name], labels_of(rows), prepared.dataset.class_names)
         for name, rows in (("valid", split.valid), ("test", split.test))
     )
     return Scored(valid, test, probabilities["test"])

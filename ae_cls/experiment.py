@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from pathlib import Path
 from typing import Any, TypeVar, final
 
 from pydantic import Field, ValidationError, model_validator
@@ -11,7 +12,7 @@ from ae_cls.autoencoder import AutoencoderChoice
 from ae_cls.bench.description import Benchmark
 from ae_cls.dataset import DatasetChoice
 from ae_cls.dataset.split import LabelsConfig, SplitConfig
-from ae_cls.described import Described
+from ae_cls.described import Described, Staged
 from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.head import HeadChoice
@@ -19,7 +20,7 @@ from ae_cls.pretrain import PretrainChoice
 
 
 @final
-class Pretraining(Described):
+class Pretraining(Staged):
     """`ae-cls pretrain`: the first stage alone."""
 
     dataset: DatasetChoice
@@ -33,7 +34,7 @@ class Pretraining(Described):
 
 
 @final
-class Experiment(Described):
+class Experiment(Staged):
     """`ae-cls run`: pretrain, encode, classify, evaluate."""
 
     dataset: DatasetChoice
@@ -63,13 +64,17 @@ class Experiment(Described):
 
 
 @final
-class Classification(Described):
+class Classification(Staged):
     """`ae-cls classify`: the stages after pretraining, on the encoder of an earlier run."""
 
     encoder: str = Field(min_length=1, description="run folder of ae-cls pretrain or ae-cls run")
     labels: LabelsConfig
     encode: EncodeChoice
     head: HeadChoice
+
+    def words(self) -> tuple[str, ...]:
+        """The encoder's run says what it is of."""
+        return Path(self.encoder).name, self.head.name
 
     def on(self, pretraining: Pretraining) -> Experiment:
         """The whole experiment: that pretraining, with the split it was made on, then these stages.
@@ -83,7 +88,7 @@ class Classification(Described):
         )
         inherited = ("dataset", "autoencoder", "pretrain")
         parts = {name: getattr(pretraining, name) for name in inherited}
-        own = {name: getattr(self, name) for name in Described.model_fields}
+        own = {name: getattr(self, name) for name in Staged.model_fields}
         own |= {"labels": self.labels, "encode": self.encode, "head": self.head, "split": split}
         try:
             return Experiment(**parts, **own)

@@ -10,6 +10,7 @@ from ae_cls.allocator import keep_pages
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.compute import Compute, resolve
 from ae_cls.dataset.contract import Dataset, ImageShape, Rows
+from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.split import LabelsConfig, Split, make_split
 from ae_cls.draws import derive_seed
@@ -30,12 +31,14 @@ class Prepared:
         dataset: all images.
         split: which rows are for what.
         model: random weights, on the device.
+        images_sha256: of all images.
     """
 
     compute: Compute
     dataset: Dataset
     split: Split
     model: Autoencoder
+    images_sha256: str
 
     def images(self, rows: Rows) -> ImageRows:
         """The images of these rows."""
@@ -57,7 +60,8 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
     dataset = description.dataset.load()
     model = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, labels_of(description), description.seed)
-    return Prepared(compute, dataset, split, model.to(compute.device))
+    model = model.to(compute.device)
+    return Prepared(compute, dataset, split, model, images_sha256(dataset.images))
 
 
 def start(description: Described) -> Compute:

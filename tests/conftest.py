@@ -3,8 +3,12 @@
 import logging
 import os
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch and BLAS start
+# Nothing that is kept between runs may reach a test, nor stay after it.
+_CACHE = TemporaryDirectory(prefix="ae-cls-tests-")
+os.environ["AE_CLS_CACHE"] = _CACHE.name
 
 from jaxtyping import install_import_hook
 
@@ -24,3 +28,9 @@ def log_handlers() -> Iterator[None]:
     yield
     logger.handlers[:] = before
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path_factory, monkeypatch) -> None:
+    """Each test begins with nothing kept."""
+    monkeypatch.setenv("AE_CLS_CACHE", str(tmp_path_factory.mktemp("cache")))

@@ -50,7 +50,9 @@ def test_a_run_folder_is_complete(finished):
         *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
     }  # fmt: skip
     assert not [name for name in names if name.endswith(".tmp")]
-    assert json.loads((finished.folder / "status.json").read_text()) == {"state": "finished"}
+    assert json.loads((finished.folder / "status.json").read_text()) == {
+        "state": "finished", "command": "run",
+    }  # fmt: skip
 
 
 def test_config_reads_back_into_the_same_experiment(finished):
@@ -76,7 +78,7 @@ def test_environment_says_where_and_how_long(finished):
     assert environment["precision"] == "fp32"
     assert environment["threads"] == 1
     assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert set(environment["seconds"]) == {"pretrain", "encode", "classify", "evaluate"}
+    assert set(environment["seconds"]) == {"pretrain", "encode", "classify", "evaluate", "report"}
     assert environment["peak_memory_mib"] > 100
 
 
@@ -93,19 +95,20 @@ def test_the_saved_classifier_gives_the_probabilities_of_the_run(finished):
 
 def without_times(folder: Path) -> dict[str, bytes]:
     names = ("metrics.json", "predictions.csv", "split.npz", "model/model.safetensors",
-             "model/head.safetensors", "figures/latent_map.svg")  # fmt: skip
+             "model/head.safetensors", "figures/latent_map.svg", "history.jsonl")  # fmt: skip
     return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(finished, tmp_path):
-    again = go(tmp_path, "run", *RUN)
+    again = go(tmp_path, "run", *RUN, "store=own")
     assert without_times(again.folder) == without_times(finished.folder)
     other = without_times(go(tmp_path, "run", *RUN, "seed=1").folder)
     assert all(other[name] != content for name, content in without_times(finished.folder).items())
 
 
 def test_another_process_gives_the_same_bytes(finished, tmp_path):
-    command = [Path(sys.executable).with_name("ae-cls"), "run", *RUN, f"outputs={tmp_path}"]
+    words = (*RUN, f"outputs={tmp_path}", "store=own")
+    command = [Path(sys.executable).with_name("ae-cls"), "run", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     folder = Path(done.stdout.split()[-1])

@@ -29,9 +29,8 @@ def compare(benchmark: Benchmark) -> tuple[Path, dict[str, Any], dict[str, float
         TrainingError: a measurement failed.
     """
     compute = [prepare(each.pretraining(benchmark)).compute for each in CONTENDERS][-1]
-    stopwatch = Stopwatch()
-    with run_folder(benchmark.outputs, benchmark.folder, benchmark.words()) as folder:
-        write_json(folder / "config.json", benchmark.model_dump(mode="json"))
+    with run_folder(benchmark, {"command": "bench"}) as begun:
+        folder, stopwatch = begun.path, Stopwatch(begun.enter)
         before = os.getloadavg()[0]
         with stopwatch.stage("speed"):
             speeds = _speeds(benchmark)

@@ -23,12 +23,13 @@ class Contender(Settings):
 
     def pretraining(self, benchmark: Benchmark) -> Pretraining:
         """What `ae-cls pretrain` would be told for it."""
-        told = {name: getattr(benchmark, name) for name in Pretraining.model_fields}
+        shared = Pretraining.model_fields.keys() & Benchmark.model_fields.keys()
+        told = {name: getattr(benchmark, name) for name in shared}
         told["autoencoder"] = getattr(benchmark, self.network)
         told["pretrain"] = self.schedule(benchmark)
         if self.precision == "fp32":
             told["precision"] = "fp32"
-        return Pretraining(**told)
+        return Pretraining(**told, store="own", checkpoint_seconds=3600.0)
 
     def schedule(self, benchmark: Benchmark) -> GradientPretraining:
         """The yardstick keeps its batch size and rate in every loop."""

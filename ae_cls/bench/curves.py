@@ -23,6 +23,7 @@ from ae_cls.dataset.stored import StoredImages
 from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.prepared import build
 from ae_cls.pretrain.augment import Augment
+from ae_cls.pretrain.checkpoint import NoCheckpoints
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.store.environment import peak_memory_mib
 
@@ -128,7 +129,15 @@ def _trained(images: ImageRows, batch: int, *, epochs: int) -> tuple[float, floa
     )
     few = ImageRows(images.images, images.rows[:64])
     model = build(NETWORK, _shape_of(images.images), 0).to(compute.device)
-    history = schedule.fit(model, images, few, mirrored_is_same=False, seed=0, compute=compute)
+    history = schedule.fit(
+        model,
+        images,
+        few,
+        mirrored_is_same=False,
+        seed=0,
+        compute=compute,
+        checkpoints=NoCheckpoints(),
+    )
     return history[-1].seconds, history[-1].images_per_second
 
 

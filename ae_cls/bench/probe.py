@@ -11,6 +11,7 @@ from ae_cls.bench.tutorial import copy_weights, train, tutorial_network
 from ae_cls.encode import Encoder
 from ae_cls.head.fitted import Labelled
 from ae_cls.prepared import Prepared, prepare
+from ae_cls.pretrain.checkpoint import NoCheckpoints
 from ae_cls.pretrain.record import Score
 
 
@@ -53,6 +54,7 @@ def _probe_ours(
         mirrored_is_same=prepared.dataset.mirrored_is_same,
         seed=benchmark.seed,
         compute=prepared.compute,
+        checkpoints=NoCheckpoints(),
     )
     return _rows([record.seconds for record in history], found)
 

@@ -18,6 +18,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.prepared import Prepared, prepare
+from ae_cls.pretrain.checkpoint import NoCheckpoints
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.store.environment import peak_memory_mib
 
@@ -60,6 +61,7 @@ def _our_rate(prepared: Prepared, images: ImageRows, schedule: GradientPretraini
         mirrored_is_same=prepared.dataset.mirrored_is_same,
         seed=0,
         compute=prepared.compute,
+        checkpoints=NoCheckpoints(),
     )
     return history[-1].images_per_second
 

@@ -2,16 +2,15 @@
 
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from ae_cls.errors import Refusal, printable
+from ae_cls.interrupt import INTERRUPTED
 
-BUG, IN_PART, INTERRUPTED, NO_READER, TERMINATED = 1, 8, 130, 141, 143
+BUG, IN_PART, NO_READER = 1, 8, 141
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -56,15 +55,6 @@ def bug_block(error: Exception) -> str:
     if folders:
         return f"{head}; the traceback is in {printable(folders[0])}/run.log"
     return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM end the process like an exit: `finally` is carried out, the code is 143."""
-    signal.signal(signal.SIGTERM, _end)
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)
 
 
 def _nowhere() -> io.TextIOWrapper:

@@ -25,6 +25,8 @@ KEYS = {
     "threads": "CPU threads; null: all cores",
     "outputs": "folder under which run folders are made",
     "folder": "the run folder itself; null: a new one under outputs",
+    "store": "where outputs of stages are kept: for all runs, or for this run alone",
+    "checkpoint_seconds": "between two checkpoints of a training; one more ends each epoch",
 }
 """As `experiment` says it; a test compares them, for reading them there would import torch."""
 

@@ -8,8 +8,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ae_cls.cli.compose import plain_values
-from ae_cls.cli.exits import end_on_sigterm, guarded
+from ae_cls.cli.exits import guarded
 from ae_cls.cli.terminal import log_to_stderr
+from ae_cls.interrupt import end_on_signals
 
 
 def job(config: DictConfig) -> None:
@@ -24,7 +25,7 @@ def job(config: DictConfig) -> None:
 
         run_in_sweep(command, config, Path(hydra.sweep.dir))
     else:
-        end_on_sigterm()
+        end_on_signals()
         # Hydra would add its own words to an exception.
         sys.exit(guarded(lambda: _run_alone(command, config)))
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from ae_cls import experiment
 from ae_cls.cli.compose import hand_to_hydra, plain_values
-from ae_cls.cli.exits import IN_PART, end_on_sigterm
+from ae_cls.cli.exits import IN_PART
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
 from ae_cls.cli.sweep_job import digest
@@ -22,6 +22,7 @@ from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
 from ae_cls.experiment import Described
+from ae_cls.interrupt import end_on_signals
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -44,7 +45,7 @@ def sweep(command: str, words: Words) -> int:
         UsageError: a word of any job is wrong; nothing has been written then.
     """
     log_to_stderr()
-    end_on_sigterm()
+    end_on_signals()
     overrides = hydra_words(words)
     flags = words.flag_words()
     jobs = _validated(command, _composed(command, flags, overrides))

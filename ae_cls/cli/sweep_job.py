@@ -12,10 +12,11 @@ from omegaconf import DictConfig
 
 from ae_cls import experiment, runner
 from ae_cls.cli.compose import plain_values
-from ae_cls.cli.exits import BUG, INTERRUPTED
+from ae_cls.cli.exits import BUG
 from ae_cls.cli.sweep_record import Record, attempts, keep_record, keep_traceback, planned_words
 from ae_cls.errors import Refusal, StorageError
 from ae_cls.experiment import Described
+from ae_cls.interrupt import INTERRUPTED
 from ae_cls.store.run_folder import read_metrics, read_status
 
 _LOG = logging.getLogger(__name__)

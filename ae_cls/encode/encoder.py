@@ -1,5 +1,6 @@
 """A trained network and the way its features are read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -39,12 +40,16 @@ class Encoder:
         Raises:
             StorageError: they are many, and there is no room for the file that holds them.
         """
+        return joined(len(images), self.parts(images))
+
+    def parts(self, images: ImageRows) -> Iterator[Float32[np.ndarray, "_ d"]]:
+        """The same, a batch at a time."""
         self.model.eval()
         batches = tqdm(
             images.batches(BATCH), "encode", -(-len(images) // BATCH), unit="batch", disable=None,
             leave=False,
         )  # fmt: skip
-        return joined(len(images), map(self._of_batch, batches))
+        return map(self._of_batch, batches)
 
     @torch.inference_mode()
     def _of_batch(self, batch: torch.Tensor) -> np.ndarray:

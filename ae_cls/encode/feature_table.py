@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 from jaxtyping import Float32
+from numpy.lib import format as npy
 
 from ae_cls.dataset.places import cache_folder
 from ae_cls.errors import StorageError
@@ -38,6 +40,33 @@ def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
     return _in_file(shape, chain([first], rest))
 
 
+def write_table(path: Path, count: int, parts: Iterable[Part]) -> None:
+    """The same table as an .npy file; not brought to the disk at once, as it is soon made again.
+
+    Raises:
+        OSError: there is no room for the file.
+    """
+    rest = iter(parts)
+    first = next(rest, np.empty((0, 0), np.float32))
+    with path.open("xb") as file:
+        shape = (count, first.shape[1])
+        npy.write_array_header_1_0(
+            file, {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
+        )
+        _write(file, chain([first], rest))
+
+
+def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
+    """A table that was written: memory holds what it has room for.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no table.
+    """
+    # Copy on write, as torch warns of tables that must not be written to.
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+
+
 def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
     # Filled in place: a list of parts and their join would need the memory twice.
     table = np.empty(shape, np.float32)
@@ -54,12 +83,16 @@ def _in_file(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarra
     with _storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as file:
-            for part in parts:
-                # Written, not mapped: a full disk is then an error and not the end of the process.
-                file.write(np.ascontiguousarray(part).data)
+            _write(file, parts)
             file.flush()
             # Copy on write, as torch warns of tables that must not be written to.
             return np.asarray(np.memmap(file, np.float32, mode="c", shape=shape))
+
+
+def _write(file: IO[bytes], parts: Iterable[Part]) -> None:
+    for part in parts:
+        # Written, not mapped: a full disk is then an error and not the end of the process.
+        file.write(np.ascontiguousarray(part).data)
 
 
 @contextmanager

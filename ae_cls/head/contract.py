@@ -64,14 +64,8 @@ class FeatureHeadConfig(HeadConfig):
         """
 
     def classify(self, task: Task) -> Learned:
-        """Encode once, then fit on the features."""
-        with task.stopwatch.stage("encode"):
-            train, valid = (
-                Labelled(task.encoder.features(part.images), part.labels)
-                for part in (task.train, task.valid)
-            )
-        with task.stopwatch.stage("classify"):
-            head = self.fit(
-                train, valid, class_count=len(task.class_names), seed=task.seed, progress=True
-            )
+        train, valid = task.features()
+        head = self.fit(
+            train, valid, class_count=len(task.class_names), seed=task.seed, progress=True
+        )
         return Learned(Classifier(task.encoder, head, task.class_names), history=())

@@ -41,22 +41,22 @@ class FinetuneConfig(Schedule, HeadConfig):
     )
 
     def classify(self, task: Task) -> Learned:
-        with task.stopwatch.stage("classify"):
-            network = _network(task)
-            history = optimise(
-                network,
-                stage="finetune",
-                groups=_groups(network, self.layer_decay),
-                images=task.train.images,
-                loss_of_batch=lambda images, positions, draws, progress: self._loss(
-                    network, images, torch.from_numpy(task.train.labels)[positions]
-                ),
-                validate=lambda: score(network, task.valid, task.encoder.compute),
-                schedule=self,
-                augment=self.augment.for_dataset(mirrored_is_same=task.mirrored_is_same),
-                seed=task.seed,
-                compute=task.encoder.compute,
-            )
+        network = _network(task)
+        history = optimise(
+            network,
+            stage="finetune",
+            groups=_groups(network, self.layer_decay),
+            images=task.train.images,
+            loss_of_batch=lambda images, positions, draws, progress: self._loss(
+                network, images, torch.from_numpy(task.train.labels)[positions]
+            ),
+            validate=lambda: score(network, task.valid, task.encoder.compute),
+            schedule=self,
+            augment=self.augment.for_dataset(mirrored_is_same=task.mirrored_is_same),
+            seed=task.seed,
+            compute=task.encoder.compute,
+            checkpoints=task.checkpoints,
+        )
         encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
         classifier = Classifier(encoder, network.as_head(), task.class_names)
         return Learned(classifier, tuple(history))

@@ -1,14 +1,15 @@
 """What a head is given: an encoder, the labelled rows, the validation rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.encode.encoder import Encoder
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Labels
+from ae_cls.head.fitted import Labelled, Labels
+from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.record import EpochRecord
-from ae_cls.stopwatch import Stopwatch
 
 
 @final
@@ -29,19 +30,21 @@ class Task:
         encoder: pretrained; heads that train it work on a copy.
         train: the labelled training images.
         valid: every choice is made on these.
+        features: of both, by the pretrained encoder; computed when asked for.
         class_names: in the order of the class index.
         mirrored_is_same: whether a mirror image keeps its class.
         seed: every random draw follows from it.
-        stopwatch: where the seconds of each stage go.
+        checkpoints: of a head that trains for long.
     """
 
     encoder: Encoder
     train: LabelledImages
     valid: LabelledImages
+    features: Callable[[], tuple[Labelled, Labelled]]
     class_names: tuple[str, ...]
     mirrored_is_same: bool
     seed: int
-    stopwatch: Stopwatch
+    checkpoints: Checkpoints
 
 
 @final

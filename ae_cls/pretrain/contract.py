@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
+from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.record import EpochRecord
 from ae_cls.settings import Settings
 
@@ -22,6 +23,7 @@ class PretrainConfig(Settings, ABC):
         mirrored_is_same: bool,
         seed: int,
         compute: Compute,
+        checkpoints: Checkpoints,
     ) -> list[EpochRecord]:
         """Train `model` in place on images without labels; one record an epoch.
 

@@ -10,6 +10,7 @@ from ae_cls.autoencoder.contract import Autoencoder, Loss
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
+from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.contract import PretrainConfig
 from ae_cls.pretrain.loop import optimise
 from ae_cls.pretrain.record import EpochRecord, Means, Score
@@ -34,6 +35,7 @@ class GradientPretraining(Schedule, PretrainConfig):
         mirrored_is_same: bool,
         seed: int,
         compute: Compute,
+        checkpoints: Checkpoints,
     ) -> list[EpochRecord]:
         return self.follow(
             model,
@@ -43,6 +45,7 @@ class GradientPretraining(Schedule, PretrainConfig):
             mirrored_is_same=mirrored_is_same,
             seed=seed,
             compute=compute,
+            checkpoints=checkpoints,
         )
 
     def follow(
@@ -55,6 +58,7 @@ class GradientPretraining(Schedule, PretrainConfig):
         mirrored_is_same: bool,
         seed: int,
         compute: Compute,
+        checkpoints: Checkpoints,
     ) -> list[EpochRecord]:
         """Train `model` in place and keep the epoch that `validate` likes best.
 
@@ -79,6 +83,7 @@ class GradientPretraining(Schedule, PretrainConfig):
             augment=self.augment.for_dataset(mirrored_is_same=mirrored_is_same),
             seed=seed,
             compute=compute,
+            checkpoints=checkpoints,
         )
 
 

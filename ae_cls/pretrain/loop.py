@@ -1,11 +1,10 @@
 """The one training loop: autoencoders and fine-tuned classifiers go through it."""
 
-import copy
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -18,11 +17,14 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
+from ae_cls.interrupt import held
 from ae_cls.pretrain.ahead import ahead
 from ae_cls.pretrain.augment import Augment
+from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.order import passes
-from ae_cls.pretrain.record import EpochRecord, Means, Score
+from ae_cls.pretrain.record import EpochRecord, Score
 from ae_cls.pretrain.schedule import Schedule
+from ae_cls.pretrain.state import State
 from ae_cls.pretrain.step import Group, make_optimiser, take_step
 
 log = logging.getLogger(__name__)
@@ -46,46 +48,67 @@ def optimise(
     augment: Augment,
     seed: int,
     compute: Compute,
+    checkpoints: Checkpoints,
 ) -> list[EpochRecord]:
     """Train `network` in place and leave it with the weights of its best validation epoch.
 
+    Goes on from the newest of `checkpoints`; what comes out is the same as without the break.
+
     Raises:
         TrainingError: a loss or gradient is not finite; the weights are those before that step.
+        StorageError: a checkpoint cannot be written.
     """
-    training = _Training(
-        stage,
-        images,
-        loss_of_batch,
-        schedule,
-        augment,
-        seed,
-        compute,
-        make_optimiser(groups, schedule),
-    )
-    history: list[EpochRecord] = []
-    best, best_state = math.inf, network.state_dict()
-    with tqdm(total=training.steps, desc=stage, unit="step", disable=None) as bar:
-        for epoch in range(schedule.epochs):
-            network.train()
-            record = training.epoch(epoch, bar)
-            score = validate()
-            history.append(replace(record, valid=score.terms, best=score.value < best))
-            if score.value < best:
-                best, best_state = score.value, copy.deepcopy(network.state_dict())
-            _say(bar, history[-1], schedule.epochs)
-            if _out_of_patience(history, schedule.patience):
-                log.info("%s: no better for %d epochs, stopping", stage, schedule.patience)
-                break
-    if math.isinf(best):
+    training = _Training(stage, images, loss_of_batch, schedule, augment, seed, compute)
+    state = _begun(State(network, make_optimiser(groups, schedule)), stage, checkpoints)
+    try:
+        with tqdm(
+            total=training.steps, initial=state.step, desc=stage, unit="step", disable=None
+        ) as bar:
+            _train(training, state, validate, checkpoints, bar)
+    except (KeyboardInterrupt, SystemExit):
+        checkpoints.keep(state.checkpoint())
+        raise
+    if math.isinf(state.best):
         raise TrainingError(f"no epoch of {stage} has a finite validation score")
-    network.load_state_dict(best_state)
-    return history
+    network.load_state_dict(state.best_weights)
+    return state.history
+
+
+def _begun(state: State, stage: str, checkpoints: Checkpoints) -> State:
+    if found := checkpoints.newest():
+        state.restore(found)
+        log.info("%s: goes on after step %d", stage, state.step)
+    return state
+
+
+def _train(
+    training: "_Training",
+    state: State,
+    validate: Callable[[], Score],
+    checkpoints: Checkpoints,
+    bar: tqdm,
+) -> None:
+    schedule = training.schedule
+    while len(state.history) < schedule.epochs:
+        if _out_of_patience(state.history, schedule.patience):
+            log.info("%s: no better for %d epochs, stopping", training.stage, schedule.patience)
+            break
+        for _ in training.rest_of_epoch(state):
+            bar.update()
+            if checkpoints.is_due(epoch_ended=False):
+                checkpoints.keep(state.checkpoint())
+        score = validate()
+        with held():
+            state.end_epoch(training.record(state, score), score.value)
+        _say(bar, state.history[-1], schedule.epochs)
+        if checkpoints.is_due(epoch_ended=True):
+            checkpoints.keep(state.checkpoint())
 
 
 @final
 @dataclass(frozen=True)
 class _Training:
-    """What stays the same from epoch to epoch."""
+    """What stays the same from step to step."""
 
     stage: str
     images: ImageRows
@@ -94,7 +117,6 @@ class _Training:
     augment: Augment
     seed: int
     compute: Compute
-    optimiser: torch.optim.Optimizer
 
     @property
     def steps_in_epoch(self) -> int:
@@ -104,27 +126,38 @@ class _Training:
     def steps(self) -> int:
         return self.schedule.epochs * self.steps_in_epoch
 
-    def epoch(self, epoch: int, bar: tqdm) -> EpochRecord:
-        """One pass, counted from 0; its record has no validation yet."""
-        started, terms = time.monotonic(), Means()
-        for batch in ahead(self._batches(epoch)):
-            progress = batch.step / self.steps
-            loss = self._loss(batch, progress)
-            where = f"{self.stage}, epoch {epoch + 1}, step {batch.step + 1}"
-            take_step(self.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
-            terms.add(loss, len(batch.positions))
-            bar.update()
-        seconds = time.monotonic() - started
+    def rest_of_epoch(self, state: State) -> Iterator[None]:
+        """The steps that the epoch still lacks; after each, `state` is whole."""
+        state.network.train()
+        started = time.monotonic() - state.seconds
+        last = (len(state.history) + 1) * self.steps_in_epoch
+        for batch in ahead(self._batches(state.step, last)):
+            with held():
+                self._step(state, batch)
+                state.seconds = time.monotonic() - started
+            yield
+
+    def record(self, state: State, score: Score) -> EpochRecord:
+        """The epoch whose steps are done."""
+        epoch = len(state.history) + 1
         return EpochRecord(
             stage=self.stage,
-            epoch=epoch + 1,
-            lr=self.schedule.lr_at((epoch + 1) / self.schedule.epochs),
-            seconds=round(seconds, 3),
-            images_per_second=round(terms.count / seconds, 1),
-            train=terms.means(),
-            valid={},
-            best=False,
+            epoch=epoch,
+            lr=self.schedule.lr_at(epoch / self.schedule.epochs),
+            seconds=round(state.seconds, 3),
+            images_per_second=round(state.means.count / state.seconds, 1),
+            train=state.means.means(),
+            valid=score.terms,
+            best=score.value < state.best,
         )
+
+    def _step(self, state: State, batch: "_Batch") -> None:
+        progress = batch.step / self.steps
+        loss = self._loss(batch, progress)
+        where = f"{self.stage}, epoch {len(state.history) + 1}, step {batch.step + 1}"
+        take_step(state.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
+        state.means.add(loss, len(batch.positions))
+        state.step = batch.step + 1
 
     def _loss(self, batch: "_Batch", progress: float) -> Loss:
         images = to_unit(batch.images, self.compute.device)
@@ -133,12 +166,11 @@ class _Training:
         with self.compute.autocast():
             return self.loss_of_batch(clean, batch.positions, draws, progress)
 
-    def _batches(self, epoch: int) -> Iterator["_Batch"]:
-        """The batches of an epoch; a small set is passed over several times in one."""
+    def _batches(self, first: int, last: int) -> Iterator["_Batch"]:
+        """The batches of these steps; in an epoch, a small set is passed over several times."""
         rows = torch.from_numpy(self.images.rows)
         orders = passes(len(self.images), self.schedule.batch_size, self.seed)
-        first = epoch * self.steps_in_epoch
-        for step in range(first, first + self.steps_in_epoch):
+        for step in range(first, last):
             number, positions = orders(step)
             images = self.compute.staged(self.images.take(positions))
             yield _Batch(step, number, positions, rows[positions], images)

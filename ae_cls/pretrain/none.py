@@ -5,6 +5,7 @@ from typing import Literal, final
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
+from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.contract import PretrainConfig
 from ae_cls.pretrain.record import EpochRecord
 
@@ -24,5 +25,6 @@ class NoPretraining(PretrainConfig):
         mirrored_is_same: bool,
         seed: int,
         compute: Compute,
+        checkpoints: Checkpoints,
     ) -> list[EpochRecord]:
         return []

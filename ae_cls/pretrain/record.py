@@ -22,7 +22,7 @@ class Score:
 @final
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of history.jsonl."""
+    """One line of history.jsonl, and how long it took."""
 
     stage: str
     epoch: int
@@ -34,8 +34,17 @@ class EpochRecord:
     best: bool
 
     def as_dict(self) -> dict[str, object]:
-        """The record as JSON holds it."""
-        return asdict(self)
+        """The line: without what another run with equal results would tell otherwise."""
+        speed = self.speed()
+        return {name: value for name, value in asdict(self).items() if name not in speed} | {
+            "stage": self.stage,
+            "epoch": self.epoch,
+        }
+
+    def speed(self) -> dict[str, object]:
+        """How long the epoch took: for environment.json."""
+        names = ("stage", "epoch", "seconds", "images_per_second")
+        return {name: getattr(self, name) for name in names}
 
 
 @final

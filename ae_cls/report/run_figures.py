@@ -32,7 +32,7 @@ def write_pretraining(
     folder: Path, prepared: Prepared, history: Sequence[EpochRecord], *, seed: int
 ) -> None:
     """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     _write(folder, "reconstructions", _reconstructions(prepared, seed))
     _write(folder, "loss_curves", loss_curves([record.as_dict() for record in history]))
     _write(folder, "latent_map", _latent_map(prepared))

@@ -5,7 +5,8 @@
     ROOT/unfinished/      checkpoints of a stage that was not ended
 
 An entry appears by one rename of its folder. It is hashed before each use; one that is damaged is
-set aside and made again. Locks only spare work: without them an entry may be made twice, never torn.
+set aside and made again. Locks only spare work: without them an entry may be made twice, never
+torn.
 """
 
 import json
@@ -51,6 +52,11 @@ class Entry:
     key: Key
     folder: Path
     was_there: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """What environment.json says of it."""
+        told = {"stage": self.key.stage, **self.key.about, "entry": self.key.name}
+        return {**told, "was_kept": self.was_there}
 
 
 @final
@@ -181,10 +187,14 @@ def _turns(key: Key, making: Lock) -> Iterator[None]:
     said = -_SAY_EVERY
     while True:
         if time.monotonic() - said >= _SAY_EVERY:
-            log.info("%s: waiting for %s, which does the same", key.stage, making.owner())
+            log.info("%s: waiting for %s, which does the same", key.stage, _name_of(making))
             said = time.monotonic()
         time.sleep(_LOOK_EVERY)
         yield
+
+
+def _name_of(making: Lock) -> str:
+    return str(making.owner() or "another process")
 
 
 def read_key(path: Path) -> dict[str, Any] | None:

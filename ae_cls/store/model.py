@@ -37,21 +37,37 @@ def save_model(
         "description": description.model_dump(mode="json"),
     }
     files = {
-        WEIGHTS: safetensors.torch.save(_tensors(model)),
+        WEIGHTS: weights_bytes(model),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         **(head.files() if head else {}),
     }
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_files(folder, files)
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def weights_bytes(model: nn.Module) -> bytes:
+    """All weights and buffers as a safetensors file."""
+    state = model.state_dict()
+    return safetensors.torch.save({n: t.detach().cpu().contiguous() for n, t in state.items()})
 
 
 def weights_sha256(model: nn.Module) -> str:
     """Hash of all weights and buffers."""
-    return sha256(safetensors.torch.save(_tensors(model)))
+    return sha256(weights_bytes(model))
+
+
+def load_weights(model: nn.Module, content: bytes) -> None:
+    """Fill a network in place; every name, shape and type must fit.
+
+    Raises:
+        ModelFileError: the file is damaged or of another network.
+    """
+    try:
+        tensors = safetensors.torch.load(content)
+    except Exception as error:  # safetensors' own error has no public base class
+        raise ModelFileError("the weights cannot be read", where=WEIGHTS, why=str(error)) from error
+    _fits(model.state_dict(), tensors)
+    model.load_state_dict(tensors, strict=True)
 
 
 def load_classifier(folder: Path, compute: Compute) -> Classifier:
@@ -125,12 +141,9 @@ def _model(
     compute: Compute,
 ) -> Autoencoder:
     model = description.autoencoder.build(image_shape)
-    try:
-        tensors = safetensors.torch.load(files[WEIGHTS])
-    except Exception as error:  # safetensors' own error has no public base class
-        raise ModelFileError("the weights cannot be read", where=WEIGHTS, why=str(error)) from error
-    _fits(model.state_dict(), tensors)
-    model.load_state_dict(tensors, strict=True)
+    if WEIGHTS not in files:
+        raise ModelFileError("the weights cannot be read", where=WEIGHTS, why="they are missing")
+    load_weights(model, files[WEIGHTS])
     return model.to(compute.device).eval()
 
 

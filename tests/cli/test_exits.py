@@ -1,12 +1,11 @@
 import os
 import shlex
-import signal
 import subprocess
 import sys
 
 import pytest
 
-from ae_cls.cli.exits import end_on_sigterm, guarded
+from ae_cls.cli.exits import guarded
 from ae_cls.errors import BusyError, DataError, ModelFileError, Refusal, StorageError
 
 AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
@@ -49,17 +48,6 @@ def test_a_bug_names_the_log_that_has_its_traceback(capsys: pytest.CaptureFixtur
     told = capsys.readouterr().err
     assert "outputs/run/one/run.log" in told
     assert "Traceback" not in told
-
-
-def test_sigterm_ends_like_an_exit() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        end_on_sigterm()
-        with pytest.raises(SystemExit) as end:
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert end.value.code == 143
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_reader_that_went_away_gives_141_and_no_traceback() -> None:

@@ -11,7 +11,7 @@ from ae_cls.experiment import Classification
 from ae_cls.head.finetune import FinetuneConfig, _groups, _network, score
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import LabelledImages, Task
-from ae_cls.stopwatch import Stopwatch
+from ae_cls.pretrain.checkpoint import NoCheckpoints
 from tests.autoencoder.variants import TRAINED, variant
 from tests.composed import described
 
@@ -25,6 +25,10 @@ def config(*words: str) -> FinetuneConfig:
     assert isinstance(found, Classification)
     assert isinstance(found.head, FinetuneConfig)
     return found.head
+
+
+def unasked():
+    raise AssertionError("fine-tuning reads images, not features")
 
 
 def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
@@ -42,7 +46,9 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
     encode = described("classify", "encoder=x", "encode=multiscale")
     assert isinstance(encode, Classification)
     encoder = Encoder(variant(name, (1, 8, 8)), encode.encode, CPU)
-    return Task(encoder, parts[0], parts[1], ("above", "below"), False, seed, Stopwatch())
+    return Task(
+        encoder, parts[0], parts[1], unasked, ("above", "below"), False, seed, NoCheckpoints()
+    )
 
 
 def tensors(model) -> dict[str, torch.Tensor]:

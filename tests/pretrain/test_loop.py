@@ -12,6 +12,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import TrainingError
 from ae_cls.experiment import Pretraining
+from ae_cls.pretrain.checkpoint import NoCheckpoints
 from ae_cls.pretrain.gradient import GradientPretraining, validation_loss
 from ae_cls.pretrain.loop import optimise
 from ae_cls.pretrain.order import passes
@@ -33,7 +34,13 @@ def schedule(*words: str) -> GradientPretraining:
 
 def fit(model, train: ImageRows, *words: str, seed: int = 0):
     return schedule(*words).fit(
-        model, train, table((1, 8, 8), 10), mirrored_is_same=False, seed=seed, compute=CPU
+        model,
+        train,
+        table((1, 8, 8), 10),
+        mirrored_is_same=False,
+        seed=seed,
+        compute=CPU,
+        checkpoints=NoCheckpoints(),
     )
 
 
@@ -61,6 +68,7 @@ def optimise_one_weight(network, *words: str, loss_of_batch=None, validate=None)
         augment=schedule(*words).augment,
         seed=0,
         compute=CPU,
+        checkpoints=NoCheckpoints(),
     )
 
 
@@ -70,7 +78,7 @@ def test_every_schedule_lowers_the_loss(name):
     model = variant("conv", (1, 8, 8))
     history = found.pretrain.fit(
         model, table((1, 8, 8), 64), table((1, 8, 8), 10),
-        mirrored_is_same=False, seed=0, compute=CPU,
+        mirrored_is_same=False, seed=0, compute=CPU, checkpoints=NoCheckpoints(),
     )  # fmt: skip
     assert history[-1].train["loss"] < history[0].train["loss"]
     assert all(math.isfinite(value) for record in history for value in record.valid.values())
@@ -81,7 +89,15 @@ def test_none_leaves_the_network_as_it_was():
     model = variant("pca", (1, 8, 8))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images = table((1, 8, 8), 10)
-    history = found.pretrain.fit(model, images, images, mirrored_is_same=False, seed=0, compute=CPU)
+    history = found.pretrain.fit(
+        model,
+        images,
+        images,
+        mirrored_is_same=False,
+        seed=0,
+        compute=CPU,
+        checkpoints=NoCheckpoints(),
+    )
     assert history == []
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
@@ -196,6 +212,7 @@ def test_biases_and_norms_do_not_decay():
         loss_of_batch=loss_of_batch, validate=lambda: Score(0.0, {}),
         schedule=schedule("weight_decay=0.5", "lr=0.1"), augment=schedule().augment, seed=0,
         compute=CPU,
+        checkpoints=NoCheckpoints(),
     )  # fmt: skip
     assert torch.equal(model.to_latent.bias, torch.ones_like(model.to_latent.bias))
     assert float(model.to_latent.weight.detach().max()) < 1

@@ -2,43 +2,58 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
 from ae_cls.errors import BusyError, StorageError, TrainingError
+from ae_cls.experiment import Experiment
 from ae_cls.store.run_folder import read_status, run_folder
+from tests.composed import experiment
+
+FACTS = {"command": "run"}
+
+
+def told(outputs: Path, head: str = "linear", folder: str | None = None, **changes) -> Experiment:
+    """A run that leaves its folder there."""
+    where = {"outputs": str(outputs), "folder": folder, **changes}
+    return experiment(f"head={head}").model_copy(update=where)
 
 
 def test_a_run_that_ends_is_finished(tmp_path):
-    with run_folder(str(tmp_path), None, ("digits", "conv", "svm")) as folder:
+    with run_folder(told(tmp_path, head="svm"), FACTS) as begun:
+        folder = begun.path
         assert read_status(folder)["state"] == "running"
         assert folder.parent == tmp_path / "run" / "digits-conv-svm"
-    assert read_status(folder) == {"state": "finished"}
+    assert read_status(folder) == {"state": "finished", **FACTS}
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "reason"),
+    ("error", "state", "code", "reason"),
     [
-        (TrainingError("the loss is not finite", where="epoch 1"), 4, "the loss is not finite"),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (SystemExit(143), 143, "terminated"),
-        (ZeroDivisionError("oh"), 1, "ZeroDivisionError: oh"),
+        (TrainingError("no loss", where="epoch 1"), "failed", 4, "no loss"),
+        (KeyboardInterrupt(), "interrupted", 130, "interrupted"),
+        (SystemExit(143), "interrupted", 143, "terminated"),
+        (ZeroDivisionError("oh"), "failed", 1, "ZeroDivisionError: oh"),
     ],
 )
-def test_a_run_that_fails_says_why_and_keeps_the_traceback(tmp_path, error, code, reason):
-    with pytest.raises(type(error)), run_folder(str(tmp_path), None, ("a",)) as folder:
+def test_a_run_that_fails_says_why_and_keeps_the_traceback(tmp_path, error, state, code, reason):
+    with pytest.raises(type(error)), run_folder(told(tmp_path), FACTS) as begun:
+        folder = begun.path
         raise error
     status = read_status(folder)
-    assert (status["state"], status["code"], status["reason"]) == ("failed", code, reason)
+    assert (status["state"], status["code"], status["reason"]) == (state, code, reason)
     assert "Traceback" in (folder / "run.log").read_text()
     assert str(folder) in error.__notes__
     assert "test_run_folder.py" in (folder / "run.log").read_text()
 
 
 def test_log_lines_go_to_the_folder_of_their_run_alone(tmp_path):
-    with run_folder(str(tmp_path), None, ("a",)) as first:
+    with run_folder(told(tmp_path), FACTS) as one:
+        first = one.path
         logging.getLogger("ae_cls.anything").info("in the first")
-    with run_folder(str(tmp_path), None, ("a",)) as second:
+    with run_folder(told(tmp_path), FACTS) as two:
+        second = two.path
         logging.getLogger("ae_cls.anything").info("in the second")
     assert first != second
     assert "in the first" in (first / "run.log").read_text()
@@ -48,7 +63,8 @@ def test_log_lines_go_to_the_folder_of_their_run_alone(tmp_path):
 def test_a_folder_that_is_in_use_is_refused_and_left_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").write_text("keep me")
-    with pytest.raises(BusyError) as refused, run_folder("x", str(tmp_path / "mine"), ("a",)):
+    mine = told(tmp_path, folder=str(tmp_path / "mine"))
+    with pytest.raises(BusyError) as refused, run_folder(mine, FACTS):
         pass
     assert refused.value.code == 7
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["note.txt"]
@@ -56,18 +72,19 @@ def test_a_folder_that_is_in_use_is_refused_and_left_alone(tmp_path):
 
 def test_a_folder_named_by_the_user_may_exist_when_it_is_empty(tmp_path):
     (tmp_path / "mine").mkdir()
-    with run_folder("x", str(tmp_path / "mine"), ("a",)) as folder:
-        assert folder == tmp_path / "mine"
+    with run_folder(told(tmp_path, folder=str(tmp_path / "mine")), FACTS) as begun:
+        assert begun.path == tmp_path / "mine"
 
 
 def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError) as refused, run_folder(str(tmp_path / "file"), None, ("a",)):
+    with pytest.raises(StorageError) as refused, run_folder(told(tmp_path / "file"), FACTS):
         pass
     assert refused.value.code == 6
 
 
 def test_status_is_json_a_script_can_read(tmp_path):
-    with run_folder(str(tmp_path), None, ("a",)) as folder:
+    with run_folder(told(tmp_path), FACTS) as begun:
+        folder = begun.path
         pass
     assert json.loads((folder / "status.json").read_text())["state"] == "finished"

@@ -1,0 +1,85 @@
+"""Ctrl-C and SIGTERM: what must not be torn is ended first, then the process.
+
+Signals are the process's own, so their state is, too: this is the one module that holds some.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED, TERMINATED = 130, 143
+CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+_PATIENCE = 8.0  # seconds from the signal to the end; saving has to fit in
+
+_holds: list[None] = []
+_waiting: list[int] = []
+_last_words: list[Callable[[int], None]] = []
+
+
+def end_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the main thread by an exception; the second one ends at once.
+
+    A call into C code that does not return is ended from outside after some seconds: everything
+    that stands on the disk is whole at any time.
+    """
+    for number in CODES:
+        signal.signal(number, _on_signal)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    # Written to by the system's own handler, also while Python code cannot run.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=[reader], name="signals", daemon=True).start()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """A signal that comes while the body runs is answered at its end."""
+    _holds.append(None)
+    try:
+        yield
+    finally:
+        _holds.pop()
+        if _waiting and not _holds:
+            _end(_waiting[0])
+
+
+@contextmanager
+def last_words(say: Callable[[int], None]) -> Iterator[None]:
+    """Call `say` with the exit code when the process is ended from outside during the body."""
+    _last_words.append(say)
+    try:
+        yield
+    finally:
+        _last_words.remove(say)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    _waiting.append(number)
+    if len(_waiting) > 1:
+        os._exit(CODES[signal.Signals(number)])
+    if not _holds:
+        _end(number)
+
+
+def _end(number: int) -> None:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(TERMINATED)
+
+
+def _watch(reader: int) -> None:
+    while True:
+        number = os.read(reader, 1)[0]
+        if number in CODES:
+            timer = threading.Timer(_PATIENCE, _give_up, [CODES[signal.Signals(number)]])
+            timer.daemon = True
+            timer.start()
+
+
+def _give_up(code: int) -> None:
+    for say in reversed(_last_words):
+        say(code)
+    os._exit(code)

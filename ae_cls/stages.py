@@ -1,0 +1,223 @@
+"""The stages of an experiment: each taken from the store, or made and kept there."""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.encode import Encoder
+from ae_cls.encode.feature_table import read_table, write_table
+from ae_cls.experiment import Experiment, Pretraining
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.fitted import Features, Labelled, Probabilities
+from ae_cls.head.task import Task
+from ae_cls.prepared import Prepared
+from ae_cls.pretrain import EpochRecord
+from ae_cls.pretrain.checkpoint import Checkpoints
+from ae_cls.stopwatch import Stopwatch
+from ae_cls.store.checkpoints import CheckpointFolder
+from ae_cls.store.entries import Entry, Make, Store
+from ae_cls.store.files import publish, write_json
+from ae_cls.store.key import Key
+from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
+from ae_cls.store.stage_keys import Part, classify_key, encode_key, pretrain_key
+
+WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
+
+
+@final
+@dataclass(frozen=True)
+class Stages:
+    """What the stages of one run share.
+
+    Attributes:
+        store: where their outputs are kept.
+        prepared: data, split, network.
+        stopwatch: where the seconds of each stage go.
+        checkpoint_seconds: between two checkpoints of a training.
+        entries: what was taken or made so far, in order.
+    """
+
+    store: Store
+    prepared: Prepared
+    stopwatch: Stopwatch
+    checkpoint_seconds: float
+    entries: list[Entry] = field(default_factory=list)
+
+    def kept(self) -> tuple[str, ...]:
+        """The stages of which nothing had to be made."""
+        names = dict.fromkeys(entry.key.stage for entry in self.entries)
+        made = {entry.key.stage for entry in self.entries if not entry.was_there}
+        return tuple(name for name in names if name not in made)
+
+    def pretrain(self, pretraining: Experiment | Pretraining) -> list[EpochRecord]:
+        """Leave the prepared network trained on all training images without their labels."""
+        key = pretrain_key(pretraining, self.prepared)
+        with self.stopwatch.stage("pretrain"):
+            entry = self._take_or_make(key, lambda into: self._pretrain(into, key, pretraining))
+            load_weights(self.prepared.model, (entry.folder / WEIGHTS).read_bytes())
+        return _history(entry)
+
+    def features(self, experiment: Experiment) -> "PartFeatures":
+        """Features by the prepared network, of each part when it is asked for."""
+        return PartFeatures(self, experiment, weights_sha256(self.prepared.model))
+
+    def classify(self, experiment: Experiment, features: "PartFeatures") -> "Classified":
+        """The head fitted on the labelled images, and the encoder where the head trains it."""
+        key = classify_key(experiment, self.prepared, features.weights)
+        with self.stopwatch.stage("classify"):
+            entry = self._take_or_make(
+                key, lambda into: self._classify(into, key, experiment, features)
+            )
+            encoder = self._encoder(experiment, entry)
+            files = {path.name: path.read_bytes() for path in entry.folder.glob(f"{HEAD}*")}
+            head = experiment.head.load(files)
+        names = self.prepared.dataset.class_names
+        frozen = None if experiment.head.trains_encoder else features
+        return Classified(Classifier(encoder, head, names), _history(entry), self.prepared, frozen)
+
+    def encode_into(self, folder: Path, experiment: Experiment, part: Part) -> None:
+        """Write the features of a part."""
+        images = self.prepared.images(getattr(self.prepared.split, part))
+        encoder = Encoder(self.prepared.model, experiment.encode, self.prepared.compute)
+        write_table(folder / TABLE, len(images), encoder.parts(images))
+        self._tell(folder, [])
+
+    def take_features(self, key: Key, experiment: Experiment, part: Part) -> Features:
+        """The features kept under that key."""
+        with self.stopwatch.stage("encode"):
+            entry = self._take_or_make(key, lambda into: self.encode_into(into, experiment, part))
+            return read_table(entry.folder / TABLE)
+
+    def _take_or_make(self, key: Key, make: Make) -> Entry:
+        self.entries.append(self.store.take_or_make(key, make))
+        return self.entries[-1]
+
+    def _pretrain(self, folder: Path, key: Key, pretraining: Experiment | Pretraining) -> None:
+        prepared, split = self.prepared, self.prepared.split
+        history = pretraining.pretrain.fit(
+            prepared.model,
+            prepared.images(split.pretrain),
+            prepared.images(split.valid),
+            mirrored_is_same=prepared.dataset.mirrored_is_same,
+            seed=pretraining.seed,
+            compute=prepared.compute,
+            checkpoints=self._checkpoints(key),
+        )
+        publish(folder / WEIGHTS, weights_bytes(prepared.model))
+        self._tell(folder, history)
+
+    def _classify(
+        self, folder: Path, key: Key, experiment: Experiment, features: "PartFeatures"
+    ) -> None:
+        learned = experiment.head.classify(self._task(key, experiment, features))
+        # A head must leave the encoder it was given as it was, buffers of batch norm included.
+        assert weights_sha256(self.prepared.model) == features.weights
+        for name, content in learned.classifier.head.files().items():
+            publish(folder / name, content)
+        if experiment.head.trains_encoder:
+            publish(folder / WEIGHTS, weights_bytes(learned.classifier.encoder.model))
+        self._tell(folder, learned.history)
+
+    def _task(self, key: Key, experiment: Experiment, features: "PartFeatures") -> Task:
+        prepared = self.prepared
+        return Task(
+            encoder=Encoder(prepared.model, experiment.encode, prepared.compute),
+            train=prepared.labelled(prepared.split.labelled),
+            valid=prepared.labelled(prepared.split.valid),
+            features=features.to_learn_from,
+            class_names=prepared.dataset.class_names,
+            mirrored_is_same=prepared.dataset.mirrored_is_same,
+            seed=experiment.seed,
+            checkpoints=self._checkpoints(key),
+        )
+
+    def _encoder(self, experiment: Experiment, entry: Entry) -> Encoder:
+        model: Autoencoder = self.prepared.model
+        if experiment.head.trains_encoder:
+            model = copy.deepcopy(model)
+            load_weights(model, (entry.folder / WEIGHTS).read_bytes())
+        return Encoder(model, experiment.encode, self.prepared.compute)
+
+    def _checkpoints(self, key: Key) -> Checkpoints:
+        return CheckpointFolder(self.store.unfinished(key), every=self.checkpoint_seconds)
+
+    def _tell(self, folder: Path, history: Sequence[EpochRecord]) -> None:
+        """With what the entry was made: what may differ between two that are equal."""
+        told = {"threads": torch.get_num_threads(), "history": [asdict(each) for each in history]}
+        write_json(folder / MADE, told)
+
+
+@final
+@dataclass(frozen=True)
+class PartFeatures:
+    """Features of the parts of a split; all training rows at once, so that label budgets share."""
+
+    stages: Stages
+    experiment: Experiment
+    weights: str
+
+    def to_learn_from(self) -> tuple[Labelled, Labelled]:
+        """Of the labelled training images and of the validation images."""
+        prepared, split = self.stages.prepared, self.stages.prepared.split
+        labelled, valid = prepared.labelled(split.labelled), prepared.labelled(split.valid)
+        table = self.train
+        if len(split.labelled) < len(split.train):
+            table = table[np.searchsorted(split.train, split.labelled)]
+        return Labelled(table, labelled.labels), Labelled(self.valid, valid.labels)
+
+    @cached_property
+    def train(self) -> Features:
+        """Of all training images whose labels could be shown."""
+        return self._of("train")
+
+    @cached_property
+    def valid(self) -> Features:
+        """Of the validation images."""
+        return self._of("valid")
+
+    @cached_property
+    def test(self) -> Features:
+        """Of the test images: asked for once, at the end."""
+        return self._of("test")
+
+    def _of(self, part: Part) -> Features:
+        key = encode_key(self.experiment, self.stages.prepared, self.weights, part)
+        return self.stages.take_features(key, self.experiment, part)
+
+
+@final
+@dataclass(frozen=True)
+class Classified:
+    """A classifier and how it judges the images of the run.
+
+    Attributes:
+        classifier: what is saved and served.
+        history: one record an epoch, where it was trained by gradient.
+        prepared: the images.
+        features: of its encoder, when that is the frozen one; else images are encoded anew.
+    """
+
+    classifier: Classifier
+    history: list[EpochRecord]
+    prepared: Prepared
+    features: PartFeatures | None
+
+    def probabilities(self, part: Part) -> Probabilities:
+        """One row an image of the part."""
+        if self.features is not None:
+            return self.classifier.head.predict_proba(getattr(self.features, part))
+        rows = getattr(self.prepared.split, part)
+        return self.classifier.predict_proba(self.prepared.images(rows))
+
+
+def _history(entry: Entry) -> list[EpochRecord]:
+    told = json.loads((entry.folder / MADE).read_bytes())
+    return [EpochRecord(**record) for record in told["history"]]
