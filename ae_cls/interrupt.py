@@ -6,6 +6,7 @@ Signals are the process's own, so their state is, too: this is the one module th
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,9 +14,10 @@ from types import FrameType
 INTERRUPTED, TERMINATED = 130, 143
 CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 _PATIENCE = 8.0  # seconds from the signal to the end; saving has to fit in
+_ECHO = 0.1  # seconds; `timeout` and batch systems send a signal to a process and to its group
 
 _holds: list[None] = []
-_waiting: list[int] = []
+_waiting: list[tuple[int, float]] = []
 _last_words: list[Callable[[int], None]] = []
 
 
@@ -43,7 +45,7 @@ def held() -> Iterator[None]:
     finally:
         _holds.pop()
         if _waiting and not _holds:
-            _end(_waiting[0])
+            _end(_waiting[0][0])
 
 
 @contextmanager
@@ -57,11 +59,12 @@ def last_words(say: Callable[[int], None]) -> Iterator[None]:
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    _waiting.append(number)
-    if len(_waiting) > 1:
+    _waiting.append((number, time.monotonic()))
+    if len(_waiting) == 1:
+        if not _holds:
+            _end(number)
+    elif _waiting[-1][1] - _waiting[0][1] > _ECHO:
         os._exit(CODES[signal.Signals(number)])
-    if not _holds:
-        _end(number)
 
 
 def _end(number: int) -> None:

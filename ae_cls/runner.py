@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import ae_cls.report.run_figures as figures
@@ -28,6 +29,8 @@ from ae_cls.store.run_folder import run_folder
 
 log = logging.getLogger(__name__)
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 @final
 @dataclass(frozen=True)
@@ -47,23 +50,28 @@ class Result:
     kept: tuple[str, ...] = ()
 
 
-def run(experiment: Experiment) -> Result:
-    """Pretrain, encode, classify, evaluate: the main job."""
+def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Result:
+    """Pretrain, encode, classify, evaluate: the main job.
+
+    Args:
+        experiment: what to do.
+        continued: stage: name of the entry whose training goes on, where that is another one.
+    """
     prepared = prepare(experiment)
     refuse_without_labels(prepared)
-    with _begun(experiment, prepared, {"command": "run"}) as work:
+    with _begun(experiment, prepared, {"command": "run"}, continued) as work:
         return classify_and_report(experiment, work, learn_without_labels(experiment, work), {})
 
 
-def pretrain(pretraining: Pretraining) -> Result:
+def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
     """The first stage alone; the run folder's model can be given to `classify`."""
     prepared = prepare(pretraining)
-    with _begun(pretraining, prepared, {"command": "pretrain"}) as work:
+    with _begun(pretraining, prepared, {"command": "pretrain"}, continued) as work:
         history = learn_without_labels(pretraining, work)
         with work.stopwatch.stage("evaluate"):
             metrics: dict[str, Any] = {
                 "reconstruction": reconstruction(prepared, "valid"),
-                "protocol": protocol(pretraining, prepared),
+                "protocol": protocol(pretraining, prepared) | work.stages.continuation(),
                 "encoder": {"weights_sha256": weights_sha256(prepared.model)},
             }
         with work.stopwatch.stage("report"):
@@ -76,11 +84,16 @@ def pretrain(pretraining: Pretraining) -> Result:
 def classify(classification: Classification) -> Result:
     """The stages after pretraining, on the encoder of an earlier run."""
     source = read_encoder_run(Path(classification.encoder))
-    experiment = classification.on(source.pretraining)
+    return classify_on(source.folder, classification.on(source.pretraining), NOTHING)
+
+
+def classify_on(encoder: Path, experiment: Experiment, continued: Mapping[str, str]) -> Result:
+    """The stages after pretraining of this experiment, on the encoder of the run in that folder."""
+    source = read_encoder_run(encoder)
     prepared = source.into(prepare(experiment))
     refuse_without_labels(prepared)
     facts = {"command": "classify", "encoder": str(source.folder.resolve())}
-    with _begun(experiment, prepared, facts) as work:
+    with _begun(experiment, prepared, facts, continued) as work:
         return classify_and_report(experiment, work, [], {"from_run": source.folder.name})
 
 
@@ -106,12 +119,17 @@ class Work:
 
 @contextmanager
 def _begun(
-    described: Experiment | Pretraining, prepared: Prepared, facts: Mapping[str, Any]
+    described: Experiment | Pretraining,
+    prepared: Prepared,
+    facts: Mapping[str, Any],
+    continued: Mapping[str, str],
 ) -> Iterator[Work]:
     with run_folder(described, facts) as folder:
         stopwatch, root = Stopwatch(folder.enter), store_folder(described, folder.path)
         with opened(root) as store:
-            stages = Stages(store, prepared, stopwatch, described.checkpoint_seconds)
+            stages = Stages(
+                store, prepared, stopwatch, folder.path, described.checkpoint_seconds, continued
+            )
             yield Work(folder.path, prepared, stages, stopwatch)
         if described.store == "own":
             shutil.rmtree(root, ignore_errors=True)
@@ -138,7 +156,7 @@ def classify_and_report(
             **scored.as_metrics(),
             "reconstruction": reconstruction(prepared, "test"),
             "labels": label_counts(prepared),
-            "protocol": protocol(experiment, prepared),
+            "protocol": protocol(experiment, prepared) | work.stages.continuation(),
             "encoder": {"weights_sha256": features.weights, **origin},
             "head": dict(classifier.head.facts),
         }

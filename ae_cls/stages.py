@@ -2,11 +2,11 @@
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -28,8 +28,10 @@ from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
 from ae_cls.store.stage_keys import Part, classify_key, encode_key, pretrain_key
+from ae_cls.store.stage_names import write_stage_names
 
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
+CONTINUED = "continued_from"
 
 
 @final
@@ -41,15 +43,21 @@ class Stages:
         store: where their outputs are kept.
         prepared: data, split, network.
         stopwatch: where the seconds of each stage go.
+        folder: of the run, where it is written down under which names its stages are kept.
         checkpoint_seconds: between two checkpoints of a training.
+        continued: stage: name of the entry whose training goes on here, where that is another one.
         entries: what was taken or made so far, in order.
+        names: of these, and the hash of the weights that the later ones read.
     """
 
     store: Store
     prepared: Prepared
     stopwatch: Stopwatch
+    folder: Path
     checkpoint_seconds: float
+    continued: Mapping[str, str]
     entries: list[Entry] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
 
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""
@@ -59,7 +67,7 @@ class Stages:
 
     def pretrain(self, pretraining: Experiment | Pretraining) -> list[EpochRecord]:
         """Leave the prepared network trained on all training images without their labels."""
-        key = pretrain_key(pretraining, self.prepared)
+        key = self._going_on(pretrain_key(pretraining, self.prepared))
         with self.stopwatch.stage("pretrain"):
             entry = self._take_or_make(key, lambda into: self._pretrain(into, key, pretraining))
             load_weights(self.prepared.model, (entry.folder / WEIGHTS).read_bytes())
@@ -67,11 +75,15 @@ class Stages:
 
     def features(self, experiment: Experiment) -> "PartFeatures":
         """Features by the prepared network, of each part when it is asked for."""
-        return PartFeatures(self, experiment, weights_sha256(self.prepared.model))
+        self.names[WEIGHTS] = weights_sha256(self.prepared.model)
+        return PartFeatures(self, experiment, self.names[WEIGHTS])
 
     def classify(self, experiment: Experiment, features: "PartFeatures") -> "Classified":
         """The head fitted on the labelled images, and the encoder where the head trains it."""
         key = classify_key(experiment, self.prepared, features.weights)
+        # A training goes on only from the weights that it began with.
+        if experiment.head.trains_encoder and self.continued.get(WEIGHTS) == features.weights:
+            key = self._going_on(key)
         with self.stopwatch.stage("classify"):
             entry = self._take_or_make(
                 key, lambda into: self._classify(into, key, experiment, features)
@@ -96,12 +108,28 @@ class Stages:
             entry = self._take_or_make(key, lambda into: self.encode_into(into, experiment, part))
             return read_table(entry.folder / TABLE)
 
+    def continuation(self) -> dict[str, Any]:
+        """What the protocol says of trainings that began otherwise; nothing where none did."""
+        found = {
+            entry.key.stage: entry.key.told[CONTINUED]
+            for entry in self.entries
+            if CONTINUED in entry.key.told
+        }
+        return {CONTINUED: found} if found else {}
+
+    def _going_on(self, key: Key) -> Key:
+        before = self.continued.get(key.stage, key.name)
+        return key if before == key.name else key.with_told({CONTINUED: before})
+
     def _take_or_make(self, key: Key, make: Make) -> Entry:
+        self.names[key.stage] = key.name
+        write_stage_names(self.folder, self.names)
         self.entries.append(self.store.take_or_make(key, make))
         return self.entries[-1]
 
     def _pretrain(self, folder: Path, key: Key, pretraining: Experiment | Pretraining) -> None:
         prepared, split = self.prepared, self.prepared.split
+        checkpoints = self._checkpoints(key)
         history = pretraining.pretrain.fit(
             prepared.model,
             prepared.images(split.pretrain),
@@ -109,24 +137,29 @@ class Stages:
             mirrored_is_same=prepared.dataset.mirrored_is_same,
             seed=pretraining.seed,
             compute=prepared.compute,
-            checkpoints=self._checkpoints(key),
+            checkpoints=checkpoints,
         )
         publish(folder / WEIGHTS, weights_bytes(prepared.model))
+        checkpoints.hand_over(folder)
         self._tell(folder, history)
 
     def _classify(
         self, folder: Path, key: Key, experiment: Experiment, features: "PartFeatures"
     ) -> None:
-        learned = experiment.head.classify(self._task(key, experiment, features))
+        checkpoints = self._checkpoints(key)
+        learned = experiment.head.classify(self._task(checkpoints, experiment, features))
         # A head must leave the encoder it was given as it was, buffers of batch norm included.
         assert weights_sha256(self.prepared.model) == features.weights
         for name, content in learned.classifier.head.files().items():
             publish(folder / name, content)
         if experiment.head.trains_encoder:
             publish(folder / WEIGHTS, weights_bytes(learned.classifier.encoder.model))
+            checkpoints.hand_over(folder)
         self._tell(folder, learned.history)
 
-    def _task(self, key: Key, experiment: Experiment, features: "PartFeatures") -> Task:
+    def _task(
+        self, checkpoints: Checkpoints, experiment: Experiment, features: "PartFeatures"
+    ) -> Task:
         prepared = self.prepared
         return Task(
             encoder=Encoder(prepared.model, experiment.encode, prepared.compute),
@@ -136,7 +169,7 @@ class Stages:
             class_names=prepared.dataset.class_names,
             mirrored_is_same=prepared.dataset.mirrored_is_same,
             seed=experiment.seed,
-            checkpoints=self._checkpoints(key),
+            checkpoints=checkpoints,
         )
 
     def _encoder(self, experiment: Experiment, entry: Entry) -> Encoder:
@@ -146,8 +179,11 @@ class Stages:
             load_weights(model, (entry.folder / WEIGHTS).read_bytes())
         return Encoder(model, experiment.encode, self.prepared.compute)
 
-    def _checkpoints(self, key: Key) -> Checkpoints:
-        return CheckpointFolder(self.store.unfinished(key), every=self.checkpoint_seconds)
+    def _checkpoints(self, key: Key) -> CheckpointFolder:
+        before = key.told.get(CONTINUED)
+        places = self.store.places_of(key.stage, str(before)) if before else ()
+        folder = self.store.unfinished(key)
+        return CheckpointFolder(folder, every=self.checkpoint_seconds, elsewhere=places)
 
     def _tell(self, folder: Path, history: Sequence[EpochRecord]) -> None:
         """With what the entry was made: what may differ between two that are equal."""

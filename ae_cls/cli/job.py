@@ -35,8 +35,10 @@ def _run_alone(command: str, config: DictConfig) -> int:
     from ae_cls.report.bench_table import bench_table
     from ae_cls.report.table import print_table, summary_table
 
-    table = {"bench": bench_table}.get(command, summary_table)
     described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
     result = runner.COMMANDS[command](described)
-    print_table(table(result.metrics, result.seconds, result.folder))
+    if command == "bench":
+        print_table(bench_table(result.metrics, result.seconds, result.folder))
+    else:
+        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
     return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import final
 
-from ae_cls.cli import configs, encode, predict, schema
+from ae_cls.cli import configs, encode, predict, resume, schema
 from ae_cls.cli.complete import complete
 from ae_cls.cli.composed import run_composed
 from ae_cls.cli.exits import guarded, mend_streams
@@ -42,6 +42,7 @@ COMMANDS = {
     "run": _composed("run"),
     "pretrain": _composed("pretrain"),
     "classify": _composed("classify"),
+    "resume": Command(resume.resume, lambda: resume.SUMMARY, resume.parser),
     "encode": Command(encode.encode, lambda: encode.SUMMARY, encode.parser),
     "predict": Command(predict.predict, lambda: predict.SUMMARY, predict.parser),
     "bench": _composed("bench"),

@@ -103,6 +103,7 @@ def _train(
         _say(bar, state.history[-1], schedule.epochs)
         if checkpoints.is_due(epoch_ended=True):
             checkpoints.keep(state.checkpoint())
+    checkpoints.keep(state.checkpoint())
 
 
 @final

@@ -48,6 +48,7 @@ class State:
         tensors |= {_SUMS + name: torch.as_tensor(total) for name, total in self.means.sums.items()}
         facts = {
             "history": [asdict(record) for record in self.history],
+            "terms": list(self.means.sums),  # in their order: a file of tensors has its own
             "count": self.means.count,
             "seconds": self.seconds,
             "best": self.best if math.isfinite(self.best) else None,
@@ -61,9 +62,9 @@ class State:
         self._restore_moments(_below(parts, _OPTIMISER))
         device = next(self.network.parameters()).device
         self.best_weights = {n: t.to(device) for n, t in _below(parts, _BEST).items()}
+        facts, sums = checkpoint.facts, _below(parts, _SUMS)
         self.means = Means()
-        self.means.sums = {n: t.to(device) for n, t in _below(parts, _SUMS).items()}
-        facts = checkpoint.facts
+        self.means.sums = {name: sums[name].to(device) for name in facts["terms"]}
         self.means.count, self.seconds = facts["count"], facts["seconds"]
         self.history = [EpochRecord(**record) for record in facts["history"]]
         self.best = math.inf if facts["best"] is None else facts["best"]

@@ -26,13 +26,14 @@ class SweepRow(TypedDict):
 
 
 def summary_table(
-    metrics: RunMetrics, seconds: Mapping[str, float], folder: Path
+    metrics: RunMetrics, seconds: Mapping[str, float], folder: Path, kept: Sequence[str] = ()
 ) -> RenderableType:
     """What came out of one run: accuracies, majority rate, error of the decoder, times, folder.
 
     Args:
         metrics: of the run.
         seconds: of each stage, in the order to show.
+        kept: stages whose output was there from an earlier run.
         folder: of the run; its path stands alone on the last line and is never cut.
     """
     table = empty_table(titles=False)
@@ -42,7 +43,8 @@ def summary_table(
     for row in (*_accuracies(metrics), *_rebuilding(metrics)):
         table.add_row(*map(_plain, row))
     for stage, duration in seconds.items():
-        table.add_row(_plain(stage), f"{duration:.1f} s")
+        note = "kept from an earlier run" if stage in kept else ""
+        table.add_row(_plain(stage), f"{duration:.1f} s", note)
     return Group(table, uncut(str(folder)))
 
 

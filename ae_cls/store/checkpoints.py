@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -27,14 +27,15 @@ class CheckpointFolder(Checkpoints):
     Args:
         folder: made when the first is kept.
         every: seconds between two within an epoch.
+        elsewhere: folders with checkpoints of another training that goes on here.
     """
 
-    def __init__(self, folder: Path, *, every: float) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, *, every: float, elsewhere: Sequence[Path] = ()) -> None:
+        self.folder, self.every, self.elsewhere = folder, every, elsewhere
         self._kept_at = time.monotonic()
 
     def newest(self) -> Checkpoint | None:
-        for path in self._files():
+        for path in self._all_files():
             content = path.read_bytes()
             if _named(path) == (len(content) > 0 and sha256(content)):
                 return _read(content, _step(path))
@@ -60,8 +61,25 @@ class CheckpointFolder(Checkpoints):
             raise cannot_write(path, error) from error
         self._kept_at = time.monotonic()
 
+    def hand_over(self, folder: Path) -> None:
+        """Give the newest to a folder, from where a longer training can go on.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        for path in self._files()[:1]:
+            publish(folder / path.name, path.read_bytes())
+
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
+        return _in(self.folder)
+
+    def _all_files(self) -> list[Path]:
+        return [path for folder in (self.folder, *self.elsewhere) for path in _in(folder)]
+
+
+def _in(folder: Path) -> list[Path]:
+    """The newest first; by step, not by time."""
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
 
 
 def _named(path: Path) -> str:

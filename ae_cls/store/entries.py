@@ -118,6 +118,10 @@ class Store:
         """Where the checkpoints of that key are, or would be."""
         return self.root / UNFINISHED / f"{key.stage}-{key.name}"
 
+    def places_of(self, stage: str, name: str) -> tuple[Path, ...]:
+        """Where a training of that name may have left checkpoints: unfinished, or in its entry."""
+        return self.root / UNFINISHED / f"{stage}-{name}", self.root / stage / name
+
     def lock_path(self, key: Key, purpose: Literal["making", "using"]) -> Path:
         """The file that is locked while the entry is made, or kept from being pruned."""
         return self.root / LOCKS / f"{key.stage}-{key.name}.{purpose}"

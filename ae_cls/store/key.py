@@ -31,6 +31,10 @@ class Key:
         text = json.dumps(dict(self.told), sort_keys=True, allow_nan=False)
         return hashlib.sha256(f"{self.stage}\n{text}".encode()).hexdigest()[:32]
 
+    def with_told(self, more: Mapping[str, Told]) -> "Key":
+        """The key of what also follows from these."""
+        return Key(self.stage, {**self.told, **more}, self.about)
+
     def as_dict(self) -> dict[str, Any]:
         """The key as JSON holds it."""
         return {"stage": self.stage, "told": dict(self.told), "about": dict(self.about)}

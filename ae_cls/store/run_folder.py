@@ -120,15 +120,16 @@ def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
-    before = _read(path / CONFIG)
+    before = read_json(path / CONFIG)
     if found := [each for each in changes(before, told) if each.key not in WHERE]:
         raise UsageError(
-            "the folder holds an unfinished run of another config", where=f"{path}\n{table(found)}",
+            "the folder holds an unfinished run of another config",
+            where=f"{path}\n{changes_table(found)}",
             fix=f"ae-cls resume {path}\nor another folder=..., or none for a new one",
         )  # fmt: skip
 
 
-def table(differences: list[Change]) -> str:
+def changes_table(differences: list[Change]) -> str:
     """One line a key: what it was, and what it is now."""
     return "\n".join(
         f"{each.key}: was {json.dumps(each.before)}, is now {json.dumps(each.now)}"
@@ -182,7 +183,7 @@ def _reason(error: BaseException) -> dict[str, Any]:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
-    status = _read(folder / STATUS) or {"state": "unknown"}
+    status = read_json(folder / STATUS) or {"state": "unknown"}
     if status["state"] == "running" and not is_alive(_owner(status)):
         return {**status, "state": "died", "reason": "its process ended without a word"}
     return status
@@ -202,10 +203,15 @@ def _owner(status: Mapping[str, Any]) -> Owner | None:
 
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The metrics of a finished run; empty where there are none."""
-    return _read(folder / METRICS)
+    return read_json(folder / METRICS)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file of a run folder says; empty where there is none.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -38,8 +38,9 @@ def test_a_run_that_ends_is_finished(tmp_path):
     ],
 )
 def test_a_run_that_fails_says_why_and_keeps_the_traceback(tmp_path, error, state, code, reason):
-    with pytest.raises(type(error)), run_folder(told(tmp_path), FACTS) as begun:
-        folder = begun.path
+    folder = tmp_path / "mine"
+    mine = told(tmp_path, folder=str(folder))
+    with pytest.raises(type(error)), run_folder(mine, FACTS):
         raise error
     status = read_status(folder)
     assert (status["state"], status["code"], status["reason"]) == (state, code, reason)

@@ -1,0 +1,70 @@
+"""A training that was stopped at any step ends as one that never was, to the last byte."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from ae_cls.compute import Compute
+from ae_cls.pretrain.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from ae_cls.pretrain.gradient import GradientPretraining
+from ae_cls.store.checkpoints import CheckpointFolder
+from ae_cls.store.model import weights_bytes
+from tests.autoencoder.variants import TRAINED, table, variant
+from tests.composed import described
+
+CPU = Compute(torch.device("cpu"), "fp32")
+IMAGES, VALID = table((1, 8, 8), 30), table((1, 8, 8), 10)
+STEPS = 12  # 3 epochs of 4
+
+
+class StopsAt(Checkpoints):
+    """Ctrl-C after so many steps of this process."""
+
+    def __init__(self, inner: Checkpoints, steps: int) -> None:
+        self.inner, self.left = inner, steps
+
+    def newest(self) -> Checkpoint | None:
+        return self.inner.newest()
+
+    def is_due(self, *, epoch_ended: bool) -> bool:
+        self.left -= not epoch_ended
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return False
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.inner.keep(checkpoint)
+
+
+def train(name: str, checkpoints: Checkpoints, *words: str):
+    small = ("pretrain=quick", "pretrain.batch_size=8", "pretrain.least_steps=4")
+    told = described("pretrain", *small, "pretrain.epochs=3", *words)
+    assert isinstance(told.pretrain, GradientPretraining)
+    model = variant(name, (1, 8, 8))
+    history = told.pretrain.fit(
+        model, IMAGES, VALID, mirrored_is_same=True, seed=0, compute=CPU, checkpoints=checkpoints
+    )
+    return weights_bytes(model), json.dumps([record.as_dict() for record in history])
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_stop_after_any_step_changes_no_byte(tmp_path, name):
+    straight = train(name, NoCheckpoints())
+    for step in range(1, STEPS + 1) if name == "conv" else (2, 5):
+        folder = CheckpointFolder(tmp_path / str(step), every=math.inf)
+        with pytest.raises(KeyboardInterrupt):
+            train(name, StopsAt(folder, step))
+        newest = folder.newest()
+        assert newest is not None
+        assert newest.step == step
+        assert train(name, CheckpointFolder(folder.folder, every=math.inf)) == straight
+
+
+def test_many_stops_change_no_byte(tmp_path):
+    straight, folder = train("vae", NoCheckpoints()), CheckpointFolder(tmp_path, every=math.inf)
+    for _ in range(STEPS // 2):
+        with pytest.raises(KeyboardInterrupt):
+            train("vae", StopsAt(folder, 2))
+    assert train("vae", folder) == straight
