@@ -27,11 +27,14 @@ from ae_cls.store.entries import Entry, Make, Store
 from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
+from ae_cls.store.shelf import kept_in, over_limit, remove
 from ae_cls.store.stage_keys import Part, classify_key, encode_key, pretrain_key
 from ae_cls.store.stage_names import write_stage_names
 
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
 CONTINUED = "continued_from"
+FEATURES_KEPT = 20 * 10**9
+"""Bytes of features, beyond which the longest unused ones go: they are soon made again."""
 
 
 @final
@@ -106,7 +109,11 @@ class Stages:
         """The features kept under that key."""
         with self.stopwatch.stage("encode"):
             entry = self._take_or_make(key, lambda into: self.encode_into(into, experiment, part))
-            return read_table(entry.folder / TABLE)
+            table = read_table(entry.folder / TABLE)
+        if not entry.was_there:
+            features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
+            remove(self.store.root, over_limit(features, FEATURES_KEPT))
+        return table
 
     def continuation(self) -> dict[str, Any]:
         """What the protocol says of trainings that began otherwise; nothing where none did."""

@@ -26,9 +26,10 @@ def run_composed(command: str, words: Sequence[str]) -> int:
 
         return sweep(command, sorted_words)
     from ae_cls.cli.compose import hand_to_hydra
-    from ae_cls.cli.job import job
+    from ae_cls.cli.job import explain_job, job
 
-    hand_to_hydra(command, [*sorted_words.flag_words(), *hydra_words(sorted_words)], job)
+    task = explain_job if "--explain" in sorted_words.flags else job
+    hand_to_hydra(command, [*sorted_words.flag_words(), *hydra_words(sorted_words)], task)
     return 0
 
 

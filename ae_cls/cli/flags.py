@@ -41,6 +41,7 @@ FLAGS = (
         ("searchpath", "defaults", "defaults-tree", "config", "plugins", "all"),
     ),
     Flag(("-cd", "--config-dir"), "a folder with more options, laid out like configs/", "FOLDER"),
+    Flag(("--explain",), "say which stages are kept from earlier runs, and why others are not"),
     Flag(("--hydra-help",), "what Hydra itself can be told"),
     Flag(("-h", "--help"), "this text"),
 )  # fmt: skip
@@ -54,7 +55,8 @@ _WITHHELD = {
     "-cn": "the roots are ours; --config-dir FOLDER adds options",
 }
 _BY_NAME = {name: flag for flag in FLAGS for name in flag.names}
-_MODES = ("--multirun", "--cfg", "--info")
+_MODES = ("--multirun", "--cfg", "--info", "--explain")
+_OURS = ("--explain",)
 
 
 @final
@@ -77,8 +79,9 @@ class Words:
         return [configs.config_folder(), *([Path(own)] if own else [])]
 
     def flag_words(self) -> list[str]:
-        """The flags as they are typed."""
-        return [word for pair in self.flags.items() for word in pair if word]
+        """The flags of Hydra as they are typed."""
+        pairs = [pair for pair in self.flags.items() if pair[0] not in _OURS]
+        return [word for pair in pairs for word in pair if word]
 
 
 def sort_words(words: Sequence[str]) -> Words:

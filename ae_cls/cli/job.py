@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from ae_cls.cli.compose import plain_values
 from ae_cls.cli.exits import guarded
 from ae_cls.cli.terminal import log_to_stderr
+from ae_cls.errors import UsageError
 from ae_cls.interrupt import end_on_signals
 
 
@@ -28,6 +29,24 @@ def job(config: DictConfig) -> None:
         end_on_signals()
         # Hydra would add its own words to an exception.
         sys.exit(guarded(lambda: _run_alone(command, config)))
+
+
+def explain_job(config: DictConfig) -> None:
+    """Say what of a config is kept from earlier runs, and end the process."""
+    command = str(HydraConfig.get().job.config_name)
+    log_to_stderr()
+    sys.exit(guarded(lambda: _explain(command, config)))
+
+
+def _explain(command: str, config: DictConfig) -> int:
+    from ae_cls import experiment
+    from ae_cls.explain import explain, lines
+
+    described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
+    if isinstance(described, experiment.Benchmark):
+        raise UsageError("bench keeps nothing, so there is nothing to explain")
+    print("\n".join(lines(explain(described))))
+    return 0
 
 
 def _run_alone(command: str, config: DictConfig) -> int:

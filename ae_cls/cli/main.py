@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import final
 
-from ae_cls.cli import configs, encode, predict, resume, schema
+from ae_cls.cli import cache, configs, encode, predict, resume, schema
 from ae_cls.cli.complete import complete
 from ae_cls.cli.composed import run_composed
 from ae_cls.cli.exits import guarded, mend_streams
@@ -46,6 +46,7 @@ COMMANDS = {
     "encode": Command(encode.encode, lambda: encode.SUMMARY, encode.parser),
     "predict": Command(predict.predict, lambda: predict.SUMMARY, predict.parser),
     "bench": _composed("bench"),
+    "cache": Command(cache.cache, lambda: cache.SUMMARY, cache.parser),
     "schema": Command(schema.schema, lambda: schema.SUMMARY, schema.parser),
 }
 

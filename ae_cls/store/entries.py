@@ -110,6 +110,14 @@ class Store:
         _touch(folder)
         return Entry(key, folder, was_there=True)
 
+    def is_whole(self, key: Key) -> bool:
+        """Whether there is an entry of that key without damage; changes nothing."""
+        try:
+            check_files(self.folder(key))
+        except (ModelFileError, OSError):
+            return False
+        return True
+
     def folder(self, key: Key) -> Path:
         """Where the entry of that key is, or would be."""
         return self.root / key.stage / key.name

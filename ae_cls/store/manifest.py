@@ -57,6 +57,15 @@ def check_files(folder: Path) -> dict[str, int]:
     return {name: int(facts["size"]) for name, facts in listed.items()}
 
 
+def hashes_in(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file, as the manifest says.
+
+    Raises:
+        ModelFileError: the manifest is missing or unreadable.
+    """
+    return {name: str(facts["sha256"]) for name, facts in _listed(folder).items()}
+
+
 def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
     path = folder / NAME
     try:
