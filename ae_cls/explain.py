@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from ae_cls.experiment import Classification, Experiment, Pretraining
+from ae_cls.places import shared_store
 from ae_cls.prepared import Prepared, prepare
 from ae_cls.stages import WEIGHTS
 from ae_cls.store.encoder_run import read_encoder_run
@@ -14,8 +15,7 @@ from ae_cls.store.entries import Nearest, Store
 from ae_cls.store.key import Key
 from ae_cls.store.manifest import hashes_in
 from ae_cls.store.model import weights_sha256
-from ae_cls.store.places import shared_store
-from ae_cls.store.stage_keys import Part, classify_key, encode_key, pretrain_key
+from ae_cls.store.stage_keys import Part, classify_key, draw_key, encode_key, pretrain_key
 
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
@@ -63,12 +63,17 @@ def _from_the_start(
     first = _explained(store, key, "pretrain")
     yield first
     if isinstance(described, Pretraining):
-        return
-    if first.state == "kept":
-        yield from _after(store, described, prepared, hashes_in(store.folder(key))[WEIGHTS])
+        later = ["draw"]
     else:
-        for stage in (*_encodings(described), "classify"):
-            yield Explained(stage, "follows from pretrain", "", None)
+        later = [*_encodings(described), "classify", "draw"]
+    if first.state != "kept":
+        yield from (Explained(stage, "follows from pretrain", "", None) for stage in later)
+        return
+    weights = hashes_in(store.folder(key))[WEIGHTS]
+    if isinstance(described, Pretraining):
+        yield _explained(store, draw_key(described, prepared, weights), "draw")
+    else:
+        yield from _after(store, described, prepared, weights)
 
 
 def _after(
@@ -79,6 +84,7 @@ def _after(
             key = encode_key(experiment, prepared, weights, part)
             yield _explained(store, key, f"encode {part}")
     yield _explained(store, classify_key(experiment, prepared, weights), "classify")
+    yield _explained(store, draw_key(experiment, prepared, weights), "draw")
 
 
 def _encodings(experiment: Experiment) -> list[str]:

@@ -77,7 +77,8 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         with work.stopwatch.stage("report"):
             names, folder = prepared.dataset.class_names, work.folder
             save_model(folder / "model", pretraining, prepared.model, class_names=names, head=None)
-            figures.write_pretraining(folder / "figures", prepared, history, seed=pretraining.seed)
+            work.stages.draw(pretraining, folder / "figures")
+            figures.write_history(folder / "figures", history)
         return _written(work, metrics, history)
 
 
@@ -166,7 +167,8 @@ def classify_and_report(
             class_names=prepared.dataset.class_names, head=classifier.head,
         )  # fmt: skip
         write_predictions(folder, prepared.dataset, prepared.split, scored.test_probabilities)
-        figures.write_pretraining(folder / "figures", prepared, history, seed=experiment.seed)
+        work.stages.draw(experiment, folder / "figures")
+        figures.write_history(folder / "figures", history)
         figures.write_classification(folder / "figures", prepared, scored)
     return _written(work, metrics, history)
 

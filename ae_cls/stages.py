@@ -21,6 +21,7 @@ from ae_cls.head.task import Task
 from ae_cls.prepared import Prepared
 from ae_cls.pretrain import EpochRecord
 from ae_cls.pretrain.checkpoint import Checkpoints
+from ae_cls.report.run_figures import write_pretraining
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.checkpoints import CheckpointFolder
 from ae_cls.store.entries import Entry, Make, Store
@@ -28,7 +29,7 @@ from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
 from ae_cls.store.shelf import kept_in, over_limit, remove
-from ae_cls.store.stage_keys import Part, classify_key, encode_key, pretrain_key
+from ae_cls.store.stage_keys import Part, classify_key, draw_key, encode_key, pretrain_key
 from ae_cls.store.stage_names import write_stage_names
 
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
@@ -97,6 +98,16 @@ class Stages:
         names = self.prepared.dataset.class_names
         frozen = None if experiment.head.trains_encoder else features
         return Classified(Classifier(encoder, head, names), _history(entry), self.prepared, frozen)
+
+    def draw(self, description: Experiment | Pretraining, folder: Path) -> None:
+        """Put the figures of the pretrained network into a folder."""
+        key = draw_key(description, self.prepared, weights_sha256(self.prepared.model))
+        entry = self._take_or_make(
+            key, lambda into: write_pretraining(into, self.prepared, seed=description.seed)
+        )
+        folder.mkdir(exist_ok=True)
+        for picture in sorted(entry.folder.glob("*.[ps][nv]g")):
+            publish(folder / picture.name, picture.read_bytes())
 
     def encode_into(self, folder: Path, experiment: Experiment, part: Part) -> None:
         """Write the features of a part."""

@@ -21,7 +21,7 @@ _EPILOG = """\
   ae-cls cache prune --keep-gb 5 --stage encode
 """
 ACTIONS = ("ls", "verify", "prune")
-STAGES = ("pretrain", "encode", "classify")
+STAGES = ("pretrain", "encode", "classify", "draw")
 _DAY, _GB = 86_400, 10**9
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def parser() -> Parser:
 def cache(words: Sequence[str]) -> int:
     """Carry out one action; the exit code."""
     from ae_cls.cli.terminal import log_to_stderr
-    from ae_cls.store.places import shared_store
+    from ae_cls.places import shared_store
 
     given = parser().parse_args(words)
     log_to_stderr()

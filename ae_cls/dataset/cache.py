@@ -17,9 +17,9 @@ from jaxtyping import UInt8
 from numpy.lib import format as npy
 
 from ae_cls.dataset.contract import ImageShape
-from ae_cls.dataset.places import cache_folder
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
+from ae_cls.places import cache_folder
 from ae_cls.store.files import file_sha256, published
 
 

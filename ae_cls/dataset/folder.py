@@ -14,10 +14,10 @@ from ae_cls.dataset.image_table import Frame, decode_all
 from ae_cls.dataset.label_csv import entries_by_csv
 from ae_cls.dataset.layout import Entry, entries_by_folder
 from ae_cls.dataset.listing import list_images, some
-from ae_cls.dataset.places import data_folder
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
 from ae_cls.errors import DataError
+from ae_cls.places import data_folder
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 10

@@ -16,9 +16,9 @@ from ae_cls.dataset import cache
 from ae_cls.dataset.arrays import NamedArray
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
 from ae_cls.dataset.npz_file import ImageArray, read_npz
-from ae_cls.dataset.places import data_folder
 from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
 from ae_cls.errors import DataError
+from ae_cls.places import data_folder
 
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
-from ae_cls.dataset.places import data_folder
 from ae_cls.errors import DataError, StorageError
+from ae_cls.places import data_folder
 
 
 @final

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.lib import format as npy
 
-from ae_cls.dataset.places import cache_folder
 from ae_cls.errors import StorageError
+from ae_cls.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**29  # bytes
 

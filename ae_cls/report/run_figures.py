@@ -28,14 +28,15 @@ _REBUILT = 12  # images
 _ON_THE_MAP = 2000  # images
 
 
-def write_pretraining(
-    folder: Path, prepared: Prepared, history: Sequence[EpochRecord], *, seed: int
-) -> None:
-    """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
-    folder.mkdir(exist_ok=True)
+def write_pretraining(folder: Path, prepared: Prepared, *, seed: int) -> None:
+    """What the autoencoder learnt, on validation images: reconstructions, map of codes."""
     _write(folder, "reconstructions", _reconstructions(prepared, seed))
-    _write(folder, "loss_curves", loss_curves([record.as_dict() for record in history]))
     _write(folder, "latent_map", _latent_map(prepared))
+
+
+def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:
+    """How training went, epoch by epoch."""
+    _write(folder, "loss_curves", loss_curves([record.as_dict() for record in history]))
 
 
 def write_classification(folder: Path, prepared: Prepared, scored: Scored) -> None:

@@ -1,18 +1,11 @@
-"""Where the outputs of stages are kept."""
+"""Where the outputs of a run's stages are kept."""
 
 from pathlib import Path
 
-from ae_cls.dataset.places import cache_folder
 from ae_cls.described import Staged
-
-STAGES = "stages"
-
-
-def shared_store() -> Path:
-    """For all runs of this user."""
-    return cache_folder() / STAGES
+from ae_cls.places import shared_store
 
 
 def store_folder(described: Staged, folder: Path) -> Path:
     """As the run in this folder was told."""
-    return shared_store() if described.store == "shared" else folder / STAGES
+    return shared_store() if described.store == "shared" else folder / "stages"

@@ -27,6 +27,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _SHARED = ("compute.py", "draws.py", "dataset/rows.py", "autoencoder")
 _TRAINING = (*_SHARED, "pretrain")
 _ENCODING = (*_SHARED, "encode")
+_DRAWING = (*_SHARED, "encode", "report/figures", "report/run_figures.py")
 _CLASSIFYING = (*_TRAINING, "encode", "head")
 
 
@@ -54,6 +55,20 @@ def encode_key(experiment: Experiment, prepared: Prepared, weights: str, part: P
         "encode": experiment.encode.model_dump(mode="json"),
     }
     return Key("encode", told, {**_about(prepared, experiment), "part": part})
+
+
+def draw_key(description: Experiment | Pretraining, prepared: Prepared, weights: str) -> Key:
+    """Of the figures of a pretrained network."""
+    rows, names = prepared.split.valid, prepared.dataset.class_names
+    told = {
+        **_common(prepared, _DRAWING, ("torch", "matplotlib", "scikit-learn")),
+        "rows": numbers_sha256(rows, prepared.dataset.labels_of(rows)),
+        "class_names": list(names),
+        "autoencoder": description.autoencoder.model_dump(mode="json"),
+        "weights": weights,
+        "seed": description.seed,
+    }
+    return Key("draw", told, _about(prepared, description))
 
 
 def classify_key(experiment: Experiment, prepared: Prepared, weights: str) -> Key:

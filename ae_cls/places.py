@@ -20,3 +20,8 @@ def cache_folder() -> Path:
     if given:
         return Path(given).expanduser()
     return platformdirs.user_cache_path("ae-cls", appauthor=False)
+
+
+def shared_store() -> Path:
+    """Where outputs of stages are kept for all runs of this user."""
+    return cache_folder() / "stages"

@@ -1,0 +1,93 @@
+"""`ae-cls cache` and `--explain`, as a shell sees them."""
+
+from pathlib import Path
+
+import pytest
+
+from ae_cls import runner
+from ae_cls.places import shared_store
+from tests.cli.conftest import AeCls, with_hydra
+from tests.composed import described
+
+pytestmark = with_hydra
+
+RUN = (
+    "threads=1", "device=cpu", "precision=fp32", "pretrain=none", "autoencoder.widths=[8,16]",
+    "head.C=[0.1]",
+)  # fmt: skip
+
+
+@pytest.fixture
+def one_run(tmp_path) -> Path:
+    told = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
+    return runner.COMMANDS["run"](told).folder
+
+
+def test_ls_tells_what_each_is(one_run, ae_cls: AeCls):
+    told = ae_cls("cache", "ls")
+    assert told.code == 0, told.err
+    for line in ("digits conv train", "digits conv test", "digits conv linear", "6 kept"):
+        assert line in told.out
+    assert ae_cls("cache", "ls", "--stage", "encode").out.count("digits conv") == 3
+
+
+def test_verify_finds_damage_and_the_next_run_mends_it(one_run, tmp_path, ae_cls: AeCls):
+    assert ae_cls("cache", "verify").code == 0
+    weights = next(shared_store().glob("pretrain/*/model.safetensors"))
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    told = ae_cls("cache", "verify")
+    assert told.code == 5
+    assert str(weights.parent) in told.err
+    again = runner.COMMANDS["run"](
+        described("run", *RUN).model_copy(update={"outputs": str(tmp_path / "again")})
+    )
+    assert (again.folder / "metrics.json").read_bytes() == (one_run / "metrics.json").read_bytes()
+    assert ae_cls("cache", "verify").code == 0
+
+
+def test_prune_takes_away_what_it_is_told(one_run, ae_cls: AeCls):
+    assert "taken away: 0" in ae_cls("cache", "prune").out
+    assert "taken away: 3" in ae_cls("cache", "prune", "--all", "--stage", "encode").out
+    assert "taken away: 3" in ae_cls("cache", "prune", "--days", "0").out
+    assert "0 kept" in ae_cls("cache", "ls").out
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("ls", "--all"), "ls takes nothing away"),
+        (("prune", "--all", "--days", "3"), "exclude one another"),
+        (("prune", "--days", "-1"), "not below 0"),
+        (("tidy",), "invalid choice"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(words, what, ae_cls: AeCls):
+    told = ae_cls("cache", *words)
+    assert told.code == 2
+    assert what in told.err
+
+
+def test_explain_tells_what_is_kept_and_what_differs(one_run, tmp_path, ae_cls: AeCls):
+    before = sorted(path for path in shared_store().rglob("*"))
+    told = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "--explain")
+    assert told.code == 0, told.err
+    assert told.out.count(" kept ") == 6
+    told = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "encode.grid=2", "--explain")
+    assert told.out.count("encode.grid: 3 there, 2 here") == 4
+    told = ae_cls("run", "--explain", *RUN, f"outputs={tmp_path / 'none'}", "seed=3")
+    assert "seed: 0 there, 3 here" in told.out
+    assert told.out.count("follows from pretrain") == 5
+    assert not (tmp_path / "none").exists()
+    assert sorted(path for path in shared_store().rglob("*")) == before
+
+
+def test_explain_and_a_sweep_exclude_one_another(ae_cls: AeCls):
+    assert ae_cls("run", "-m", "--explain", "seed=1,2").code == 2
+
+
+def test_a_stopped_run_is_resumed_from_the_ae_cls(one_run, tmp_path, ae_cls: AeCls):
+    told = ae_cls("resume", str(one_run))
+    assert (told.code, told.out) == (0, "")
+    assert "has finished" in told.err
+    assert ae_cls("resume", str(tmp_path / "nowhere")).code == 2

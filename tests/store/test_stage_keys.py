@@ -1,0 +1,141 @@
+"""A stage's key changes with what the stage reads, and with nothing else."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ae_cls import prepared
+from ae_cls.experiment import Experiment
+from ae_cls.store import stage_keys
+from ae_cls.store.key import flat
+from ae_cls.store.stage_keys import classify_key, encode_key, pretrain_key
+from tests.composed import described
+
+WORDS = ("device=cpu", "precision=fp32", "autoencoder.widths=[8,8]", "labels.per_class=5")
+
+READS = {
+    "pretrain": {"autoencoder", "pretrain", "seed", "precision", "split"},
+    "encode": {"autoencoder", "encode", "precision", "split", "seed"},
+    "classify": {"autoencoder", "encode", "head", "seed", "precision", "split", "labels"},
+}
+"""Parts of a config that each stage reads; the seed also draws split and labels."""
+
+NEVER_READ = {"outputs", "folder", "store", "checkpoint_seconds", "threads", "device", "dataset"}
+"""Where things are kept; the last bit (`threads`); what is hashed by content, or resolved."""
+
+
+def keys(experiment: Experiment, ready: prepared.Prepared | None = None) -> dict[str, str]:
+    ready = ready or prepared.prepare(experiment)
+    return {
+        "pretrain": pretrain_key(experiment, ready).name,
+        "encode": encode_key(experiment, ready, "weights", "train").name,
+        "classify": classify_key(experiment, ready, "weights").name,
+    }
+
+
+def base(*words: str) -> Experiment:
+    found = described("run", *WORDS, *words)
+    assert isinstance(found, Experiment)
+    return found
+
+
+CHANGED: dict[str, Any] = {
+    "seed": 1, "split.valid_fraction": 0.2, "split.test_fraction": 0.3, "split.seed": 5,
+    "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
+    "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
+    "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
+    "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.least_steps": 3,
+    "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
+    "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
+    "encode.grid": 2, "head.C": [0.5],
+    "precision": "bf16", "threads": 1, "outputs": "elsewhere", "folder": "elsewhere",
+    "store": "own", "checkpoint_seconds": 1.0,
+}  # fmt: skip
+
+
+def words_of(experiment: Experiment) -> list[str]:
+    """All keys with a number, a word or a list that a user may change."""
+    given = flat(experiment.model_dump(mode="json"))
+    hidden = ("dataset.", "autoencoder.corruption.", "pretrain.augment.")
+    return [key for key in given if not key.endswith("name") and not key.startswith(hidden)]
+
+
+def test_the_table_of_changes_has_every_key():
+    unknown = set(words_of(base())) - set(CHANGED) - {"device", "head.max_steps"}
+    assert unknown <= {key for key in unknown if key.startswith("head.")}, unknown
+
+
+@pytest.mark.parametrize("key", sorted(CHANGED))
+def test_a_key_changes_exactly_the_stages_that_read_it(key):
+    value = CHANGED[key]
+    if value is None:
+        pytest.skip("excluded by labels.per_class; the draw of rows is hashed whatever makes it")
+    text = str(value).replace(" ", "").replace("'", "")
+    before, now = keys(base()), keys(base(f"{key}={text}"))
+    changed = {stage for stage in before if before[stage] != now[stage]}
+    part = key.partition(".")[0]
+    if part in NEVER_READ:
+        assert changed == set()
+    elif key == "seed":
+        assert changed == {"pretrain", "encode", "classify"}
+    else:
+        assert changed == {stage for stage, parts in READS.items() if part in parts}
+
+
+def changed_by(**changes: Any) -> set[str]:
+    """The stages whose key differs when data, network hardware or code are others."""
+    experiment = base()
+    ready = prepared.prepare(experiment)
+    before, now = keys(experiment, ready), keys(experiment, replace(ready, **changes))
+    return {stage for stage in before if before[stage] != now[stage]}
+
+
+def test_another_pixel_changes_all_stages():
+    assert changed_by(images_sha256="0" * 64) == {"pretrain", "encode", "classify"}
+
+
+def test_another_label_changes_classification_alone():
+    ready = prepared.prepare(base())
+    labels = ready.dataset.labels.clone()
+    row = int(ready.split.valid[0])
+    labels[row] = (labels[row] + 1) % 10
+    assert changed_by(dataset=replace(ready.dataset, labels=labels)) == {"classify"}
+
+
+def test_the_name_of_a_data_set_changes_nothing():
+    ready = prepared.prepare(base())
+    assert changed_by(dataset=replace(ready.dataset, name="other")) == set()
+
+
+def test_another_device_changes_all_stages():
+    ready = prepared.prepare(base())
+    other = replace(ready.compute, device=torch.device("cuda"))
+    assert changed_by(compute=other) == {"pretrain", "encode", "classify"}
+
+
+@pytest.mark.parametrize("what", ["format", "torch", "code"])
+def test_another_version_or_program_text_changes_all_stages(monkeypatch, what):
+    before = keys(base())
+    match what:
+        case "format":
+            monkeypatch.setattr(stage_keys, "FORMAT", 99)
+        case "torch":
+            monkeypatch.setattr(stage_keys, "version", lambda name: "99")
+        case "code":
+            monkeypatch.setattr(stage_keys, "code_sha256", lambda sources: "other")
+    assert all(before[stage] != name for stage, name in keys(base()).items())
+
+
+def test_images_are_hashed_alike_in_memory_and_in_a_file(tmp_path):
+    from ae_cls.dataset.fingerprint import images_sha256
+    from ae_cls.dataset.stored import StoredImages
+
+    images = np.random.default_rng(0).integers(0, 256, (9000, 1, 4, 4)).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    in_memory = images_sha256(torch.from_numpy(images))
+    assert in_memory == images_sha256(StoredImages(tmp_path / "images.npy"))
+    images[8999, 0, 3, 3] ^= 1
+    assert in_memory != images_sha256(torch.from_numpy(images))
