@@ -3,26 +3,35 @@
 import hashlib
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import final
+from typing import Any, final
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ae_cls import experiment
-from ae_cls.cli.compose import hand_to_hydra, plain_values
-from ae_cls.cli.exits import IN_PART
+from ae_cls.cli.compose import hand_to_hydra, launcher_settings, plain_values
+from ae_cls.cli.exits import IN_PART, end_on_sigterm
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
+from ae_cls.cli.launcher import (
+    conditions,
+    cores,
+    extra_words,
+    is_of_launcher,
+    refuse_missing_plugin,
+)
 from ae_cls.cli.sweep_job import digest
-from ae_cls.cli.sweep_record import Planned, table_at_the_end
+from ae_cls.cli.sweep_launch import launch
+from ae_cls.cli.sweep_owner import owned
+from ae_cls.cli.sweep_record import Conditions, Planned, Record, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
-from ae_cls.errors import UsageError
+from ae_cls.errors import StorageError, UsageError
 from ae_cls.experiment import Described
-from ae_cls.interrupt import end_on_signals
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -45,15 +54,25 @@ def sweep(command: str, words: Words) -> int:
         UsageError: a word of any job is wrong; nothing has been written then.
     """
     log_to_stderr()
-    end_on_signals()
+    end_on_sigterm()
     overrides = hydra_words(words)
     flags = words.flag_words()
+    launcher = _launcher(command, words, overrides)
     jobs = _validated(command, _composed(command, flags, overrides))
     folder = _folder(command, overrides, jobs)
-    plan = [Planned(each.words, name_of(each.words or (command,), found)) for each, found in jobs]
-    _LOG.info("%d jobs in %s", len(plan), folder)
-    with table_at_the_end(folder, command, plan) as records:
-        hand_to_hydra(command, [*flags, *overrides, f"hydra.sweep.dir={_quoted(folder)}"], job)
+    plan, kinds = _plan(command, jobs), conditions(launcher, len(jobs))
+    _LOG.info("%s in %s", _counted(len(plan), "job"), folder)
+    _say_how(kinds)
+    more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={_quoted(folder)}"]
+    with owned(folder), table_at_the_end(folder, command, plan, kinds) as records:
+        launch(lambda: hand_to_hydra(command, [*flags, *overrides, *more], job), folder)
+    return code_of(records)
+
+
+def code_of(records: Sequence[Record]) -> int:
+    """The exit code of a sweep that ended so."""
+    if any(record.code == StorageError.code for record in records):
+        return StorageError.code
     return 0 if all(record.is_done for record in records) else IN_PART
 
 
@@ -66,6 +85,36 @@ def name_of(words: tuple[str, ...], described: Described) -> str:
     return f"{safe[:_LONGEST_NAME]}-{digest(described)}"
 
 
+def _launcher(command: str, words: Words, overrides: list[str]) -> dict[str, Any]:
+    """The launcher's settings; what is wrong with them is told before anything is written."""
+    told = [word for word in overrides if is_of_launcher(word)]
+    refuse_missing_plugin(told)
+    return launcher_settings(command, told, words.config_folders[1:])
+
+
+def _plan(command: str, jobs: list[tuple[Composed, Described]]) -> list[Planned]:
+    """Equal jobs once, with a note of their other words."""
+    equal: dict[str, list[Planned]] = {}
+    for each, found in jobs:
+        planned = Planned(each.words, name_of(each.words or (command,), found))
+        equal.setdefault(digest(found), []).append(planned)
+    return [_noted(alike) for alike in equal.values()]
+
+
+def _noted(alike: list[Planned]) -> Planned:
+    first, *others = alike
+    if not others:
+        return first
+    same = ", ".join(" ".join(each.words) for each in others)
+    return replace(first, note=f"done once, as it is the same as {same}")
+
+
+def _say_how(kinds: Conditions) -> None:
+    if kinds.threads is not None:
+        share = _counted(kinds.threads, "thread")
+        _LOG.info("jobs run side by side, each on %s of %d unless told threads=", share, cores())
+
+
 def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Composed]:
     """The jobs as Hydra's own sweeper makes them, launched here and only kept."""
     found: list[tuple[list[str], DictConfig]] = []
@@ -73,7 +122,7 @@ def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Comp
     def keep(config: DictConfig) -> None:
         found.append(([str(word) for word in HydraConfig.get().overrides.task], config))
 
-    own = [word for word in overrides if not re.match(r"\+*hydra[/.]launcher", word)]
+    own = [word for word in overrides if not is_of_launcher(word)]
     # Hydra makes a folder before it calls the first job; this one goes away again.
     with TemporaryDirectory() as place:
         aside = ["hydra/launcher=basic", f"hydra.sweep.dir={_quoted(Path(place))}"]
@@ -127,6 +176,10 @@ def _folder(command: str, overrides: list[str], jobs: list[tuple[Composed, Descr
     told = sorted(word for word in overrides if not word.startswith(("hydra.", "hydra/")))
     name = hashlib.sha256("\n".join([command, *told]).encode()).hexdigest()[:8]
     return Path(described[0].outputs) / "run" / f"sweep-{name}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _quoted(folder: Path) -> str:

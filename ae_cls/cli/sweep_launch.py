@@ -1,0 +1,154 @@
+"""Jobs are launched until each is accounted for, or a signal ends the sweep."""
+
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import final
+
+from ae_cls.cli.exits import TERMINATED
+from ae_cls.cli.sweep_owner import GRACE, stop
+from ae_cls.cli.sweep_record import Record, forget, keep_record, planned_jobs, record_of
+from ae_cls.errors import Refusal
+
+_LOG = logging.getLogger(__name__)
+_LOOK = 0.1  # seconds between two looks
+
+
+def launch(hand_over: Callable[[], None], folder: Path) -> None:
+    """Let a launcher have all jobs, again when it ends early: a killed worker takes a whole pool.
+
+    A job that was under way then is begun once more; the second time it has died.
+
+    Raises:
+        Exception: the launcher's own, when it gets nowhere.
+    """
+    lost: set[str] = set()
+    with _stopped_by_signals(folder):
+        while True:
+            left = _count(folder, "waiting")
+            try:
+                hand_over()
+                return _wait_for_running(folder)
+            except Refusal:
+                raise
+            except Exception as error:
+                _LOG.warning("the launcher ended early: %s", _first_line(error))
+                news = _begin_again(folder, lost) | (_count(folder, "waiting") < left)
+                if not news:
+                    raise
+
+
+def _begin_again(folder: Path, lost: set[str]) -> bool:
+    """Forget what began and did not end, once; whether there was any of it."""
+    _wait_for_running(folder, patience=GRACE)
+    broken = [name for name, record in _records(folder) if record.state in {"died", "stopped"}]
+    again = [name for name in broken if name not in lost]
+    lost.update(again)
+    for name in again:
+        forget(folder, name)
+    return bool(again)
+
+
+def _wait_for_running(folder: Path, patience: float = float("inf")) -> None:
+    deadline = time.monotonic() + patience
+    while _count(folder, "running") and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+
+
+def _count(folder: Path, state: str) -> int:
+    return sum(record.state == state for _, record in _records(folder))
+
+
+def _records(folder: Path) -> list[tuple[str, Record]]:
+    return [(job.name, record_of(folder, job.name)) for job in planned_jobs(folder)]
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@contextmanager
+def _stopped_by_signals(folder: Path) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = _Stop(folder)
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@final
+class _Stop:
+    """Passes a signal on to the jobs, gives them time to save, and ends the sweep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.is_stopping = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        stop(self.folder)
+        if self.is_stopping:  # a second one: not all that there is may be saved
+            _send(self.folder, number, set())
+            return
+        self.is_stopping = True
+        _LOG.warning("no further job begins; those under way save what they have")
+        self._end_all(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(TERMINATED)
+
+    def _end_all(self, number: int) -> None:
+        told: set[int] = set()
+        deadline = time.monotonic() + GRACE
+        while _running_here(self.folder) and time.monotonic() < deadline:
+            told |= _send(self.folder, number, told)  # also to what began meanwhile
+            time.sleep(_LOOK)
+        for name, record in _running_here(self.folder):
+            _kill(self.folder, name, record)
+
+
+def _send(folder: Path, number: int, told: set[int]) -> set[int]:
+    """Send a signal to running jobs that were not told; their processes."""
+    found = {record.owner.process for _, record in _running_here(folder) if record.owner} - told
+    for process in found:
+        _signal(process, number)
+    return found
+
+
+def _running_here(folder: Path) -> list[tuple[str, Record]]:
+    """Jobs on other machines are not ended: a cluster has its own words for that."""
+    return [
+        (name, record)
+        for name, record in _records(folder)
+        if record.state == "running" and record.owner and record.owner.host == platform.node()
+    ]
+
+
+def _kill(folder: Path, name: str, record: Record) -> None:
+    assert record.owner is not None
+    _signal(record.owner.process, signal.SIGKILL)
+    reason = f"killed: it did not end within {GRACE:.0f} s"
+    run = Path(record.folder) if record.folder else folder / name
+    keep_record(folder, name, Record("stopped", code=TERMINATED, reason=reason), run, 0.0)
+
+
+def _signal(process: int, number: int) -> None:
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return
