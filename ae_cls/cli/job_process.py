@@ -6,6 +6,7 @@ forked from a server that has imported everything once.
 
 import logging
 import multiprocessing
+import multiprocessing.forkserver
 import signal
 from functools import cache
 from multiprocessing.connection import Connection
@@ -14,9 +15,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from ae_cls.cli.compose import plain_values
 from ae_cls.cli.sweep_owner import GRACE, is_stopped, owner_of, stop
 from ae_cls.cli.sweep_record import (
     Conditions,
@@ -37,7 +35,13 @@ _IMPORTED = [
 ]  # fmt: skip
 
 
-def run_in_sweep(command: str, config: DictConfig, sweep: Path) -> Record | None:
+def import_ahead() -> None:
+    """Let the process that jobs are forked from import what they need, while other work is done."""
+    if context().get_start_method() == "forkserver":
+        multiprocessing.forkserver.ensure_running()
+
+
+def run_in_sweep(command: str, plain: dict[str, Any], sweep: Path) -> Record | None:
     """Do what is missing of one job; how it went, None when the sweep is to begin no more jobs.
 
     Whatever ends the job's process ends this job alone; a full disk or a signal ends the sweep.
@@ -48,7 +52,7 @@ def run_in_sweep(command: str, config: DictConfig, sweep: Path) -> Record | None
         # Ctrl-C reaches all processes of a terminal; the owner of the sweep passes it on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     conditions = conditions_of(sweep)
-    name, end = _carried_out(command, plain_values(config, command), sweep, conditions)
+    name, end = _carried_out(command, plain, sweep, conditions)
     record = _settled(sweep, name, end)
     if record.code == StorageError.code:
         stop(sweep)
@@ -75,7 +79,7 @@ def _carried_out(
 
 @cache
 def context() -> BaseContext:
-    """How processes are started: forked from one that has imported everything and has no threads."""
+    """How processes start: forked from one that has imported everything and has no threads."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     found = multiprocessing.get_context("forkserver")

@@ -37,6 +37,11 @@ def refuse_missing_plugin(words: Sequence[str]) -> None:
             )  # fmt: skip
 
 
+def is_basic(settings: Mapping[str, Any]) -> bool:
+    """Whether jobs run one after another in the process that asks."""
+    return str(settings["_target_"]).endswith(".BasicLauncher")
+
+
 def extra_words(settings: Mapping[str, Any], words: Sequence[str]) -> list[str]:
     """What the launcher has to be told besides."""
     # joblib hands out several jobs at once after short ones, such as those finished before, and the

@@ -12,26 +12,26 @@ from typing import Any, final
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ae_cls import experiment
 from ae_cls.cli.compose import hand_to_hydra, launcher_settings, plain_values
 from ae_cls.cli.exits import IN_PART, end_on_sigterm
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
+from ae_cls.cli.job_process import import_ahead, run_in_sweep
 from ae_cls.cli.launcher import (
     conditions,
     cores,
     extra_words,
+    is_basic,
     is_of_launcher,
     refuse_missing_plugin,
 )
-from ae_cls.cli.sweep_job import digest
+from ae_cls.cli.sweep_check import checked
 from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import Conditions, Planned, Record, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import StorageError, UsageError
-from ae_cls.experiment import Described
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -40,11 +40,18 @@ _SHOWN = 3
 
 @final
 @dataclass(frozen=True)
-class Composed:
-    """A job as Hydra composes it, and its words without those that all jobs share."""
+class Job:
+    """A job that can be carried out.
+
+    Attributes:
+        words: its own, without those that all jobs share.
+        plain: the composed config.
+        digest: the same for equal jobs.
+    """
 
     words: tuple[str, ...]
-    config: DictConfig
+    plain: dict[str, Any]
+    digest: str
 
 
 def sweep(command: str, words: Words) -> int:
@@ -52,20 +59,29 @@ def sweep(command: str, words: Words) -> int:
 
     Raises:
         UsageError: a word of any job is wrong; nothing has been written then.
+        BusyError: another process runs this sweep.
     """
     log_to_stderr()
     end_on_sigterm()
     overrides = hydra_words(words)
-    flags = words.flag_words()
     launcher = _launcher(command, words, overrides)
-    jobs = _validated(command, _composed(command, flags, overrides))
+    import_ahead()
+    jobs = _validated(command, _composed(command, words.flag_words(), overrides))
     folder = _folder(command, overrides, jobs)
     plan, kinds = _plan(command, jobs), conditions(launcher, len(jobs))
     _LOG.info("%s in %s", _counted(len(plan), "job"), folder)
     _say_how(kinds)
-    more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={_quoted(folder)}"]
+
+    def hand_over() -> None:
+        if is_basic(launcher):  # Hydra would compose each job twice more, at 0.1 s a time
+            for each in jobs:
+                run_in_sweep(command, each.plain, folder)
+        else:
+            more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={_quoted(folder)}"]
+            hand_to_hydra(command, [*words.flag_words(), *overrides, *more], job)
+
     with owned(folder), table_at_the_end(folder, command, plan, kinds) as records:
-        launch(lambda: hand_to_hydra(command, [*flags, *overrides, *more], job), folder)
+        launch(hand_over, folder)
     return code_of(records)
 
 
@@ -76,13 +92,13 @@ def code_of(records: Sequence[Record]) -> int:
     return 0 if all(record.is_done for record in records) else IN_PART
 
 
-def name_of(words: tuple[str, ...], described: Described) -> str:
+def name_of(words: tuple[str, ...], digest: str) -> str:
     """A folder's name that a person can retype: the job's own words, then a hash of its config.
 
     Sorted, so that the words in another order find the same folder.
     """
     safe = re.sub(r"[^\w.,-]+", "-", "_".join(sorted(words)), flags=re.ASCII).strip("-.")
-    return f"{safe[:_LONGEST_NAME]}-{digest(described)}"
+    return f"{safe[:_LONGEST_NAME]}-{digest}"
 
 
 def _launcher(command: str, words: Words, overrides: list[str]) -> dict[str, Any]:
@@ -92,12 +108,12 @@ def _launcher(command: str, words: Words, overrides: list[str]) -> dict[str, Any
     return launcher_settings(command, told, words.config_folders[1:])
 
 
-def _plan(command: str, jobs: list[tuple[Composed, Described]]) -> list[Planned]:
+def _plan(command: str, jobs: Sequence[Job]) -> list[Planned]:
     """Equal jobs once, with a note of their other words."""
     equal: dict[str, list[Planned]] = {}
-    for each, found in jobs:
-        planned = Planned(each.words, name_of(each.words or (command,), found))
-        equal.setdefault(digest(found), []).append(planned)
+    for each in jobs:
+        planned = Planned(each.words, name_of(each.words or (command,), each.digest))
+        equal.setdefault(each.digest, []).append(planned)
     return [_noted(alike) for alike in equal.values()]
 
 
@@ -115,8 +131,13 @@ def _say_how(kinds: Conditions) -> None:
         _LOG.info("jobs run side by side, each on %s of %d unless told threads=", share, cores())
 
 
-def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Composed]:
-    """The jobs as Hydra's own sweeper makes them, launched here and only kept."""
+def _composed(
+    command: str, flags: list[str], overrides: list[str]
+) -> list[tuple[tuple[str, ...], DictConfig]]:
+    """The jobs as Hydra's own sweeper makes them, launched here and only kept.
+
+    Each with its words, without those that all jobs share.
+    """
     found: list[tuple[list[str], DictConfig]] = []
 
     def keep(config: DictConfig) -> None:
@@ -129,23 +150,28 @@ def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Comp
         hand_to_hydra(command, [*flags, *own, *aside], keep)
     shared = set.intersection(*(set(words) for words, _ in found))
     return [
-        Composed(tuple(word.lstrip("+") for word in words if word not in shared), config)
+        (tuple(word.lstrip("+") for word in words if word not in shared), config)
         for words, config in found
     ]
 
 
-def _validated(command: str, jobs: list[Composed]) -> list[tuple[Composed, Described]]:
-    good: list[tuple[Composed, Described]] = []
+def _validated(command: str, jobs: list[tuple[tuple[str, ...], DictConfig]]) -> list[Job]:
     mistakes: dict[str, list[str]] = {}
-    for each in jobs:
+    whole: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+    for words, config in jobs:
         try:
-            plain = plain_values(each.config, command)
-            good.append((each, experiment.read(experiment.COMMANDS[command], plain)))
+            whole.append((words, plain_values(config, command)))
         except UsageError as error:
-            mistakes.setdefault(error.where or error.what, []).append(" ".join(each.words))
+            mistakes.setdefault(error.where or error.what, []).append(" ".join(words))
+    found = checked(command, [plain for _, plain in whole])
+    for (words, _), each in zip(whole, found, strict=True):
+        if each.mistake:
+            mistakes.setdefault(each.mistake, []).append(" ".join(words))
     if mistakes:
         raise _mistakes_in(mistakes, len(jobs), command)
-    return good
+    return [
+        Job(words, plain, each.digest) for (words, plain), each in zip(whole, found, strict=True)
+    ]
 
 
 def _mistakes_in(mistakes: dict[str, list[str]], count: int, command: str) -> UsageError:
@@ -166,16 +192,15 @@ def _some(words: list[str]) -> str:
     return "; ".join(words[:_SHOWN]) + more
 
 
-def _folder(command: str, overrides: list[str], jobs: list[tuple[Composed, Described]]) -> Path:
+def _folder(command: str, overrides: list[str], jobs: Sequence[Job]) -> Path:
     """The same words find the same folder again; how the jobs are launched does not matter."""
-    described = [each for _, each in jobs]
-    if any(each.folder for each in described):
+    if any(each.plain["folder"] for each in jobs):
         raise UsageError(
             "folder names one run; a sweep names the folders of its jobs", where="folder"
         )
     told = sorted(word for word in overrides if not word.startswith(("hydra.", "hydra/")))
     name = hashlib.sha256("\n".join([command, *told]).encode()).hexdigest()[:8]
-    return Path(described[0].outputs) / "run" / f"sweep-{name}"
+    return Path(jobs[0].plain["outputs"]) / "run" / f"sweep-{name}"
 
 
 def _counted(number: int, what: str) -> str:

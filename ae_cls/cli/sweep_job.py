@@ -121,7 +121,7 @@ def _done_once(
 
 @contextmanager
 def _own_log(path: Path, *, quiet: bool) -> Iterator[None]:
-    """How the process crashes goes there, and with `quiet` all that it says; empty, it goes away."""
+    """Takes how the process crashes and, with `quiet`, all that it says; goes away empty."""
     try:
         file = path.open("a", encoding="utf-8")
     except OSError as error:

@@ -1,7 +1,7 @@
 """What a sweep leaves behind: its plan and then how each job went, in sweep.json and as a table.
 
-Beside them, jobs/NAME.json says how a job goes from its start, and jobs/NAME.log what it said when it
-has no run folder to say it in.
+jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wrong with one that had
+no run folder to say it in.
 """
 
 import itertools
@@ -113,9 +113,7 @@ def table_at_the_end(
 
 def planned_jobs(folder: Path) -> list[Planned]:
     """The plan on disk."""
-    return [
-        Planned(tuple(job["words"]), job["name"], job["note"]) for job in _plan(folder)["jobs"]
-    ]
+    return [Planned(tuple(job["words"]), job["name"], job["note"]) for job in _plan(folder)["jobs"]]
 
 
 def conditions_of(folder: Path) -> Conditions:
