@@ -56,7 +56,7 @@ def run_in_sweep(command: str, plain: dict[str, Any], sweep: Path) -> Record | N
     record = _settled(sweep, name, end)
     if record.code == StorageError.code:
         stop(sweep)
-    elif record.reason or conditions.quiet:
+    elif record.state == "died" or conditions.quiet:
         _say(sweep, name, record)
     return record
 
@@ -119,7 +119,8 @@ def _settled(sweep: Path, name: str, end: int) -> Record:
     record = record_of(sweep, name)
     if record.state in {"died", "waiting"} and not is_stopped(sweep):
         keep_death(sweep, name, f"its process {_how(end)}")
-    return record_of(sweep, name)
+        return record_of(sweep, name)
+    return record
 
 
 def _how(end: int) -> str:

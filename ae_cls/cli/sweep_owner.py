@@ -25,9 +25,8 @@ def owned(folder: Path) -> Iterator[None]:
     lock = Lock(folder / _CLAIM)
     try:
         _refuse_second(lock, folder)
-        _go_on(folder)
-        yield
-        _go_on(folder)
+        with _free_to_begin(folder):
+            yield
     finally:
         lock.release()
 
@@ -38,6 +37,16 @@ def _refuse_second(lock: Lock, folder: Path) -> None:
             "another process runs this sweep", where=str(folder), why=str(lock.owner()),
             fix=f"wait, or end that process; how far it is: ae-cls sweep-status {folder}",
         )  # fmt: skip
+
+
+@contextmanager
+def _free_to_begin(folder: Path) -> Iterator[None]:
+    mark = folder / _STOP  # that a killed call may have left
+    mark.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def owner_of(folder: Path) -> Owner | None:
@@ -62,7 +71,3 @@ def stop(folder: Path) -> None:
 def is_stopped(folder: Path) -> bool:
     """Whether no further job may begin."""
     return (folder / _STOP).exists()
-
-
-def _go_on(folder: Path) -> None:
-    (folder / _STOP).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """What a sweep leaves behind: its plan and then how each job went, in sweep.json and as a table.
 
-jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wrong with one that had
-no run folder to say it in.
+jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wrong where there was no
+run folder to say it in.
 """
 
 import itertools
@@ -18,7 +18,8 @@ from ae_cls.errors import TrainingError
 from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, this_process
 
-_PLAN, _RECORDS, _CLAIMS = "sweep.json", "jobs", ".claims"
+PLAN = "sweep.json"
+_RECORDS, _CLAIMS = "jobs", ".claims"
 _WITHOUT_A_WORD = "its process ended without a word"
 
 
@@ -137,7 +138,7 @@ def add_to_plan(folder: Path, planned: Sequence[Planned]) -> None:
     there = {job["name"] for job in plan["jobs"]}
     waiting = asdict(Record("waiting"))
     more = [{**asdict(job), **waiting} for job in planned if job.name not in there]
-    write_json(folder / _PLAN, {**plan, "jobs": [*plan["jobs"], *more]})
+    write_json(folder / PLAN, {**plan, "jobs": [*plan["jobs"], *more]})
 
 
 def attempts(folder: Path, name: str) -> list[Path]:
@@ -209,7 +210,7 @@ def _record_file(folder: Path, name: str) -> Path:
 
 
 def _plan(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+    return json.loads((folder / PLAN).read_text(encoding="utf-8"))
 
 
 def _begin(folder: Path, command: str, plan: Sequence[Planned], conditions: Conditions) -> None:
@@ -232,7 +233,7 @@ def _write(
 ) -> None:
     jobs = [{**asdict(job), **asdict(record)} for job, record in zip(plan, records, strict=True)]
     told = {"command": command, "conditions": asdict(conditions), "jobs": jobs}
-    write_json(folder / _PLAN, told)
+    write_json(folder / PLAN, told)
 
 
 def _show(plan: Sequence[Planned], records: Sequence[Record]) -> None:
