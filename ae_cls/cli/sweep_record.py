@@ -1,7 +1,7 @@
 """What a sweep leaves behind: its plan and then how each job went, in sweep.json and as a table.
 
-jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wrong where there was no
-run folder to say it in.
+jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wrong where there was
+no run folder to say it in.
 """
 
 import itertools
