@@ -133,4 +133,4 @@ def _how(end: int) -> str:
 def _say(sweep: Path, name: str, record: Record) -> None:
     words = next((job.words for job in planned_jobs(sweep) if job.name == name), ())
     reason = f": {record.reason}" if record.reason else f" in {record.seconds:.1f} s"
-    _LOG.info("%s: %s%s", " ".join(words), record.state, reason)
+    _LOG.info("%s: %s%s", " ".join(words), record.in_words, reason)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from ae_cls import experiment, runner
 from ae_cls.cli.exits import BUG, INTERRUPTED, TERMINATED, end_on_sigterm, guarded
 from ae_cls.cli.sweep_owner import GRACE, is_stopped
@@ -62,6 +64,7 @@ def carry_out(
         tell: gets the job's name, as soon as it is known.
     """
     _stand_alone(conditions.owner)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a kill leaves
     log_to_stderr()
     if conditions.threads is not None:
         limit_threads(conditions.threads)

@@ -89,6 +89,11 @@ class Record:
         return self.state in {"finished", "skipped"}
 
     @property
+    def in_words(self) -> str:
+        """The state, as people are told."""
+        return "finished before" if self.state == "skipped" else self.state
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more happens to it in this call."""
         return self.state not in {"running", "waiting"}
@@ -242,7 +247,7 @@ def _show(plan: Sequence[Planned], records: Sequence[Record]) -> None:
     rows = [
         SweepRow(
             words=job.words,
-            state="finished before" if record.state == "skipped" else record.state,
+            state=record.in_words,
             metrics=record.metrics,
             seconds=record.seconds,
             reason="; ".join(filter(None, (record.reason, job.note))),

@@ -73,8 +73,7 @@ def _row(folder: Path, job: Planned, *, runs: bool) -> StatusRow:
 
 
 def _state(record: Record, *, runs: bool) -> str:
-    names = {"skipped": "finished before", "waiting": "waiting" if runs else "not started"}
-    return names.get(record.state, record.state)
+    return "not started" if record.state == "waiting" and not runs else record.in_words
 
 
 def _since(record: Record) -> str:
