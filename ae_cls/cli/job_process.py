@@ -10,7 +10,7 @@ import multiprocessing.forkserver
 import signal
 from functools import cache
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ae_cls.cli.sweep_record import (
 from ae_cls.errors import StorageError
 from ae_cls.store.lock import this_process
 
+Context = ForkServerContext | SpawnContext | ForkContext
 _LOG = logging.getLogger(__name__)
 # What a job imports sooner or later.
 _IMPORTED = [
@@ -78,7 +79,7 @@ def _carried_out(
 
 
 @cache
-def context() -> BaseContext:
+def context() -> Context:
     """How processes start: forked from one that has imported everything and has no threads."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

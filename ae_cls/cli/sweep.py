@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ae_cls.cli.compose import hand_to_hydra, launcher_settings, plain_values
-from ae_cls.cli.exits import IN_PART, end_on_sigterm
+from ae_cls.cli.exits import IN_PART
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
 from ae_cls.cli.job_process import import_ahead, run_in_sweep
@@ -62,7 +62,6 @@ def sweep(command: str, words: Words) -> int:
         BusyError: another process runs this sweep.
     """
     log_to_stderr()
-    end_on_sigterm()
     overrides = hydra_words(words)
     launcher = _launcher(command, words, overrides)
     import_ahead()

@@ -20,13 +20,12 @@ from typing import Any
 from tqdm import tqdm
 
 from ae_cls import experiment, runner
-from ae_cls.cli.exits import BUG, INTERRUPTED, TERMINATED, end_on_sigterm, guarded
-from ae_cls.cli.sweep_owner import GRACE, is_stopped
+from ae_cls.cli.exits import BUG, guarded
+from ae_cls.cli.sweep_owner import is_stopped
 from ae_cls.cli.sweep_record import (
     Conditions,
     Planned,
     Record,
-    attempts,
     claim_of,
     conditions_of,
     keep_record,
@@ -38,10 +37,11 @@ from ae_cls.cli.sweep_record import (
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.errors import Refusal
 from ae_cls.experiment import Described
+from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals
 from ae_cls.prepared import limit_threads
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Owner
-from ae_cls.store.run_folder import read_metrics, read_status
+from ae_cls.store.run_folder import WHERE_AND_HOW, read_metrics, read_status
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds between two looks at another process
@@ -79,8 +79,8 @@ def carry_out(
 
 
 def digest(described: Described) -> str:
-    """A hash of all that the job was told, but not of where its folder is and how many compute."""
-    told = described.model_dump(mode="json", exclude={"folder", "outputs", "threads"})
+    """A hash of all that the job was told, but not of where and how it is carried out."""
+    told = described.model_dump(mode="json", exclude=set(WHERE_AND_HOW))
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -88,8 +88,7 @@ def _stand_alone(owner: Owner | None) -> None:
     """Signals are meant for this job alone, and it ends with those who wait for it."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C at the terminal reaches the sweep, which passes it on
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    end_on_sigterm()
+    end_on_signals()
     threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
 
 
@@ -100,8 +99,6 @@ def _end_with(owner: Owner | None) -> None:
         if owner and owner.is_gone():
             break
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE)
-    os._exit(TERMINATED)
 
 
 def _done_once(
@@ -162,15 +159,11 @@ def _do_what_is_missing(
 
 
 def _folder_of(sweep: Path, name: str, digest: str) -> tuple[Path, bool]:
-    """The finished folder of an equal job, of whatever sweep, else a new one.
-
-    What an earlier attempt left is not in the way.
-    """
-    there = attempts(sweep, name)
-    for folder in [*there, *sorted(sweep.parent.glob(f"sweep-*/*-{digest}"))]:
+    """The finished folder of an equal job, of whatever sweep, else its own, to begin or go on."""
+    for folder in [sweep / name, *sorted(sweep.parent.glob(f"sweep-*/*-{digest}"))]:
         if read_status(folder)["state"] == "finished":
             return folder, True
-    return sweep / (f"{name}-{len(there) + 1}" if there else name), False
+    return sweep / name, False
 
 
 def _finished_before(sweep: Path, folder: Path) -> Record:

@@ -1,22 +1,23 @@
 """Jobs are launched until each is accounted for, or a signal ends the sweep."""
 
 import logging
+import multiprocessing
 import os
 import platform
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import final
 
-from ae_cls.cli.exits import TERMINATED
 from ae_cls.cli.sweep_owner import GRACE, stop
 from ae_cls.cli.sweep_record import Record, forget, keep_record, planned_jobs, record_of
 from ae_cls.errors import Refusal
+from ae_cls.interrupt import CODES, TERMINATED
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.1  # seconds between two looks
@@ -102,8 +103,8 @@ class _Stop:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         stop(self.folder)
-        if self.is_stopping:  # a second one: not all that there is may be saved
-            _send(self.folder, number, set())
+        if self.is_stopping:  # the second one: jobs end at once
+            _send(number, [record for _, record in _running_here(self.folder)])
             return
         self.is_stopping = True
         _LOG.warning("no further job begins; those under way save what they have")
@@ -113,21 +114,40 @@ class _Stop:
         sys.exit(TERMINATED)
 
     def _end_all(self, number: int) -> None:
-        told: set[int] = set()
+        told: set[str] = set()
         deadline = time.monotonic() + GRACE
-        while _running_here(self.folder) and time.monotonic() < deadline:
-            told |= _send(self.folder, number, told)  # also to what began meanwhile
-            time.sleep(_LOOK)
-        for name, record in _running_here(self.folder):
-            _kill(self.folder, name, record)
+        while (running := _running_here(self.folder)) and time.monotonic() < deadline:
+            # Also to what began meanwhile.
+            _send(number, [record for name, record in running if name not in told])
+            told |= {name for name, _ in running}
+            _look_again()
+        _send(signal.SIGKILL, [record for _, record in running])
+        _look_again()
+        for name in told:
+            _keep_stopped(self.folder, name, CODES[signal.Signals(number)])
 
 
-def _send(folder: Path, number: int, told: set[int]) -> set[int]:
-    """Send a signal to running jobs that were not told; their processes."""
-    found = {record.owner.process for _, record in _running_here(folder) if record.owner} - told
-    for process in found:
-        _signal(process, number)
-    return found
+def _look_again() -> None:
+    time.sleep(_LOOK)
+    multiprocessing.active_children()  # as long as nobody asks, the dead of our own seem alive
+
+
+def _send(number: int, records: Sequence[Record]) -> None:
+    for record in records:
+        assert record.owner is not None
+        try:
+            os.kill(record.owner.process, number)
+        except ProcessLookupError:
+            continue  # it ended just now
+
+
+def _keep_stopped(folder: Path, name: str, code: int) -> None:
+    """Say that a signal ended the job where it could not say so itself."""
+    record = record_of(folder, name)
+    if not record.is_done and record.state != "stopped":
+        run = Path(record.folder) if record.folder else folder / name
+        reason = f"killed: it did not end within {GRACE:.0f} s"
+        keep_record(folder, name, Record("stopped", code=code, reason=reason), run, 0.0)
 
 
 def _running_here(folder: Path) -> list[tuple[str, Record]]:
@@ -137,18 +157,3 @@ def _running_here(folder: Path) -> list[tuple[str, Record]]:
         for name, record in _records(folder)
         if record.state == "running" and record.owner and record.owner.host == platform.node()
     ]
-
-
-def _kill(folder: Path, name: str, record: Record) -> None:
-    assert record.owner is not None
-    _signal(record.owner.process, signal.SIGKILL)
-    reason = f"killed: it did not end within {GRACE:.0f} s"
-    run = Path(record.folder) if record.folder else folder / name
-    keep_record(folder, name, Record("stopped", code=TERMINATED, reason=reason), run, 0.0)
-
-
-def _signal(process: int, number: int) -> None:
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        return

@@ -4,7 +4,6 @@ jobs/NAME.json says how a job goes from its start on; jobs/NAME.log what went wr
 no run folder to say it in.
 """
 
-import itertools
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,12 +145,6 @@ def add_to_plan(folder: Path, planned: Sequence[Planned]) -> None:
     write_json(folder / PLAN, {**plan, "jobs": [*plan["jobs"], *more]})
 
 
-def attempts(folder: Path, name: str) -> list[Path]:
-    """The run folders of a job that are there, the newest last."""
-    numbered = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    return list(itertools.takewhile(Path.exists, (folder / each for each in numbered)))
-
-
 def claim_of(folder: Path, name: str) -> Lock:
     """What the process that carries out a job holds, whoever started it."""
     return Lock(folder / _CLAIMS / name)
@@ -178,9 +171,8 @@ def keep_record(folder: Path, name: str, record: Record, run: Path, seconds: flo
 
 def keep_death(folder: Path, name: str, reason: str) -> None:
     """Write down that a job's process ended without a word."""
-    left = attempts(folder, name)
     record = Record("died", code=TrainingError.code, reason=reason)
-    keep_record(folder, name, record, left[-1] if left else folder / name, 0.0)
+    keep_record(folder, name, record, folder / name, 0.0)
 
 
 def forget(folder: Path, name: str) -> None:

@@ -10,7 +10,6 @@ from ae_cls.cli.sweep_owner import owner_of
 from ae_cls.cli.sweep_record import PLAN, Planned, Record, planned_jobs, record_of
 from ae_cls.errors import UsageError
 from ae_cls.report.table import StatusRow, print_table, status_table
-from ae_cls.store.run_folder import LOG
 
 SUMMARY = "how far a sweep is, job by job"
 _EPILOG = """\
@@ -19,6 +18,8 @@ Exit code 0, or 8 when a job has failed, died or was stopped.
   ae-cls sweep-status                              # the sweep begun last below outputs/run
   ae-cls sweep-status outputs/run/sweep-0123abcd
 """
+LOG = "run.log"
+"""As `store.run_folder` names it; a test compares them, for importing that imports torch."""
 _TAIL = 4096  # bytes of a log
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls import runner
-from ae_cls.cli import job_process, sweep_check
+from ae_cls.cli import job_process, sweep_check, sweep_status
 from ae_cls.cli.sweep_job import digest
 from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import (
@@ -26,7 +26,7 @@ from ae_cls.errors import DataError, StorageError
 from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
 from ae_cls.store.lock import Owner, this_process
-from ae_cls.store.run_folder import run_folder
+from ae_cls.store.run_folder import LOG, run_folder
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import experiment
 
@@ -35,11 +35,11 @@ pytestmark = with_hydra
 
 def carry_out(described: Described) -> runner.Result:
     """A run of no time; seeds say how it ends."""
-    with run_folder(described.outputs, described.folder, ()) as folder:
+    with run_folder(described, {"command": "run"}) as folder:
         ENDS.get(described.seed, lambda: None)()
         metrics = {"test": {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}}
-        write_json(folder / "metrics.json", metrics)
-    return runner.Result(folder, metrics, {})
+        write_json(folder.path / "metrics.json", metrics)
+    return runner.Result(folder.path, metrics, {})
 
 
 def bring(error: Exception) -> Callable[[], None]:
@@ -141,8 +141,9 @@ def test_the_same_words_do_only_what_is_missing(
     assert outcome.code == 8
     assert started.seeds() == [1]
     assert [job["state"] for job in jobs(tmp_path)] == ["skipped", "failed"]
-    # What the failed attempt left is neither used nor in the way.
-    assert jobs(tmp_path)[1]["folder"].endswith(f"{jobs(tmp_path)[1]['name']}-2")
+    assert (
+        Path(jobs(tmp_path)[1]["folder"]).name == jobs(tmp_path)[1]["name"]
+    )  # one job, one folder
     assert "50.0" in outcome.out  # of the job that was finished before
 
 
@@ -154,7 +155,7 @@ def test_a_jobs_name_does_not_depend_on_the_order_of_words() -> None:
 
 
 def test_equal_jobs_have_one_hash_wherever_and_on_however_many_threads_they_run() -> None:
-    for word in ("folder=other", "outputs=other", "threads=1"):
+    for word in ("folder=other", "outputs=other", "threads=1", "store=own"):
         assert digest(experiment(word)) == digest(experiment())
     assert digest(experiment("labels.draw=1")) != digest(experiment())
 
@@ -339,6 +340,7 @@ def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) ->
         (sweep / plan[0].name / "run.log").write_text("\n".join(lines))
         outcome = ae_cls("sweep-status")
     assert outcome.code == 0
+    assert LOG == sweep_status.LOG
     rows = [line.split() for line in outcome.out.splitlines()]
     assert rows[1][:2] == ["seed=0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
     assert rows[2] == ["seed=1", "waiting"]
