@@ -16,7 +16,7 @@ from typing import final
 
 from ae_cls.cli.sweep_owner import GRACE, stop
 from ae_cls.cli.sweep_record import Record, forget, keep_record, planned_jobs, record_of
-from ae_cls.errors import Refusal
+from ae_cls.errors import Refusal, UsageError
 from ae_cls.interrupt import CODES, TERMINATED
 
 _LOG = logging.getLogger(__name__)
@@ -29,28 +29,37 @@ def launch(hand_over: Callable[[], None], folder: Path) -> None:
     A job that was under way then is begun once more; the second time it has died.
 
     Raises:
-        Exception: the launcher's own, when it gets nowhere.
+        UsageError: the launcher starts nothing.
+        Exception: the launcher's own, when it gets no further.
     """
     lost: set[str] = set()
+    left = -1  # jobs that waited when it ended last
     with _stopped_by_signals(folder):
-        while True:
+        while (error := _handed_over(hand_over)) is not None:
+            if _count(folder, "waiting") == len(planned_jobs(folder)):
+                raise UsageError("the launcher starts no job", why=_first_line(error)) from error
+            _LOG.warning("the launcher ended early: %s", _first_line(error))
+            if not _begin_again(folder, lost) and _count(folder, "waiting") == left:
+                raise error
             left = _count(folder, "waiting")
-            try:
-                hand_over()
-                return _wait_for_running(folder)
-            except Refusal:
-                raise
-            except Exception as error:
-                _LOG.warning("the launcher ended early: %s", _first_line(error))
-                news = _begin_again(folder, lost) | (_count(folder, "waiting") < left)
-                if not news:
-                    raise
+        _wait_for_running(folder)
+
+
+def _handed_over(hand_over: Callable[[], None]) -> Exception | None:
+    """The launcher's own error, when it ended early."""
+    try:
+        hand_over()
+    except Refusal:
+        raise
+    except Exception as error:
+        return error
+    return None
 
 
 def _begin_again(folder: Path, lost: set[str]) -> bool:
     """Forget what began and did not end, once; whether there was any of it."""
     _wait_for_running(folder, patience=GRACE)
-    broken = [name for name, record in _records(folder) if record.state in {"died", "stopped"}]
+    broken = [name for name, record in _records(folder) if record.is_cut_short]
     again = [name for name in broken if name not in lost]
     lost.update(again)
     for name in again:
@@ -144,7 +153,7 @@ def _send(number: int, records: Sequence[Record]) -> None:
 def _keep_stopped(folder: Path, name: str, code: int) -> None:
     """Say that a signal ended the job where it could not say so itself."""
     record = record_of(folder, name)
-    if not record.is_done and record.state != "stopped":
+    if record.state in {"died", "running"}:
         run = Path(record.folder) if record.folder else folder / name
         reason = f"killed: it did not end within {GRACE:.0f} s"
         keep_record(folder, name, Record("stopped", code=code, reason=reason), run, 0.0)

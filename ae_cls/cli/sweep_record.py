@@ -88,6 +88,11 @@ class Record:
         return self.state in {"finished", "skipped"}
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether it ended with those who waited for it, and not by itself."""
+        return self.state == "stopped" or self.reason == _WITHOUT_A_WORD
+
+    @property
     def in_words(self) -> str:
         """The state, as people are told."""
         return "finished before" if self.state == "skipped" else self.state

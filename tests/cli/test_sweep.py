@@ -1,16 +1,14 @@
 import json
-import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ae_cls import runner
-from ae_cls.cli import job_process, sweep_check, sweep_status
+from ae_cls.cli import sweep_status
 from ae_cls.cli.sweep_job import digest
 from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import (
@@ -22,83 +20,15 @@ from ae_cls.cli.sweep_record import (
     planned_words,
     table_at_the_end,
 )
-from ae_cls.errors import DataError, StorageError
 from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
 from ae_cls.store.lock import Owner, this_process
-from ae_cls.store.run_folder import LOG, run_folder
+from ae_cls.store.run_folder import LOG
 from tests.cli.conftest import AeCls, with_hydra
+from tests.cli.fake_runs import Started, carry_out
 from tests.composed import experiment
 
 pytestmark = with_hydra
-
-
-def carry_out(described: Described) -> runner.Result:
-    """A run of no time; seeds say how it ends."""
-    with run_folder(described, {"command": "run"}) as folder:
-        ENDS.get(described.seed, lambda: None)()
-        metrics = {"test": {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}}
-        write_json(folder.path / "metrics.json", metrics)
-    return runner.Result(folder.path, metrics, {})
-
-
-def bring(error: Exception) -> Callable[[], None]:
-    def end() -> None:
-        raise error
-
-    return end
-
-
-def signal_the_sweep(number: int) -> Callable[[], None]:
-    def end() -> None:
-        os.kill(os.getppid(), number)
-        time.sleep(60)
-
-    return end
-
-
-ENDS: dict[int, Callable[[], object]] = {
-    1: bring(DataError("no luck with seed 1")),
-    2: bring(ZeroDivisionError("a bug")),
-    3: signal_the_sweep(signal.SIGINT),
-    4: bring(StorageError("the disk is full")),
-    5: signal_the_sweep(signal.SIGTERM),
-    11: os.abort,
-    12: lambda: signal.raise_signal(signal.SIGSEGV),
-    13: lambda: os._exit(0),
-    14: lambda: signal.raise_signal(signal.SIGKILL),
-}
-
-
-class Started:
-    """The seeds that the runner was given, in their order; it does next to nothing.
-
-    Jobs are forked from this process, so that they find the runner as it is here.
-    """
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self.log.touch()
-
-    def run(self, described: Described) -> runner.Result:
-        with self.log.open("a") as file:
-            file.write(f"{described.seed}\n")
-        return carry_out(described)
-
-    def seeds(self) -> list[int]:
-        """Since the last time."""
-        found = [int(line) for line in self.log.read_text().split()]
-        self.log.write_text("")
-        return found
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Started:
-    for module in (job_process, sweep_check):
-        monkeypatch.setattr(module, "context", lambda: multiprocessing.get_context("fork"))
-    found = Started(tmp_path_factory.mktemp("started") / "log")
-    monkeypatch.setitem(runner.COMMANDS, "run", found.run)
-    return found
 
 
 def sweep_folder(place: Path) -> Path:
