@@ -70,12 +70,15 @@ def _carried_out(
     process = context().Process(target=_begin, args=(command, plain, sweep, conditions, tell))
     process.start()
     tell.close()
-    try:
-        name = _heard(heard)
-        process.join()
-    finally:
-        _end(process)
-    return name, process.exitcode or 0
+    with heard:
+        try:
+            name = _heard(heard)
+            process.join()
+        finally:
+            _end(process)
+    end = process.exitcode or 0
+    process.close()  # a thousand jobs must not hold a thousand files open
+    return name, end
 
 
 @cache

@@ -35,7 +35,7 @@ from ae_cls.cli.sweep_record import (
     record_of,
 )
 from ae_cls.cli.terminal import log_to_stderr
-from ae_cls.errors import Refusal
+from ae_cls.errors import ModelFileError, Refusal, StorageError
 from ae_cls.experiment import Described
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals
 from ae_cls.prepared import limit_threads
@@ -168,7 +168,11 @@ def _folder_of(sweep: Path, name: str, digest: str) -> tuple[Path, bool]:
 
 def _finished_before(sweep: Path, folder: Path) -> Record:
     elsewhere = "" if folder.parent == sweep else f"in {folder}"
-    return Record("skipped", metrics=read_metrics(folder), reason=elsewhere)
+    try:
+        return Record("skipped", metrics=read_metrics(folder), reason=elsewhere)
+    except StorageError as error:
+        damaged = f"{error.where} is damaged; without {folder} the job is done again"
+        return Record("failed", code=ModelFileError.code, reason=damaged)
 
 
 def _carried_out(command: str, described: Described, folder: Path, log: Path) -> Record:

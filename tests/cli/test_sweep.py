@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -156,15 +157,21 @@ def test_a_job_whose_process_dies_dies_alone(
 
 
 @pytest.mark.parametrize(
-    ("seed", "code", "state"), [(3, 130, "stopped"), (5, 143, "stopped"), (4, 6, "failed")]
+    ("seed", "code", "state", "reason"),
+    [
+        (3, 130, "stopped", "interrupted"),
+        (5, 143, "stopped", "terminated"),
+        (4, 6, "failed", "the disk is full"),
+    ],
 )
 def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
-    ae_cls: AeCls, started: Started, tmp_path: Path, seed: int, code: int, state: str
+    ae_cls: AeCls, started: Started, tmp_path: Path, seed: int, code: int, state: str, reason: str
 ) -> None:
     begun = time.monotonic()
     outcome = ae_cls("run", "-m", f"seed=0,{seed},6")
     assert outcome.code == code
     assert [job["state"] for job in jobs(tmp_path)] == ["finished", state, "waiting"]
+    assert (jobs(tmp_path)[1]["code"], jobs(tmp_path)[1]["reason"]) == (code, reason)
     assert "seed=6" in outcome.out
     assert time.monotonic() - begun < 20  # and not the minute that the job would have slept
     assert not (sweep_folder(tmp_path) / ".stop").exists()
@@ -247,6 +254,28 @@ def test_a_plan_grows_and_is_always_whole(tmp_path: Path) -> None:
         assert planned_words(tmp_path, "cd") == two
         keep_record(tmp_path, two.name, Record("finished"), tmp_path, 1.0)
     assert [record.state for record in records] == ["waiting", "finished"]
+
+
+def test_a_finished_job_that_is_damaged_is_told_of(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
+    (Path(jobs(tmp_path)[0]["folder"]) / "metrics.json").write_text("{")
+    assert ae_cls("run", "-m", "seed=0,6").code == 8
+    assert [job["state"] for job in jobs(tmp_path)] == ["failed", "skipped"]
+    assert "metrics.json is damaged" in jobs(tmp_path)[0]["reason"]
+
+
+def test_nothing_grows_with_the_number_of_jobs(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert ae_cls("run", "-m", "seed=20,21").code == 0
+    before = open_files(), threading.active_count()
+    assert ae_cls("run", "-m", "seed=30,31,32,33,34,35").code == 0
+    assert (open_files(), threading.active_count()) == before
 
 
 def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
