@@ -150,7 +150,20 @@ def test_of_twelve_jobs_one_fails_one_is_killed_and_ten_finish(
 
 
 @pytest.mark.parametrize("launcher", [(), pytest.param(JOBLIB, marks=joblib)])
-def test_when_the_sweep_is_killed_its_jobs_end_and_the_same_words_go_on(
+def test_when_the_sweep_is_killed_its_jobs_end(shell: Shell, launcher: tuple[str, ...]) -> None:
+    words = ("run", "-m", "pretrain=quick", "pretrain.epochs=5000", "head=knn", "seed=0,1,2")
+    sweep = shell.start(*words, *launcher)
+    most = 2 if launcher else 1
+    begun = shell.wait_for(lambda found: len(found) == most)
+    sweep.kill()
+    sweep.wait()
+    ended = shell.wait_for(lambda found: set(states(found).values()) == {"stopped"})
+    assert {record["reason"] for record in ended.values()} == {"terminated"}
+    assert ended.keys() == begun.keys()  # and nothing else has begun
+
+
+@pytest.mark.parametrize("launcher", [(), pytest.param(JOBLIB, marks=joblib)])
+def test_after_the_sweep_was_killed_the_same_words_go_on(
     shell: Shell, launcher: tuple[str, ...]
 ) -> None:
     words = ("run", "-m", "pretrain=quick", "pretrain.epochs=12", "head=knn", "seed=0,1,2")
