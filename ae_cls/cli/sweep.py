@@ -28,7 +28,7 @@ from ae_cls.cli.launcher import (
 from ae_cls.cli.sweep_check import checked
 from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_owner import owned
-from ae_cls.cli.sweep_record import Conditions, Planned, Record, table_at_the_end
+from ae_cls.cli.sweep_record import HOW, WHERE, Conditions, Planned, Record, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import StorageError, UsageError
@@ -197,9 +197,14 @@ def _folder(command: str, overrides: list[str], jobs: Sequence[Job]) -> Path:
         raise UsageError(
             "folder names one run; a sweep names the folders of its jobs", where="folder"
         )
-    told = sorted(word for word in overrides if not word.startswith(("hydra.", "hydra/")))
+    told = sorted(word for word in overrides if _is_told_to_jobs(word))
     name = hashlib.sha256("\n".join([command, *told]).encode()).hexdigest()[:8]
     return Path(jobs[0].plain["outputs"]) / "run" / f"sweep-{name}"
+
+
+def _is_told_to_jobs(word: str) -> bool:
+    key = word.lstrip("+").partition("=")[0]
+    return key not in {*WHERE, *HOW} and not key.startswith(("hydra.", "hydra/"))
 
 
 def _counted(number: int, what: str) -> str:

@@ -23,6 +23,8 @@ from ae_cls import experiment, runner
 from ae_cls.cli.exits import BUG, guarded
 from ae_cls.cli.sweep_owner import is_stopped
 from ae_cls.cli.sweep_record import (
+    HOW,
+    WHERE,
     Conditions,
     Planned,
     Record,
@@ -40,8 +42,8 @@ from ae_cls.experiment import Described
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals
 from ae_cls.prepared import limit_threads
 from ae_cls.store.files import cannot_write
-from ae_cls.store.lock import Owner
-from ae_cls.store.run_folder import WHERE_AND_HOW, read_metrics, read_status
+from ae_cls.store.lock import Lock, Owner
+from ae_cls.store.run_folder import CONFIG, read_json, read_metrics, read_status
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds between two looks at another process
@@ -80,7 +82,7 @@ def carry_out(
 
 def digest(described: Described) -> str:
     """A hash of all that the job was told, but not of where and how it is carried out."""
-    told = described.model_dump(mode="json", exclude=set(WHERE_AND_HOW))
+    told = described.model_dump(mode="json", exclude={*WHERE, *HOW})
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -105,18 +107,27 @@ def _done_once(
     command: str, described: Described, sweep: Path, job: Planned, conditions: Conditions
 ) -> int:
     claim = claim_of(sweep, job.name)
-    while not claim.take():
-        if record_of(sweep, job.name).state == "running":
-            return 0  # an equal job of this call
-        _LOG.info("waiting for %s, which is at this job", claim.owner())
-        time.sleep(_LOOK)
     try:
+        if not _had(claim, sweep, job):
+            return 0
         if not (record_of(sweep, job.name).is_over or is_stopped(sweep)):
             with _own_log(log_of(sweep, job.name), quiet=conditions.quiet):
                 _do_what_is_missing(command, described, sweep, job, conditions)
         return 0
     finally:
         claim.release()
+
+
+def _had(claim: Lock, sweep: Path, job: Planned) -> bool:
+    """Whether it is for this process to do the job; what is left of an earlier call ends first."""
+    if claim.take():
+        return True
+    _LOG.info("%s is at this job: %s", claim.owner(), " ".join(job.words))
+    while record_of(sweep, job.name).state != "running":  # else it is an equal job of this call
+        time.sleep(_LOOK)
+        if claim.take():
+            return True
+    return False
 
 
 @contextmanager
@@ -176,7 +187,10 @@ def _finished_before(sweep: Path, folder: Path) -> Record:
 
 
 def _carried_out(command: str, described: Described, folder: Path, log: Path) -> Record:
-    own = described.model_copy(update={"folder": str(folder)})
+    # What was begun in some way is ended in that way: the bytes do not show that it was stopped.
+    begun = read_json(folder / CONFIG)
+    how = {key: begun[key] for key in HOW if key in begun}
+    own = described.model_copy(update={"folder": str(folder), **how})
     try:
         return Record("finished", metrics=runner.COMMANDS[command](own).metrics)
     except Refusal as refusal:

@@ -17,6 +17,9 @@ from ae_cls.errors import TrainingError
 from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, this_process
 
+WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds")
+"""Keys that say where and how a job is carried out, not what it is."""
+
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS = "jobs", ".claims"
 _WITHOUT_A_WORD = "its process ended without a word"

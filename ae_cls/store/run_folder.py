@@ -22,8 +22,8 @@ STATUS, METRICS, CONFIG, LOG, LOCK = (
     "status.json", "metrics.json", "config.json", "run.log", ".lock",
 )  # fmt: skip
 PRODUCTS = ("model", "figures")
-WHERE_AND_HOW = ("folder", "outputs", "threads", "store", "checkpoint_seconds")
-"""Keys that say where and how a run is carried out, not what it is."""
+WHERE = ("folder", "outputs")
+"""Keys that say where a run is, not what it is."""
 
 logger = logging.getLogger("ae_cls")
 
@@ -121,7 +121,7 @@ def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
     before = read_json(path / CONFIG)
-    if found := [each for each in changes(before, told) if each.key not in WHERE_AND_HOW]:
+    if found := [each for each in changes(before, told) if each.key not in WHERE]:
         raise UsageError(
             "the folder holds an unfinished run of another config",
             where=f"{path}\n{changes_table(found)}",

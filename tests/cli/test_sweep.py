@@ -212,6 +212,15 @@ def test_a_job_that_wrote_no_record_waits_and_one_that_wrote_no_end_has_died(
     assert "died" in capsys.readouterr().out
 
 
+def test_a_job_begun_with_other_threads_is_ended_with_those(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("run", "-m", "seed=1,2", "threads=1").code == 8
+    assert ae_cls("run", "-m", "seed=1,2", "threads=2").code == 8
+    reasons = [job["reason"] for job in jobs(tmp_path)]
+    assert reasons == ["no luck with seed 1", "ZeroDivisionError: a bug"]
+
+
 def test_equal_jobs_are_done_once(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
     outcome = ae_cls("run", "-m", "seed=0,6,0", "threads=1,2")
     assert outcome.code == 0
