@@ -39,7 +39,10 @@ _IMPORTED = [
 def import_ahead() -> None:
     """Let the process that jobs are forked from import what they need, while other work is done."""
     if context().get_start_method() == "forkserver":
+        # While it imports, Ctrl-C at the terminal would end it with a traceback.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         multiprocessing.forkserver.ensure_running()
+        signal.signal(signal.SIGINT, before)
 
 
 def run_in_sweep(command: str, plain: dict[str, Any], sweep: Path) -> Record | None:

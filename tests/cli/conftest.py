@@ -21,6 +21,13 @@ with_hydra = pytest.mark.filterwarnings(
 """For modules whose tests let Hydra compose."""
 
 
+forked = pytest.mark.filterwarnings(
+    # The threads are those of pytest's plug-ins, and the child needs none of their locks.
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
+"""For modules whose tests fork this process: Python 3.12 and later warn of that."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended, and what it printed."""

@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import asdict
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls import runner
-from ae_cls.cli import sweep_status
+from ae_cls.cli import sweep_rows
 from ae_cls.cli.sweep_job import digest
 from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import (
@@ -25,11 +27,11 @@ from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
 from ae_cls.store.lock import Owner, this_process
 from ae_cls.store.run_folder import LOG
-from tests.cli.conftest import AeCls, with_hydra
+from tests.cli.conftest import AeCls, forked, with_hydra
 from tests.cli.fake_runs import Started, carry_out
 from tests.composed import experiment
 
-pytestmark = with_hydra
+pytestmark = [with_hydra, forked]
 
 
 def sweep_folder(place: Path) -> Path:
@@ -308,11 +310,24 @@ def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) ->
         (sweep / plan[0].name / "run.log").write_text("\n".join(lines))
         outcome = ae_cls("sweep-status")
     assert outcome.code == 0
-    assert LOG == sweep_status.LOG
+    assert LOG == sweep_rows.LOG
     rows = [line.split() for line in outcome.out.splitlines()]
     assert rows[1][:2] == ["seed=0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
     assert rows[2] == ["seed=1", "waiting"]
     assert f"{this_process()} runs this sweep" in outcome.err
+
+
+def test_status_needs_no_torch(tmp_path: Path) -> None:
+    with table_at_the_end(tmp_path, "run", [Planned(("seed=0",), "seed-0-ab")]):
+        pass
+    script = f"""
+import sys
+from ae_cls.cli.main import dispatch
+dispatch(["sweep-status", {str(tmp_path)!r}])
+print({{"torch", "numpy", "hydra"}} & sys.modules.keys())
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.endswith("set()\n") and "not started" in found.stdout
 
 
 def test_awkward_values_make_harmless_names(

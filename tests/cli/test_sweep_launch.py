@@ -21,10 +21,10 @@ from ae_cls.cli.sweep_record import (
 from ae_cls.errors import UsageError
 from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
-from tests.cli.conftest import AeCls, with_hydra
+from tests.cli.conftest import AeCls, forked, with_hydra
 from tests.cli.fake_runs import Started, carry_out
 
-pytestmark = with_hydra
+pytestmark = [with_hydra, forked]
 
 PLAN = [Planned((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(2)]
 
