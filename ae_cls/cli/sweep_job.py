@@ -39,7 +39,7 @@ from ae_cls.cli.sweep_record import (
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.errors import ModelFileError, Refusal, StorageError
 from ae_cls.experiment import Described
-from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals
+from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.prepared import limit_threads
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock, Owner
@@ -157,24 +157,45 @@ def _do_what_is_missing(
         keep_record(sweep, job.name, _finished_before(sweep, folder), folder, 0.0)
         return
     keep_start(sweep, job.name, folder)
-    started, record = time.monotonic(), Record("stopped", code=INTERRUPTED, reason="interrupted")
-    try:
-        if not is_stopped(sweep):  # since the start was written down, a signal would arrive here
-            record = _carried_out(command, described, folder, log_of(sweep, job.name))
-    except SystemExit:
-        record = Record("stopped", code=TERMINATED, reason="terminated")
-        raise
-    finally:
+    started = time.monotonic()
+
+    def keep(record: Record) -> None:
         if conditions_of(sweep).call == conditions.call:  # else a later call tells its own story
             keep_record(sweep, job.name, record, folder, time.monotonic() - started)
+
+    with last_words(lambda code: keep(_stopped(code))):
+        keep(_ended(command, described, sweep, folder, log_of(sweep, job.name)))
+
+
+def _ended(command: str, described: Described, sweep: Path, folder: Path, log: Path) -> Record:
+    try:
+        if is_stopped(sweep):  # before the start was written down, the signal had no address
+            return _stopped(INTERRUPTED)
+        return _carried_out(command, described, folder, log)
+    except KeyboardInterrupt:
+        return _stopped(INTERRUPTED)
+    except SystemExit:
+        return _stopped(TERMINATED)
+
+
+def _stopped(code: int) -> Record:
+    reason = "interrupted" if code == INTERRUPTED else "terminated"
+    return Record("stopped", code=code, reason=reason)
 
 
 def _folder_of(sweep: Path, name: str, digest: str) -> tuple[Path, bool]:
     """The finished folder of an equal job, of whatever sweep, else its own, to begin or go on."""
     for folder in [sweep / name, *sorted(sweep.parent.glob(f"sweep-*/*-{digest}"))]:
-        if read_status(folder)["state"] == "finished":
+        if _is_finished(folder):
             return folder, True
     return sweep / name, False
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return read_status(folder)["state"] == "finished"
+    except StorageError:
+        return False  # damaged: whoever needs it will say so
 
 
 def _finished_before(sweep: Path, folder: Path) -> Record:
@@ -187,11 +208,11 @@ def _finished_before(sweep: Path, folder: Path) -> Record:
 
 
 def _carried_out(command: str, described: Described, folder: Path, log: Path) -> Record:
-    # What was begun in some way is ended in that way: the bytes do not show that it was stopped.
-    begun = read_json(folder / CONFIG)
-    how = {key: begun[key] for key in HOW if key in begun}
-    own = described.model_copy(update={"folder": str(folder), **how})
     try:
+        # What was begun in some way is ended in it: no byte shows then that it was stopped.
+        begun = read_json(folder / CONFIG)
+        how = {key: begun[key] for key in HOW if key in begun}
+        own = described.model_copy(update={"folder": str(folder), **how})
         return Record("finished", metrics=runner.COMMANDS[command](own).metrics)
     except Refusal as refusal:
         _LOG.error("%s", refusal.block())
