@@ -19,7 +19,9 @@ class Described(Settings, ABC):
     precision: Precision = Field(
         description="of matrix products; auto takes bf16 where the hardware multiplies it"
     )
-    threads: int | None = Field(ge=1, le=1024, description="CPU threads; null: all cores")
+    threads: int | None = Field(
+        ge=1, le=1024, description="CPU threads; null: all cores, or a worker's share of them"
+    )
     outputs: str = Field(min_length=1, description="folder under which run folders are made")
     folder: str | None = Field(
         min_length=1, description="the run folder itself; null: a new one under outputs"

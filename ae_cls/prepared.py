@@ -68,10 +68,15 @@ def start(description: Described) -> Compute:
     """Threads and device as described."""
     keep_pages()
     if description.threads is not None:
-        torch.set_num_threads(description.threads)
-        # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.
-        threadpool_limits(limits=description.threads)
+        limit_threads(description.threads)
     return resolve(description.device, description.precision)
+
+
+def limit_threads(count: int) -> None:
+    """Let this process compute on so many."""
+    torch.set_num_threads(count)
+    # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.
+    threadpool_limits(limits=count)
 
 
 def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:

@@ -4,8 +4,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.main import main as hydra_main
 from omegaconf import DictConfig, OmegaConf
@@ -55,6 +57,27 @@ def plain_values(config: DictConfig, command: str) -> dict[str, Any]:
             f"{', '.join(missing)} must be given",
             fix=f"ae-cls {command} " + " ".join(f"{key}=..." for key in missing),
         )
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def launcher_settings(
+    command: str, words: Sequence[str], folders: Sequence[Path]
+) -> dict[str, Any]:
+    """What words about the launcher compose to, with options from our folder and these.
+
+    Raises:
+        UsageError: there is no such launcher, or no such setting of it.
+    """
+    more = ", ".join(f"'file://{folder.resolve()}'" for folder in folders)
+    overrides = [*words, f"hydra.searchpath=[{more}]"]
+    ours = str(configs.config_folder())
+    try:
+        with initialize_config_dir(ours, version_base=VERSION_BASE):
+            composed = compose(command, overrides=overrides, return_hydra_config=True)
+        plain = OmegaConf.to_container(composed.hydra.launcher, resolve=False)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise _as_usage_error(error, command) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

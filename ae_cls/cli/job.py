@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from ae_cls.cli.compose import plain_values
 from ae_cls.cli.exits import guarded
+from ae_cls.cli.job_process import run_in_sweep
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.errors import UsageError
 from ae_cls.interrupt import end_on_signals
@@ -20,11 +21,7 @@ def job(config: DictConfig) -> None:
     command = str(hydra.job.config_name)
     log_to_stderr()
     if hydra.mode == RunMode.MULTIRUN:
-        from ae_cls.cli.sweep_job import (
-            run_in_sweep,
-        )  # here and below: torch takes seconds to import
-
-        run_in_sweep(command, config, Path(hydra.sweep.dir))
+        run_in_sweep(command, plain_values(config, command), Path(hydra.sweep.dir))
     else:
         end_on_signals()
         # Hydra would add its own words to an exception.
@@ -39,7 +36,7 @@ def explain_job(config: DictConfig) -> None:
 
 
 def _explain(command: str, config: DictConfig) -> int:
-    from ae_cls import experiment
+    from ae_cls import experiment  # here and below, as torch takes seconds to import
     from ae_cls.explain import explain, lines
 
     described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))

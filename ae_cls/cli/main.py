@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import final
 
-from ae_cls.cli import cache, configs, encode, predict, resume, schema
+from ae_cls.cli import cache, configs, encode, predict, resume, schema, sweep_status
 from ae_cls.cli.complete import complete
 from ae_cls.cli.composed import run_composed
 from ae_cls.cli.exits import guarded, mend_streams
@@ -46,6 +46,9 @@ COMMANDS = {
     "encode": Command(encode.encode, lambda: encode.SUMMARY, encode.parser),
     "predict": Command(predict.predict, lambda: predict.SUMMARY, predict.parser),
     "bench": _composed("bench"),
+    "sweep-status": Command(
+        sweep_status.sweep_status, lambda: sweep_status.SUMMARY, sweep_status.parser
+    ),
     "cache": Command(cache.cache, lambda: cache.SUMMARY, cache.parser),
     "schema": Command(schema.schema, lambda: schema.SUMMARY, schema.parser),
 }
@@ -86,7 +89,7 @@ def dispatch(words: Sequence[str]) -> int:
 
 def overview() -> str:
     """The help text of `ae-cls` alone."""
-    rows = [f"  {word:<9} {command.summary()}" for word, command in COMMANDS.items()]
+    rows = [f"  {word:<12} {command.summary()}" for word, command in COMMANDS.items()]
     return "\n".join(
         [
             "ae-cls: does pretraining without labels help your image classifier?",

@@ -3,26 +3,35 @@
 import hashlib
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import final
+from typing import Any, final
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ae_cls import experiment
-from ae_cls.cli.compose import hand_to_hydra, plain_values
+from ae_cls.cli.compose import hand_to_hydra, launcher_settings, plain_values
 from ae_cls.cli.exits import IN_PART
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
-from ae_cls.cli.sweep_job import digest
-from ae_cls.cli.sweep_record import Planned, table_at_the_end
+from ae_cls.cli.job_process import import_ahead, run_in_sweep
+from ae_cls.cli.launcher import (
+    conditions,
+    cores,
+    extra_words,
+    is_basic,
+    is_of_launcher,
+    refuse_missing_plugin,
+)
+from ae_cls.cli.sweep_check import checked
+from ae_cls.cli.sweep_launch import launch
+from ae_cls.cli.sweep_owner import owned
+from ae_cls.cli.sweep_record import HOW, WHERE, Conditions, Planned, Record, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
-from ae_cls.errors import UsageError
-from ae_cls.experiment import Described
-from ae_cls.interrupt import end_on_signals
+from ae_cls.errors import StorageError, UsageError
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -31,11 +40,18 @@ _SHOWN = 3
 
 @final
 @dataclass(frozen=True)
-class Composed:
-    """A job as Hydra composes it, and its words without those that all jobs share."""
+class Job:
+    """A job that can be carried out.
+
+    Attributes:
+        words: its own, without those that all jobs share.
+        plain: the composed config.
+        digest: the same for equal jobs.
+    """
 
     words: tuple[str, ...]
-    config: DictConfig
+    plain: dict[str, Any]
+    digest: str
 
 
 def sweep(command: str, words: Words) -> int:
@@ -43,60 +59,118 @@ def sweep(command: str, words: Words) -> int:
 
     Raises:
         UsageError: a word of any job is wrong; nothing has been written then.
+        BusyError: another process runs this sweep.
     """
     log_to_stderr()
-    end_on_signals()
     overrides = hydra_words(words)
-    flags = words.flag_words()
-    jobs = _validated(command, _composed(command, flags, overrides))
+    launcher = _launcher(command, words, overrides)
+    import_ahead()
+    jobs = _validated(command, _composed(command, words.flag_words(), overrides))
     folder = _folder(command, overrides, jobs)
-    plan = [Planned(each.words, name_of(each.words or (command,), found)) for each, found in jobs]
-    _LOG.info("%d jobs in %s", len(plan), folder)
-    with table_at_the_end(folder, command, plan) as records:
-        hand_to_hydra(command, [*flags, *overrides, f"hydra.sweep.dir={_quoted(folder)}"], job)
+    plan, kinds = _plan(command, jobs), conditions(launcher, len(jobs))
+    _LOG.info("%s in %s", _counted(len(plan), "job"), folder)
+    _say_how(kinds)
+
+    def hand_over() -> None:
+        if is_basic(launcher):  # Hydra would compose each job twice more, at 0.1 s a time
+            for each in jobs:
+                run_in_sweep(command, each.plain, folder)
+        else:
+            more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={_quoted(folder)}"]
+            hand_to_hydra(command, [*words.flag_words(), *overrides, *more], job)
+
+    with owned(folder), table_at_the_end(folder, command, plan, kinds) as records:
+        launch(hand_over, folder)
+    return code_of(records)
+
+
+def code_of(records: Sequence[Record]) -> int:
+    """The exit code of a sweep that ended so."""
+    if any(record.code == StorageError.code for record in records):
+        return StorageError.code
     return 0 if all(record.is_done for record in records) else IN_PART
 
 
-def name_of(words: tuple[str, ...], described: Described) -> str:
+def name_of(words: tuple[str, ...], digest: str) -> str:
     """A folder's name that a person can retype: the job's own words, then a hash of its config.
 
     Sorted, so that the words in another order find the same folder.
     """
     safe = re.sub(r"[^\w.,-]+", "-", "_".join(sorted(words)), flags=re.ASCII).strip("-.")
-    return f"{safe[:_LONGEST_NAME]}-{digest(described)}"
+    return f"{safe[:_LONGEST_NAME]}-{digest}"
 
 
-def _composed(command: str, flags: list[str], overrides: list[str]) -> list[Composed]:
-    """The jobs as Hydra's own sweeper makes them, launched here and only kept."""
+def _launcher(command: str, words: Words, overrides: list[str]) -> dict[str, Any]:
+    """The launcher's settings; what is wrong with them is told before anything is written."""
+    told = [word for word in overrides if is_of_launcher(word)]
+    refuse_missing_plugin(told)
+    return launcher_settings(command, told, words.config_folders[1:])
+
+
+def _plan(command: str, jobs: Sequence[Job]) -> list[Planned]:
+    """Equal jobs once, with a note of their other words."""
+    equal: dict[str, list[Planned]] = {}
+    for each in jobs:
+        planned = Planned(each.words, name_of(each.words or (command,), each.digest))
+        equal.setdefault(each.digest, []).append(planned)
+    return [_noted(alike) for alike in equal.values()]
+
+
+def _noted(alike: list[Planned]) -> Planned:
+    first, *others = alike
+    if not others:
+        return first
+    same = ", ".join(" ".join(each.words) for each in others)
+    return replace(first, note=f"done once, as it is the same as {same}")
+
+
+def _say_how(kinds: Conditions) -> None:
+    if kinds.threads is not None:
+        share = _counted(kinds.threads, "thread")
+        _LOG.info("jobs run side by side, each on %s of %d unless told threads=", share, cores())
+
+
+def _composed(
+    command: str, flags: list[str], overrides: list[str]
+) -> list[tuple[tuple[str, ...], DictConfig]]:
+    """The jobs as Hydra's own sweeper makes them, launched here and only kept.
+
+    Each with its words, without those that all jobs share.
+    """
     found: list[tuple[list[str], DictConfig]] = []
 
     def keep(config: DictConfig) -> None:
         found.append(([str(word) for word in HydraConfig.get().overrides.task], config))
 
-    own = [word for word in overrides if not re.match(r"\+*hydra[/.]launcher", word)]
+    own = [word for word in overrides if not is_of_launcher(word)]
     # Hydra makes a folder before it calls the first job; this one goes away again.
     with TemporaryDirectory() as place:
         aside = ["hydra/launcher=basic", f"hydra.sweep.dir={_quoted(Path(place))}"]
         hand_to_hydra(command, [*flags, *own, *aside], keep)
     shared = set.intersection(*(set(words) for words, _ in found))
     return [
-        Composed(tuple(word.lstrip("+") for word in words if word not in shared), config)
+        (tuple(word.lstrip("+") for word in words if word not in shared), config)
         for words, config in found
     ]
 
 
-def _validated(command: str, jobs: list[Composed]) -> list[tuple[Composed, Described]]:
-    good: list[tuple[Composed, Described]] = []
+def _validated(command: str, jobs: list[tuple[tuple[str, ...], DictConfig]]) -> list[Job]:
     mistakes: dict[str, list[str]] = {}
-    for each in jobs:
+    whole: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+    for words, config in jobs:
         try:
-            plain = plain_values(each.config, command)
-            good.append((each, experiment.read(experiment.COMMANDS[command], plain)))
+            whole.append((words, plain_values(config, command)))
         except UsageError as error:
-            mistakes.setdefault(error.where or error.what, []).append(" ".join(each.words))
+            mistakes.setdefault(error.where or error.what, []).append(" ".join(words))
+    found = checked(command, [plain for _, plain in whole])
+    for (words, _), each in zip(whole, found, strict=True):
+        if each.mistake:
+            mistakes.setdefault(each.mistake, []).append(" ".join(words))
     if mistakes:
         raise _mistakes_in(mistakes, len(jobs), command)
-    return good
+    return [
+        Job(words, plain, each.digest) for (words, plain), each in zip(whole, found, strict=True)
+    ]
 
 
 def _mistakes_in(mistakes: dict[str, list[str]], count: int, command: str) -> UsageError:
@@ -117,16 +191,24 @@ def _some(words: list[str]) -> str:
     return "; ".join(words[:_SHOWN]) + more
 
 
-def _folder(command: str, overrides: list[str], jobs: list[tuple[Composed, Described]]) -> Path:
+def _folder(command: str, overrides: list[str], jobs: Sequence[Job]) -> Path:
     """The same words find the same folder again; how the jobs are launched does not matter."""
-    described = [each for _, each in jobs]
-    if any(each.folder for each in described):
+    if any(each.plain["folder"] for each in jobs):
         raise UsageError(
             "folder names one run; a sweep names the folders of its jobs", where="folder"
         )
-    told = sorted(word for word in overrides if not word.startswith(("hydra.", "hydra/")))
+    told = sorted(word for word in overrides if _is_told_to_jobs(word))
     name = hashlib.sha256("\n".join([command, *told]).encode()).hexdigest()[:8]
-    return Path(described[0].outputs) / "run" / f"sweep-{name}"
+    return Path(jobs[0].plain["outputs"]) / "run" / f"sweep-{name}"
+
+
+def _is_told_to_jobs(word: str) -> bool:
+    key = word.lstrip("+").partition("=")[0]
+    return key not in {*WHERE, *HOW} and not key.startswith(("hydra.", "hydra/"))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _quoted(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """The tables that end a command on the terminal; results, so they go to standard output."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -22,6 +23,16 @@ class SweepRow(TypedDict):
     state: str
     metrics: RunMetrics
     seconds: float
+    reason: str
+
+
+class StatusRow(TypedDict):
+    """One job of a sweep, perhaps under way: since when, and what it said last."""
+
+    words: Sequence[str]
+    state: str
+    since: str
+    doing: str
     reason: str
 
 
@@ -64,6 +75,21 @@ def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
         duration = f"{row['seconds']:.1f}"
         table.add_row(_job(row), _state(row), *cells(row["metrics"]), duration)
     return Group(table, *(_why(row) for row in rows if row["reason"]))
+
+
+def status_table(rows: Sequence[StatusRow], folder: Path) -> RenderableType:
+    """One line a job, in the given order; below, how many are in which state, reasons, folder."""
+    table = empty_table(titles=True)
+    table.add_column("job", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("last said", overflow="fold")
+    for row in rows:
+        table.add_row(_job(row), _state(row), row["since"], _plain(row["doing"]))
+    reasons = (_why(row) for row in rows if row["reason"])
+    counts = Counter(row["state"] for row in rows)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return Group(table, *reasons, _plain(told), uncut(str(folder)))
 
 
 def print_table(renderable: RenderableType) -> None:
@@ -126,15 +152,21 @@ def _interval(metrics: Mapping[str, Any]) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
-def _job(row: SweepRow) -> Text:
+def _job(row: SweepRow | StatusRow) -> Text:
     return _plain(" ".join(row["words"]))
 
 
-def _state(row: SweepRow) -> Text:
-    return Text(row["state"], style="green" if row["state"] == "finished" else "red")
+def _state(row: SweepRow | StatusRow) -> Text:
+    return Text(row["state"], style=_COLOURS.get(row["state"], "red"))
 
 
-def _why(row: SweepRow) -> Text:
+_COLOURS = {
+    "finished": "green", "finished before": "green", "running": "cyan", "waiting": "",
+    "not started": "",
+}  # fmt: skip
+
+
+def _why(row: SweepRow | StatusRow) -> Text:
     return Text.assemble(_state(row), "  ", _job(row), ": ", _plain(row["reason"]))
 
 

@@ -1,48 +1,37 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ae_cls import runner
-from ae_cls.cli.sweep_record import Planned, Record, keep_record, table_at_the_end
-from ae_cls.errors import DataError, StorageError
+from ae_cls.cli import sweep_rows
+from ae_cls.cli.sweep_job import digest
+from ae_cls.cli.sweep_owner import owned
+from ae_cls.cli.sweep_record import (
+    Planned,
+    Record,
+    add_to_plan,
+    keep_record,
+    keep_start,
+    planned_words,
+    table_at_the_end,
+)
 from ae_cls.experiment import Described
 from ae_cls.store.files import write_json
-from ae_cls.store.run_folder import run_folder
-from tests.cli.conftest import AeCls, with_hydra
+from ae_cls.store.lock import Owner, this_process
+from ae_cls.store.run_folder import LOG
+from tests.cli.conftest import AeCls, forked, with_hydra
+from tests.cli.fake_runs import Started, carry_out
 from tests.composed import experiment
 
-pytestmark = with_hydra
-
-
-def carry_out(described: Described) -> runner.Result:
-    """A run of no time; seeds say how it ends."""
-    with run_folder(described.outputs, described.folder, ()) as folder:
-        match described.seed:
-            case 1:
-                raise DataError("no luck with seed 1")
-            case 2:
-                raise ZeroDivisionError("a bug")
-            case 3:
-                raise KeyboardInterrupt
-            case 4:
-                raise StorageError("the disk is full")
-        metrics = {"test": {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}}
-        write_json(folder / "metrics.json", metrics)
-    return runner.Result(folder, metrics, {})
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Described]:
-    """What the runner was given; it does next to nothing."""
-    found: list[Described] = []
-
-    def run(described: Described) -> runner.Result:
-        found.append(described)
-        return carry_out(described)
-
-    monkeypatch.setitem(runner.COMMANDS, "run", run)
-    return found
+pytestmark = [with_hydra, forked]
 
 
 def sweep_folder(place: Path) -> Path:
@@ -55,11 +44,11 @@ def jobs(place: Path) -> list[dict]:
 
 
 def test_a_failing_job_takes_no_other_with_it(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     outcome = ae_cls("run", "-m", "head=linear,knn", "seed=0,1")
     assert outcome.code == 8
-    assert [given.seed for given in started] == [0, 1, 0, 1]
+    assert started.seeds() == [0, 1, 0, 1]
     told = [(job["words"], job["state"], job["code"], job["reason"]) for job in jobs(tmp_path)]
     assert told == [
         (["head=linear", "seed=0"], "finished", 0, ""),
@@ -73,41 +62,46 @@ def test_a_failing_job_takes_no_other_with_it(
         "head-linear_seed-0", "head-linear_seed-1", "head-knn_seed-0", "head-knn_seed-1",
     ]  # fmt: skip
     left = {path.name for path in sweep_folder(tmp_path).iterdir()}
-    assert left == {*names, "sweep.json", "jobs"}
+    assert left == {*names, "sweep.json", "jobs", ".claims"}
 
 
 def test_the_same_words_do_only_what_is_missing(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     ae_cls("run", "-m", "head=knn", "seed=0,1")
-    started.clear()
+    started.seeds()
     outcome = ae_cls("run", "seed=0,1", "head=knn", "-m")
     assert outcome.code == 8
-    assert [given.seed for given in started] == [1]
+    assert started.seeds() == [1]
     assert [job["state"] for job in jobs(tmp_path)] == ["skipped", "failed"]
-    # What the failed attempt left is neither used nor in the way.
-    assert jobs(tmp_path)[1]["folder"].endswith(f"{jobs(tmp_path)[1]['name']}-2")
+    assert (
+        Path(jobs(tmp_path)[1]["folder"]).name == jobs(tmp_path)[1]["name"]
+    )  # one job, one folder
     assert "50.0" in outcome.out  # of the job that was finished before
 
 
 def test_a_jobs_name_does_not_depend_on_the_order_of_words() -> None:
     from ae_cls.cli.sweep import name_of  # here, where the warning of its import is let pass
 
-    given = experiment()
-    assert name_of(("seed=1", "head=svm"), given) == name_of(("head=svm", "seed=1"), given)
-    assert name_of(("seed=1",), given) != name_of(("seed=1",), experiment("labels.draw=1"))
-    assert name_of(("seed=1",), given) == name_of(("seed=1",), experiment("folder=other"))
+    assert name_of(("seed=1", "head=svm"), "ab") == name_of(("head=svm", "seed=1"), "ab")
+    assert name_of(("seed=1",), "ab") != name_of(("seed=1",), "cd")
+
+
+def test_equal_jobs_have_one_hash_wherever_and_on_however_many_threads_they_run() -> None:
+    for word in ("folder=other", "outputs=other", "threads=1", "store=own"):
+        assert digest(experiment(word)) == digest(experiment())
+    assert digest(experiment("labels.draw=1")) != digest(experiment())
 
 
 def test_a_jobs_name_is_safe_on_any_file_system() -> None:
     from ae_cls.cli.sweep import name_of
 
-    assert name_of(("key=ä/b c:*",), experiment()).rpartition("-")[0] == "key-b-c"
-    assert len(name_of(("key=" + "x" * 500,), experiment())) < 140
+    assert name_of(("key=ä/b c:*",), "ab").rpartition("-")[0] == "key-b-c"
+    assert len(name_of(("key=" + "x" * 500,), "ab")) < 140
 
 
 def test_a_changed_value_is_not_taken_for_the_finished_job(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     (tmp_path / "own" / "pretrain").mkdir(parents=True)
     option = tmp_path / "own" / "pretrain" / "mine.yaml"
@@ -116,57 +110,228 @@ def test_a_changed_value_is_not_taken_for_the_finished_job(
     assert ae_cls(*words).code == 0
     option.write_text("defaults: [quick]\nepochs: 2\n")
     assert ae_cls(*words).code == 0
-    assert len(started) == 2
+    assert len(started.seeds()) == 2
 
 
 def test_a_wrong_value_in_one_job_starts_none(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     outcome = ae_cls("run", "-m", "head=linear,knn", "seed=0,-1")
     assert outcome.code == 2
     assert "mistakes in 2 of 4 jobs" in outcome.err
     assert "seed=-1" in outcome.err and "in head=linear seed=-1; head=knn seed=-1" in outcome.err
-    assert not started
+    assert not started.seeds()
     assert not list(tmp_path.iterdir())
 
 
 def test_a_bug_leaves_its_traceback_and_lets_the_others_run(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     outcome = ae_cls("run", "-m", "seed=2,0")
     assert outcome.code == 8
     assert "Traceback" not in outcome.err
     assert [job["state"] for job in jobs(tmp_path)] == ["failed", "finished"]
     log = sweep_folder(tmp_path) / "jobs" / f"{jobs(tmp_path)[0]['name']}.log"
-    assert str(log.relative_to(tmp_path)) in outcome.err
     assert "ZeroDivisionError: a bug" in log.read_text()
+    assert [path.suffix for path in log.parent.iterdir()].count(".log") == 1
 
 
-@pytest.mark.parametrize(("seed", "code", "state"), [(3, 130, "stopped"), (4, 6, "failed")])
-def test_an_interrupt_and_a_full_disk_end_the_sweep_with_its_table(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path, seed: int, code: int, state: str
+@pytest.mark.parametrize(
+    ("seed", "reason"),
+    [
+        (11, "was killed by SIGABRT"),
+        (12, "was killed by SIGSEGV"),
+        (13, "ended with exit code 0 and without results"),
+        (14, "was killed by SIGKILL (out of memory?)"),
+    ],
+)
+def test_a_job_whose_process_dies_dies_alone(
+    ae_cls: AeCls, started: Started, tmp_path: Path, seed: int, reason: str
 ) -> None:
-    outcome = ae_cls("run", "-m", f"seed=0,{seed},5")
+    outcome = ae_cls("run", "-m", f"seed=0,{seed},6")
+    assert outcome.code == 8
+    told = [(job["state"], job["code"], job["reason"]) for job in jobs(tmp_path)]
+    assert told == [("finished", 0, ""), ("died", 4, f"its process {reason}"), ("finished", 0, "")]
+    assert f"seed={seed}: died: its process {reason}" in outcome.err
+    log = sweep_folder(tmp_path) / "jobs" / f"{jobs(tmp_path)[1]['name']}.log"
+    # Where it was is told by the system's signals, but not by an exit or a kill.
+    assert ("carry_out" in (log.read_text() if log.exists() else "")) == (seed in {11, 12})
+
+
+@pytest.mark.parametrize(
+    ("seed", "code", "state", "reason"),
+    [
+        (3, 130, "stopped", "interrupted"),
+        (5, 143, "stopped", "terminated"),
+        (4, 6, "failed", "the disk is full"),
+    ],
+)
+def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
+    ae_cls: AeCls, started: Started, tmp_path: Path, seed: int, code: int, state: str, reason: str
+) -> None:
+    begun = time.monotonic()
+    outcome = ae_cls("run", "-m", f"seed=0,{seed},6")
     assert outcome.code == code
     assert [job["state"] for job in jobs(tmp_path)] == ["finished", state, "waiting"]
-    assert "seed=5" in outcome.out
+    assert (jobs(tmp_path)[1]["code"], jobs(tmp_path)[1]["reason"]) == (code, reason)
+    assert "seed=6" in outcome.out
+    assert time.monotonic() - begun < 20  # and not the minute that the job would have slept
+    assert not (sweep_folder(tmp_path) / ".stop").exists()
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
 
 
-def test_a_job_that_wrote_no_record_has_died_or_waits(
+def test_a_job_that_ignores_the_signal_is_killed(
+    ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stubborn(described: Described) -> runner.Result:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(60)
+        return carry_out(described)
+
+    monkeypatch.setitem(runner.COMMANDS, "run", stubborn)
+    monkeypatch.setattr("ae_cls.cli.sweep_launch.GRACE", 0.5)
+    assert ae_cls("run", "-m", "seed=0,6").code == 143
+    states = [(job["state"], job["reason"].partition(":")[0]) for job in jobs(tmp_path)]
+    assert states == [("stopped", "killed"), ("waiting", "not started")]
+
+
+def test_a_job_that_wrote_no_record_waits_and_one_that_wrote_no_end_has_died(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = [Planned(("seed=0",), "seed-0-ab"), Planned(("seed=1",), "seed-1-cd")]
-    (tmp_path / "seed-0-ab").mkdir()
+    plan = [Planned((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(3)]
     (tmp_path / "jobs").mkdir()  # with what an earlier call wrote down
-    keep_record(tmp_path, "seed-1-cd", Record("finished"), tmp_path / "seed-1-cd", 1.0)
+    keep_record(tmp_path, "seed-0-ab", Record("finished"), tmp_path / "seed-0-ab", 1.0)
     with table_at_the_end(tmp_path, "run", plan) as records:
-        pass
-    assert [record.state for record in records] == ["died", "waiting"]
+        keep_start(tmp_path, "seed-1-ab", tmp_path / "seed-1-ab")
+        path = tmp_path / "jobs" / "seed-1-ab.json"
+        told = json.loads(path.read_text())
+        gone = Owner(told["owner"]["process"], told["owner"]["host"], started=1)  # another's number
+        write_json(path, {**told, "owner": asdict(gone)})
+        keep_start(tmp_path, "seed-2-ab", tmp_path / "seed-2-ab")
+    assert [record.state for record in records] == ["waiting", "died", "running"]
+    assert records[2].owner == this_process()
     assert "died" in capsys.readouterr().out
 
 
+def test_a_job_begun_with_other_threads_is_ended_with_those(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("run", "-m", "seed=1,2", "threads=1").code == 8
+    assert ae_cls("run", "-m", "seed=1,2", "threads=2").code == 8
+    reasons = [job["reason"] for job in jobs(tmp_path)]
+    assert reasons == ["no luck with seed 1", "ZeroDivisionError: a bug"]
+
+
+def test_equal_jobs_are_done_once(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
+    outcome = ae_cls("run", "-m", "seed=0,6,0", "threads=1,2")
+    assert outcome.code == 0
+    assert started.seeds() == [0, 6]
+    assert [job["words"] for job in jobs(tmp_path)] == [
+        ["seed=0", "threads=1"], ["seed=6", "threads=1"],
+    ]  # fmt: skip
+    assert "same as seed=0 threads=2, seed=0 threads=1" in " ".join(outcome.out.split())
+
+
+def test_more_seeds_and_options_reuse_what_is_finished(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("run", "-m", "seed=20,21,22").code == 0
+    first = sweep_folder(tmp_path)
+    started.seeds()
+    outcome = ae_cls("run", "-m", "head=linear,knn", "seed=20,21,22,23")
+    assert outcome.code == 0
+    assert started.seeds() == [23, 20, 21, 22, 23]
+    (second,) = set((tmp_path / "outputs" / "run").iterdir()) - {first}
+    told = json.loads((second / "sweep.json").read_text())["jobs"]
+    assert [job["state"] for job in told] == ["skipped"] * 3 + ["finished"] * 5
+    assert {str(Path(job["folder"]).parent.name) for job in told[:3]} == {first.name}
+    assert outcome.out.count("finished before") == 6  # in the table, and where they are below it
+
+
+def test_a_sweep_belongs_to_one_process(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
+    with owned(sweep_folder(tmp_path)):
+        outcome = ae_cls("run", "-m", "seed=0,6")
+    assert outcome.code == 7
+    assert str(this_process()) in outcome.err
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
+
+
+def test_a_plan_grows_and_is_always_whole(tmp_path: Path) -> None:
+    one, two = Planned(("seed=0",), "seed-0-ab"), Planned(("seed=1",), "seed-1-cd")
+    with table_at_the_end(tmp_path, "run", [one]) as records:
+        add_to_plan(tmp_path, [two, one])
+        assert planned_words(tmp_path, "cd") == two
+        keep_record(tmp_path, two.name, Record("finished"), tmp_path, 1.0)
+    assert [record.state for record in records] == ["waiting", "finished"]
+
+
+def test_a_finished_job_that_is_damaged_is_told_of(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
+    (Path(jobs(tmp_path)[0]["folder"]) / "metrics.json").write_text("{")
+    assert ae_cls("run", "-m", "seed=0,6").code == 8
+    assert [job["state"] for job in jobs(tmp_path)] == ["failed", "skipped"]
+    assert "metrics.json is damaged" in jobs(tmp_path)[0]["reason"]
+
+
+def test_nothing_grows_with_the_number_of_jobs(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert ae_cls("run", "-m", "seed=20,21").code == 0
+    before = open_files(), threading.active_count()
+    assert ae_cls("run", "-m", "seed=30,31,32,33,34,35").code == 0
+    assert (open_files(), threading.active_count()) == before
+
+
+def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
+    assert ae_cls("run", "-m", "seed=0,1,6").code == 8
+    outcome = ae_cls("sweep-status")
+    assert outcome.code == 8
+    assert "2 finished, 1 failed" in outcome.out and "no luck with seed 1" in outcome.out
+    assert str(sweep_folder(tmp_path).relative_to(tmp_path)) in outcome.out
+    assert ae_cls("run", "-m", "seed=0,6,7").code == 0
+    assert ae_cls("sweep-status").code == 0  # the newest
+    assert ae_cls("sweep-status", "outputs").code == 2
+
+
+def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs" / "run" / "sweep-ab"
+    plan = [Planned((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(2)]
+    with owned(sweep), table_at_the_end(sweep, "run", plan):
+        keep_start(sweep, plan[0].name, sweep / plan[0].name)
+        (sweep / plan[0].name).mkdir()
+        lines = ["2026-01-01 12:00:00,000 INFO pretrain  epoch 3/10", "2026 DEBUG nothing"]
+        (sweep / plan[0].name / "run.log").write_text("\n".join(lines))
+        outcome = ae_cls("sweep-status")
+    assert outcome.code == 0
+    assert LOG == sweep_rows.LOG
+    rows = [line.split() for line in outcome.out.splitlines()]
+    assert rows[1][:2] == ["seed=0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
+    assert rows[2] == ["seed=1", "waiting"]
+    assert f"{this_process()} runs this sweep" in outcome.err
+
+
+def test_status_needs_no_torch(tmp_path: Path) -> None:
+    with table_at_the_end(tmp_path, "run", [Planned(("seed=0",), "seed-0-ab")]):
+        pass
+    script = f"""
+import sys
+from ae_cls.cli.main import dispatch
+dispatch(["sweep-status", {str(tmp_path)!r}])
+print({{"torch", "numpy", "hydra"}} & sys.modules.keys())
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.endswith("set()\n") and "not started" in found.stdout
+
+
 def test_awkward_values_make_harmless_names(
-    ae_cls: AeCls, started: list[Described], tmp_path: Path
+    ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     place = "a, b'c/ä"
     quoted = '"' + place + '"'
