@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ae_cls.cli.main import COMMANDS as WORDS
 from ae_cls.cli.main import dispatch
 from ae_cls.experiment import COMMANDS
 from tests.composed import CONFIGS, described, options
 
 HOME = CONFIGS.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
+PARSERS = {word: command.parser for word, command in WORDS.items() if command.parser is not None}
 AE_CLS = Path(sys.executable).with_name("ae-cls")
 QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "head.C=[0.1]")
 
@@ -45,6 +47,14 @@ def test_every_composed_command_is_valid(words):
     plain = [re.sub(r"^([\w./]+=[^\[,]+),.*", r"\1", word) for word in words[1:] if word != "-m"]
     told = [word.replace("RUN_FOLDER", "somewhere") for word in plain if word[:2] != "--"]
     assert described(words[0], *told)
+
+
+PARSED = [words for words in command_lines() if words[0] in PARSERS and words[-1] != "--help"]
+
+
+@pytest.mark.parametrize("words", PARSED, ids=" ".join)
+def test_every_other_command_is_valid(words):
+    assert PARSERS[words[0]]().parse_args(words[1:])
 
 
 def test_help_of_a_command_is_shown(capsys):
