@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 
+from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Split
 from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
@@ -25,37 +26,45 @@ class Scored:
     """What the classifier achieved.
 
     Attributes:
-        valid: metrics on validation images.
-        test: metrics on test images, which were read for this alone.
-        test_probabilities: one row a test image.
+        metrics: of each part that was read: validation and, unless it stays closed, test.
+        part: the last of them, which the run is told by: test where it was read.
+        probabilities: one row an image of that part.
     """
 
-    valid: Metrics
-    test: Metrics
-    test_probabilities: Probabilities
+    metrics: dict[Part, Metrics]
+    part: Part
+    probabilities: Probabilities
 
     def as_metrics(self) -> dict[str, Any]:
         """The part of metrics.json that they make."""
-        return {"test": self.test, "valid": self.valid, "warnings": warnings(self.test)}
+        return {**self.metrics, "warnings": warnings(self.metrics[self.part])}
 
 
 def evaluate_classifier(
-    probabilities_of: Callable[[Part], Probabilities], prepared: Prepared
+    probabilities_of: Callable[[Part], Probabilities], prepared: Prepared, *, test: bool
 ) -> Scored:
-    """Validation, then, as the last step of a run, test."""
-    split, labels_of = prepared.split, prepared.dataset.labels_of
-    probabilities = {"valid": probabilities_of("valid"), "test": probabilities_of("test")}
-    valid, test = (
-        evaluate(probabilities[name], labels_of(rows), prepared.dataset.class_names)
-        for name, rows in (("valid", split.valid), ("test", split.test))
-    )
-    return Scored(valid, test, probabilities["test"])
+    """Validation, then, as the last step of a run and only when asked for, test."""
+    parts: tuple[Part, ...] = ("valid", "test") if test else ("valid",)
+    probabilities: dict[Part, Probabilities] = {part: probabilities_of(part) for part in parts}
+    metrics: dict[Part, Metrics] = {
+        part: evaluate(
+            found,
+            prepared.dataset.labels_of(rows_of(prepared, part)),
+            prepared.dataset.class_names,
+        )
+        for part, found in probabilities.items()
+    }
+    return Scored(metrics, parts[-1], probabilities[parts[-1]])
 
 
-def reconstruction(prepared: Prepared, part: Literal["valid", "test"]) -> dict[str, Any]:
+def rows_of(prepared: Prepared, part: Part) -> Rows:
+    """The rows of a part that is evaluated."""
+    return getattr(prepared.split, part)
+
+
+def reconstruction(prepared: Prepared, part: Part) -> dict[str, Any]:
     """Error of clean images rebuilt from their codes, and the images it was taken on."""
-    rows = prepared.split.valid if part == "valid" else prepared.split.test
-    return {**reconstruction_of(prepared, prepared.images(rows)), "part": part}
+    return {**reconstruction_of(prepared, prepared.images(rows_of(prepared, part))), "part": part}
 
 
 @torch.inference_mode()

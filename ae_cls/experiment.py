@@ -3,7 +3,7 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Annotated, Any, TypeVar, final
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -17,6 +17,10 @@ from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.head import HeadChoice
 from ae_cls.pretrain import PretrainChoice
+
+ReadsTest = Annotated[
+    bool, Field(description="read the test part at the end; a search leaves it closed")
+]
 
 
 @final
@@ -44,6 +48,7 @@ class Experiment(Staged):
     pretrain: PretrainChoice
     encode: EncodeChoice
     head: HeadChoice
+    test: ReadsTest
 
     @model_validator(mode="after")
     def _something_to_fine_tune(self) -> "Experiment":
@@ -71,6 +76,7 @@ class Classification(Staged):
     labels: LabelsConfig
     encode: EncodeChoice
     head: HeadChoice
+    test: ReadsTest
 
     def words(self) -> tuple[str, ...]:
         """The encoder's run says what it is of."""
@@ -89,7 +95,8 @@ class Classification(Staged):
         inherited = ("dataset", "autoencoder", "pretrain")
         parts = {name: getattr(pretraining, name) for name in inherited}
         own = {name: getattr(self, name) for name in Staged.model_fields}
-        own |= {"labels": self.labels, "encode": self.encode, "head": self.head, "split": split}
+        own |= {name: getattr(self, name) for name in ("labels", "encode", "head", "test")}
+        own["split"] = split
         try:
             return Experiment(**parts, **own)
         except ValidationError as error:

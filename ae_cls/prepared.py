@@ -91,15 +91,21 @@ def labels_of(description: Experiment | Pretraining) -> LabelsConfig:
     return description.labels if isinstance(description, Experiment) else ALL_LABELS
 
 
-def refuse_without_labels(prepared: Prepared) -> None:
+def refuse_without_labels(prepared: Prepared, *, test: bool) -> None:
     """Stop before time is spent when there is nothing to classify.
 
     Raises:
-        UsageError: the data set has no labels.
+        UsageError: the data set has no labels, or no test part that is to be read.
     """
-    if len(prepared.split.labelled) == 0 or len(prepared.split.test) == 0:
+    if len(prepared.split.labelled) == 0:
         raise UsageError(
-            "this data set has no labels to learn from, or none to test on",
+            "this data set has no labels to learn from",
             where=f"dataset={prepared.dataset.name}",
             fix="train the encoder alone (ae-cls pretrain), or give labels (class folders)",
+        )
+    if test and len(prepared.split.test) == 0:
+        raise UsageError(
+            "there is no test part to read",
+            where="split.test_fraction=0",
+            fix="cut one, for example split.test_fraction=0.2, or leave it closed: test=false",
         )

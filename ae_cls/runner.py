@@ -58,7 +58,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
         continued: stage: name of the entry whose training goes on, where that is another one.
     """
     prepared = prepare(experiment)
-    refuse_without_labels(prepared)
+    refuse_without_labels(prepared, test=experiment.test)
     with _begun(experiment, prepared, {"command": "run"}, continued) as work:
         return classify_and_report(experiment, work, learn_without_labels(experiment, work), {})
 
@@ -92,7 +92,7 @@ def classify_on(encoder: Path, experiment: Experiment, continued: Mapping[str, s
     """The stages after pretraining of this experiment, on the encoder of the run in that folder."""
     source = read_encoder_run(encoder)
     prepared = source.into(prepare(experiment))
-    refuse_without_labels(prepared)
+    refuse_without_labels(prepared, test=experiment.test)
     facts = {"command": "classify", "encoder": str(source.folder.resolve())}
     with _begun(experiment, prepared, facts, continued) as work:
         return classify_and_report(experiment, work, [], {"from_run": source.folder.name})
@@ -146,16 +146,16 @@ def learn_without_labels(description: Experiment | Pretraining, work: Work) -> l
 def classify_and_report(
     experiment: Experiment, work: Work, history: list[EpochRecord], origin: dict[str, Any]
 ) -> Result:
-    """Fit the head on the labelled rows, read the test part once, write the run folder."""
+    """Fit the head on the labelled rows, read the test part once or never, write the run folder."""
     prepared, folder = work.prepared, work.folder
     features = work.stages.features(experiment)
     classified = work.stages.classify(experiment, features)
     classifier, history = classified.classifier, [*history, *classified.history]
     with work.stopwatch.stage("evaluate"):
-        scored = evaluate_classifier(classified.probabilities, prepared)
+        scored = evaluate_classifier(classified.probabilities, prepared, test=experiment.test)
         metrics = {
             **scored.as_metrics(),
-            "reconstruction": reconstruction(prepared, "test"),
+            "reconstruction": reconstruction(prepared, scored.part),
             "labels": label_counts(prepared),
             "protocol": protocol(experiment, prepared) | work.stages.continuation(),
             "encoder": {"weights_sha256": features.weights, **origin},
@@ -166,7 +166,8 @@ def classify_and_report(
             folder / "model", experiment, classifier.encoder.model,
             class_names=prepared.dataset.class_names, head=classifier.head,
         )  # fmt: skip
-        write_predictions(folder, prepared.dataset, prepared.split, scored.test_probabilities)
+        if experiment.test:
+            write_predictions(folder, prepared.dataset, prepared.split, scored.probabilities)
         work.stages.draw(experiment, folder / "figures")
         figures.write_history(folder / "figures", history)
         figures.write_classification(folder / "figures", prepared, scored)

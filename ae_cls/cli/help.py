@@ -7,12 +7,13 @@ from ae_cls.cli.flags import FLAGS, Flag
 
 KEYS = {
     "split.valid_fraction": "of the training rows; where there is no official validation part",
-    "split.test_fraction": "of all labelled rows; where there is no official test part",
+    "split.test_fraction": "of all labelled rows; where there is no official test part; 0: none",
     "split.seed": "null: the run's seed",
     "labels.per_class": "labels of each class",
     "labels.fraction": "share of the training labels",
     "labels.count": "labels in all, each class at least once",
     "labels.draw": "seed of the draw; null: the run's seed",
+    "test": "read the test part at the end; a search leaves it closed",
     "encoder": "run folder of ae-cls pretrain or ae-cls run",
     "yardstick_batch": "images a step of the yardstick",
     "yardstick_lr": "learning rate of the yardstick",

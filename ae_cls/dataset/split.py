@@ -22,7 +22,9 @@ class SplitConfig(Settings):
         gt=0, lt=1, description="of the training rows; where there is no official validation part"
     )
     test_fraction: float = Field(
-        gt=0, lt=1, description="of all labelled rows; where there is no official test part"
+        ge=0,
+        lt=1,
+        description="of all labelled rows; where there is no official test part; 0: none",
     )
     seed: int | None = Field(ge=0, lt=2**32, description="null: the run's seed")
 
@@ -37,7 +39,7 @@ class Split:
         train: rows whose labels could be shown.
         labelled: those of `train` whose labels are shown.
         valid: for choosing; without labels when the data set has none.
-        test: for the last step alone; empty when the data set has no labels.
+        test: for the last step alone; empty without labels or at `test_fraction` 0.
     """
 
     pretrain: Rows
@@ -107,7 +109,10 @@ def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
 def _held_out(
     dataset: Dataset, official: Rows, rows: Rows, fraction: float, seed: int, part: str
 ) -> tuple[Rows, Rows]:
-    """The part and what is left of `rows`: the official part, or a stratified draw."""
+    """The part and what is left of `rows`: the official part, or a stratified draw.
+
+    At a fraction of 0 nothing is taken.
+    """
     if len(official):
         return official, rows
     classes = dataset.labels_of(rows)
@@ -117,7 +122,7 @@ def _held_out(
         for index, quota in enumerate(quotas.tolist())
     ]
     held = np.sort(np.concatenate(taken))
-    if not len(held):
+    if not len(held) and fraction > 0:
         raise _empty(part, fraction, len(rows))
     return held, np.setdiff1d(rows, held)
 

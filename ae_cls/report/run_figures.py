@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.encode import Encoder, LatentConfig
-from ae_cls.evaluation import Scored
+from ae_cls.evaluation import Scored, rows_of
 from ae_cls.prepared import Prepared
 from ae_cls.pretrain import EpochRecord
 from ae_cls.report.figures import (
@@ -26,6 +26,7 @@ from ae_cls.store.files import publish
 
 _REBUILT = 12  # images
 _ON_THE_MAP = 2000  # images
+_PARTS = {"valid": "validation", "test": "test"}
 
 
 def write_pretraining(folder: Path, prepared: Prepared, *, seed: int) -> None:
@@ -40,10 +41,10 @@ def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:
 
 
 def write_classification(folder: Path, prepared: Prepared, scored: Scored) -> None:
-    """How the classifier did on test images: confusion matrix, most confident mistakes."""
-    names = prepared.dataset.class_names
-    matrix = np.array(scored.test["confusion_matrix"], dtype=np.int64)
-    _write(folder, "confusion_matrix", confusion_matrix(matrix, names))
+    """How the classifier did on the last part it saw: confusion matrix, most confident mistakes."""
+    names, told = prepared.dataset.class_names, _PARTS[scored.part]
+    matrix = np.array(scored.metrics[scored.part]["confusion_matrix"], dtype=np.int64)
+    _write(folder, "confusion_matrix", confusion_matrix(matrix, names, told))
     _write(folder, "confident_mistakes", _mistakes(prepared, scored))
 
 
@@ -81,14 +82,19 @@ def _latent_map(prepared: Prepared) -> Figure | None:
 
 
 def _mistakes(prepared: Prepared, scored: Scored) -> Figure | None:
-    test = prepared.split.test
-    labels = prepared.dataset.labels_of(test)
-    predicted = scored.test_probabilities.argmax(1)
-    probability = scored.test_probabilities.max(1)
-    # Only the images that are drawn are read: the test part may be larger than memory.
+    part = rows_of(prepared, scored.part)
+    labels = prepared.dataset.labels_of(part)
+    predicted = scored.probabilities.argmax(1)
+    probability = scored.probabilities.max(1)
+    # Only the images that are drawn are read: the part may be larger than memory.
     rows = mistake_rows(labels, predicted, probability)
-    shown = prepared.images(test[rows])
+    shown = prepared.images(part[rows])
     images = to_unit(shown.take(torch.arange(len(rows))), torch.device("cpu")).numpy()
     return confident_mistakes(
-        images, labels[rows], predicted[rows], probability[rows], prepared.dataset.class_names
+        images,
+        labels[rows],
+        predicted[rows],
+        probability[rows],
+        prepared.dataset.class_names,
+        _PARTS[scored.part],
     )

@@ -278,10 +278,19 @@ def test_budgets_exclude_each_other(given_twice: dict[str, int]) -> None:
         labels(**given_twice)
 
 
-@pytest.mark.parametrize("wrong", [{"valid": 0.0}, {"valid": 1.0}, {"test": 0.0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"valid": 0.0}, {"valid": 1.0}, {"test": -0.1}, {"test": 1.0}, {"seed": -1}]
+)
 def test_fractions_and_seeds_have_a_range(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         config(**wrong)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_test_fraction_of_0_cuts_no_test_part() -> None:
+    data = dataset([9, 7])
+    split = make_split(data, config(test=0.0), labels(), 0)
+    assert not len(split.test)
+    assert sorted([*split.train, *split.valid]) == data.train.tolist()
 
 
 def test_the_split_of_digits_is_pinned() -> None:

@@ -52,7 +52,7 @@ def rebuilt(shape: tuple[int, int, int] = (1, 8, 8), count: int = 4) -> Figure:
 
 def confused(class_names: tuple[str, ...]) -> Figure:
     matrix = np.random.default_rng(0).poisson(2, (len(class_names),) * 2)
-    return confusion_matrix(matrix.astype(np.int64), class_names)
+    return confusion_matrix(matrix.astype(np.int64), class_names, "test")
 
 
 def mapped(class_names: tuple[str, ...], count: int = 50) -> Figure:
@@ -68,7 +68,7 @@ def mistaken(
     labels = np.arange(count) % len(class_names)
     predicted = (labels + 1) % len(class_names)
     figure = confident_mistakes(
-        images(count, shape), labels, predicted, np.linspace(0.4, 0.99, count), class_names
+        images(count, shape), labels, predicted, np.linspace(0.4, 0.99, count), class_names, "test"
     )
     assert figure is not None
     return figure
@@ -220,15 +220,18 @@ def test_a_stage_without_validation_is_drawn() -> None:
 
 
 def test_a_confusion_matrix_writes_counts_and_accuracy() -> None:
-    figure = confusion_matrix(np.array([[30, 10, 0], [0, 0, 0], [1234, 0, 20]]), ("a", "b", "c"))
+    matrix = np.array([[30, 10, 0], [0, 0, 0], [1234, 0, 20]])
+    figure = confusion_matrix(matrix, ("a", "b", "c"), "validation")
     written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
     assert (written[1, 0], written[0, 2], written[2, 2]) == ("10", "1234", "20")
-    assert figure.axes[0].get_title() == "Confusion matrix\n3.9 % of 1,294 images are right"
+    assert (
+        figure.axes[0].get_title() == "Confusion matrix\n3.9 % of 1,294 validation images are right"
+    )
     assert {"true class", "predicted class", "a", "b", "c"} <= {*texts(figure)}
 
 
 def test_a_confusion_matrix_is_coloured_by_the_share_of_the_true_class() -> None:
-    figure = confusion_matrix(np.array([[30, 10], [0, 0]]), ("a", "b"))
+    figure = confusion_matrix(np.array([[30, 10], [0, 0]]), ("a", "b"), "test")
     assert np.asarray(figure.axes[0].images[0].get_array()).tolist() == [[0.75, 0.25], [0, 0]]
 
 
@@ -247,15 +250,23 @@ def test_mistakes_are_the_surest_wrong_answers_in_order() -> None:
 
 def test_mistakes_name_both_classes_and_the_probability() -> None:
     figure = confident_mistakes(
-        images(2, (1, 8, 8)), np.array([0, 1]), np.array([1, 1]), np.array([0.974, 1.0]), ("a", "b")
+        images(2, (1, 8, 8)),
+        np.array([0, 1]),
+        np.array([1, 1]),
+        np.array([0.974, 1.0]),
+        ("a", "b"),
+        "validation",
     )
     assert figure is not None and "a →\nb  97 %" in texts(figure)
+    assert any(text.startswith("Most confident validation mistakes") for text in texts(figure))
 
 
 def test_at_most_24_mistakes_are_shown_and_none_give_no_figure() -> None:
     assert len(mistaken(names(2), count=30).axes) == 24
     right = np.array([0, 1])
-    assert confident_mistakes(images(2, (1, 8, 8)), right, right, np.ones(2), names(2)) is None
+    assert (
+        confident_mistakes(images(2, (1, 8, 8)), right, right, np.ones(2), names(2), "test") is None
+    )
 
 
 def test_a_map_tells_how_and_of_how_many_images_it_was_made() -> None:

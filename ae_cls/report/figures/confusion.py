@@ -19,8 +19,14 @@ MOST_WITH_NUMBERS = 20
 
 
 @in_house_style
-def confusion_matrix(matrix: Counts, class_names: Sequence[str]) -> Figure:
-    """Counts of true class (rows) against predicted class, coloured by share of the row."""
+def confusion_matrix(matrix: Counts, class_names: Sequence[str], part: str) -> Figure:
+    """Counts of true class (rows) against predicted class, coloured by share of the row.
+
+    Args:
+        matrix: the counts.
+        class_names: in the order of the class index.
+        part: what the images are: `test` or `validation`.
+    """
     images = matrix.sum(axis=1, keepdims=True)
     shares = matrix / np.maximum(images, 1)
     side = np.clip(0.42 * len(matrix), 2.6, 6.5)
@@ -39,7 +45,9 @@ def confusion_matrix(matrix: Counts, class_names: Sequence[str]) -> Figure:
     if len(matrix) <= MOST_WITH_NUMBERS:
         _write_counts(axes, matrix, shares)
     accuracy = 100 * matrix.trace() / max(int(matrix.sum()), 1)
-    axes.set_title(f"Confusion matrix\n{accuracy:.1f} % of {matrix.sum():,} images are right")
+    axes.set_title(
+        f"Confusion matrix\n{accuracy:.1f} % of {matrix.sum():,} {part} images are right"
+    )
     return figure
 
 

@@ -29,11 +29,12 @@ def confident_mistakes(
     predicted: Classes,
     probability: Float64[np.ndarray, " n"],
     class_names: Sequence[str],
+    part: str,
 ) -> Figure | None:
     """The surest wrong answers with both classes and the probability; `None` without mistakes.
 
-    Images are in [0, 1]. The rows of `mistake_rows` are all that is drawn: give only those where
-    all images would be too many for memory.
+    Images are in [0, 1] and of the part that is named, `test` or `validation`. The rows of
+    `mistake_rows` are all that is drawn: give only those where all would be too many for memory.
     """
     rows = mistake_rows(labels, predicted, probability)
     if not len(rows):
@@ -44,7 +45,9 @@ def confident_mistakes(
         true = shortened(class_names[int(labels[row])], 14)
         said = shortened(class_names[int(predicted[row])], 14)
         axes.set_title(f"{true} →\n{said}  {100 * probability[row]:.0f} %", fontsize=8)
-    figure.suptitle("Most confident mistakes: true class → predicted class, its probability")
+    figure.suptitle(
+        f"Most confident {part} mistakes: true class → predicted class, its probability"
+    )
     return figure
 
 

@@ -1,0 +1,124 @@
+"""With `test=false` the test images are not read, whoever might."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ae_cls import prepared, runner
+from ae_cls.dataset.contract import Dataset, ImageTable
+from ae_cls.dataset.digits import DigitsConfig
+from ae_cls.errors import UsageError
+from ae_cls.report import run_figures
+from ae_cls.report.table import print_table, summary_table
+from tests.composed import described, experiment
+
+QUICK = (
+    "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "autoencoder.widths=[8,16]",
+    "autoencoder.latent_dim=8", "device=cpu", "precision=fp32", "threads=1",
+)  # fmt: skip
+LINEAR = ("head.C=[0.1]",)
+FINETUNE = ("head=finetune", "head.epochs=1")
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A table of images some rows of which must not be read."""
+
+    images: ImageTable
+    closed: frozenset[int]
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def index_select(self, dim: int, index: Tensor, /) -> Tensor:
+        assert self.closed.isdisjoint(index.tolist()), "a test image was read"
+        return self.images.index_select(0, index)
+
+
+def with_closed_test(dataset: Dataset) -> Dataset:
+    given = experiment()
+    test = prepared.make_split(dataset, given.split, given.labels, given.seed).test
+    return dataclasses.replace(dataset, images=Guarded(dataset.images, frozenset(test.tolist())))
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digits whose test images must not be read."""
+    load: Callable[[DigitsConfig], Dataset] = DigitsConfig.load
+    monkeypatch.setattr(DigitsConfig, "load", lambda self: with_closed_test(load(self)))
+
+
+def go(place: Path, command: str, *words: str) -> runner.Result:
+    given = described(command, *words).model_copy(update={"outputs": str(place)})
+    return runner.COMMANDS[command](given)
+
+
+@pytest.mark.parametrize("head", [LINEAR, FINETUNE], ids=["linear", "finetune"])
+def test_a_run_with_its_test_part_closed_reads_no_test_image(
+    closed: None, tmp_path: Path, head: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    for name in ("confusion_matrix", "confident_mistakes"):
+        draw = getattr(run_figures, name)
+        monkeypatch.setattr(
+            run_figures, name, lambda *given, _draw=draw: drawn.append(given[-1]) or _draw(*given)
+        )
+    result = go(tmp_path, "run", *QUICK, *head, "test=false")
+    assert "test" not in result.metrics
+    assert result.metrics["valid"]["accuracy"] > 0.5
+    assert result.metrics["reconstruction"]["part"] == "valid"
+    assert not (result.folder / "predictions.csv").exists()
+    assert (result.folder / "figures" / "confusion_matrix.png").exists()
+    assert drawn == ["validation", "validation"]
+
+
+def test_a_run_that_opens_its_test_part_does_read_it(closed: None, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="a test image was read"):
+        go(tmp_path, "run", *QUICK, *LINEAR, "test=true")
+
+
+def test_closing_the_test_part_changes_nothing_else(tmp_path: Path) -> None:
+    opened, shut = (
+        go(tmp_path, "run", *QUICK, *LINEAR, f"test={word}") for word in ("true", "false")
+    )
+    for part in ("valid", "labels", "protocol", "encoder", "head"):
+        assert shut.metrics[part] == opened.metrics[part]
+    for name in ("model/model.safetensors", "model/head.safetensors"):
+        assert (shut.folder / name).read_bytes() == (opened.folder / name).read_bytes()
+
+
+def test_pretrain_and_then_classify_with_the_test_part_closed_read_no_test_image(
+    closed: None, tmp_path: Path
+) -> None:
+    first = go(tmp_path, "pretrain", *QUICK)
+    result = go(tmp_path, "classify", f"encoder={first.folder}", *LINEAR, "test=false")
+    assert "test" not in result.metrics
+    assert result.metrics["valid"]["accuracy"] > 0.5
+
+
+def test_no_test_part_is_a_mistake_only_where_it_would_be_read(tmp_path: Path) -> None:
+    words = (*QUICK, *LINEAR, "split.test_fraction=0.0")
+    with pytest.raises(UsageError, match="no test part") as refused:
+        go(tmp_path, "run", *words)
+    assert "test=false" in refused.value.fix
+    assert not list(tmp_path.iterdir())
+    assert go(tmp_path, "run", *words, "test=false").metrics["protocol"]["images"]["test"] == 0
+
+
+def test_the_summary_of_a_closed_run_tells_of_validation_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = go(tmp_path, "run", *QUICK, *LINEAR, "test=false")
+    print_table(summary_table(result.metrics, result.seconds, result.folder))
+    shown = capsys.readouterr().out
+    assert "valid accuracy" in shown and "test accuracy" not in shown
+    assert "majority-class rate" in shown
