@@ -1,11 +1,21 @@
 """The base of every config object."""
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Width = Annotated[int, Field(ge=1, le=65536)]
 """Channels or units of one layer."""
+
+Value = TypeVar("Value")
+
+
+def _in_a_tuple(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+
+OneOrMore = Annotated[tuple[Value, ...], BeforeValidator(_in_a_tuple), Field(min_length=1)]
+"""Values to choose from; a single one may be given as it is, as the words of a search do."""
 
 
 class Settings(BaseModel):

@@ -151,3 +151,22 @@ def test_every_option_says_what_it_is_in_its_first_line():
         first = path.read_text().splitlines()[0]
         assert first.startswith("# "), path
         assert len(first) < 100, path
+
+
+@pytest.mark.parametrize(
+    ("head", "key"),
+    [
+        ("linear", "C"),
+        ("svm", "C"),
+        ("svm", "gamma"),
+        ("knn", "neighbours"),
+        ("mlp", "learning_rate"),
+        ("forest", "min_samples_leaf"),
+    ],
+)
+def test_a_value_to_choose_from_may_stand_alone(head, key):
+    assert experiment(f"head={head}", f"head.{key}=1") == experiment(
+        f"head={head}", f"head.{key}=[1]"
+    )
+    with pytest.raises(UsageError, match=rf"head\.{key}\.0=-1"):
+        experiment(f"head={head}", f"head.{key}=-1")

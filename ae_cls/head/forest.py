@@ -19,6 +19,7 @@ from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.estimator_file import ESTIMATOR, estimator_bytes, read_estimator
 from ae_cls.head.fitted import Fact, Features, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
+from ae_cls.settings import OneOrMore
 
 _SEEDS = 2**32  # scikit-learn takes 32 bits
 _SHOWN = 10  # times that the bar moves; threads wait for one another at each
@@ -30,8 +31,8 @@ class ForestConfig(FeatureHeadConfig):
 
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
-    min_samples_leaf: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        min_length=1, description="fewest training rows in a leaf; the best number is kept"
+    min_samples_leaf: OneOrMore[Annotated[int, Field(ge=1)]] = Field(
+        description="fewest training rows in a leaf; the best number is kept"
     )
 
     def fit(

@@ -27,6 +27,7 @@ from ae_cls.head.head_files import (
     record_bytes,
 )
 from ae_cls.head.standardise import Standardiser, as_tensor
+from ae_cls.settings import OneOrMore
 
 _QUERIES, _ROWS = 1024, 4096  # at a time: 16 MB of cosines
 _LAYOUT: Layout = {
@@ -43,8 +44,8 @@ class KnnConfig(FeatureHeadConfig):
     """The labels of the most similar training rows, weighted by exp(cosine / temperature)."""
 
     name: Literal["knn"]
-    neighbours: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        min_length=1, description="how many rows vote; the best number is kept"
+    neighbours: OneOrMore[Annotated[int, Field(ge=1)]] = Field(
+        description="how many rows vote; the best number is kept"
     )
     temperature: float = Field(
         ge=0.001, description="cosine difference that changes a weight by the factor e"

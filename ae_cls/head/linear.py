@@ -13,6 +13,7 @@ from ae_cls.head.descent import Axes, Descent, Line, log_loss
 from ae_cls.head.path import along
 from ae_cls.head.softmax import NEVER, Softmax
 from ae_cls.head.standardise import Standardiser
+from ae_cls.settings import OneOrMore
 
 
 @final
@@ -23,8 +24,8 @@ class LinearConfig(FeatureHeadConfig):
     """
 
     name: Literal["linear"]
-    C: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        min_length=1, description="weights of the summed loss against the penalty; the best is kept"
+    C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
+        description="weights of the summed loss against the penalty; the best is kept"
     )
     tolerance: float = Field(
         gt=0, le=0.1, description="stop when a step lowers the mean loss by less"

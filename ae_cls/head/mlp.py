@@ -29,7 +29,7 @@ from ae_cls.head.head_files import (
     record_bytes,
 )
 from ae_cls.head.standardise import Standardiser, as_tensor
-from ae_cls.settings import Width
+from ae_cls.settings import OneOrMore, Width
 
 _LAYOUT: Layout = {
     "mean": (np.float32, "d"),
@@ -50,8 +50,8 @@ class MlpConfig(FeatureHeadConfig):
     width: tuple[Width, ...] = Field(
         min_length=1, description="units of the hidden layer; the best number is kept"
     )
-    learning_rate: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        min_length=1, description="of AdamW, constant; the best is kept"
+    learning_rate: OneOrMore[Annotated[float, Field(gt=0, le=1)]] = Field(
+        description="of AdamW, constant; the best is kept"
     )
     dropout: float = Field(ge=0, lt=1, description="share of hidden units silenced in training")
     weight_decay: float = Field(ge=0, description="of the weights; biases are not decayed")

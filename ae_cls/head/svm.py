@@ -36,6 +36,7 @@ from ae_cls.head.svm_approximate import (
 from ae_cls.head.svm_exact import LAYOUT as EXACT_LAYOUT
 from ae_cls.head.svm_exact import exact_candidates, read_exact
 from ae_cls.head.svm_machine import Candidate, Machine
+from ae_cls.settings import OneOrMore
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,10 @@ class SvmConfig(FeatureHeadConfig):
 
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")
-    C: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        min_length=1, description="weights of the summed hinge loss; the best is kept"
+    C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
+        description="weights of the summed hinge loss; the best is kept"
     )
-    gamma: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        min_length=1,
+    gamma: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
         description="of rbf, as factors on 1 / (features x variance); the best is kept",
     )
     exact_rows: int = Field(
