@@ -3,7 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,23 @@ def hand_to_hydra(command: str, words: Sequence[str], task: Task) -> None:
     typed, sys.argv = sys.argv, ["ae-cls", *words]
     folder = str(configs.config_folder())
     try:
-        hydra_main(config_path=folder, config_name=command, version_base=VERSION_BASE)(task)()
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise _as_usage_error(error, command) from error
+        with complaints_as_ours(command):
+            hydra_main(config_path=folder, config_name=command, version_base=VERSION_BASE)(task)()
     finally:
         sys.argv = typed
+
+
+@contextmanager
+def complaints_as_ours(command: str) -> Iterator[None]:
+    """Let Hydra's errors be the user's mistakes, told as all others.
+
+    Raises:
+        UsageError: Hydra complains.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise _as_usage_error(error, command) from error
 
 
 def plain_values(config: DictConfig, command: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ae_cls.cli import configs
 from ae_cls.cli.exits import complain
-from ae_cls.cli.flags import sort_words
+from ae_cls.cli.flags import Words, sort_words
+from ae_cls.cli.search import WORD, asks_for_search, search
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError, printable
 
@@ -22,15 +23,25 @@ def run_composed(command: str, words: Sequence[str]) -> int:
         _refuse_same_names(folder)
         complain(f"options are also read from {printable(str(folder))}")
     if "--multirun" in sorted_words.flags:
+        if asks_for_search(sorted_words):
+            return search(command, sorted_words)
         from ae_cls.cli.sweep import sweep  # here and below, as Hydra and torch take time to import
 
         return sweep(command, sorted_words)
+    _refuse_search_of_one(command, sorted_words)
     from ae_cls.cli.compose import hand_to_hydra
     from ae_cls.cli.job import explain_job, job
 
     task = explain_job if "--explain" in sorted_words.flags else job
     hand_to_hydra(command, [*sorted_words.flag_words(), *hydra_words(sorted_words)], task)
     return 0
+
+
+def _refuse_search_of_one(command: str, words: Words) -> None:
+    if asks_for_search(words) and not words.flags:
+        raise UsageError(
+            "a search has many jobs", where=WORD, fix=f"ae-cls {command} -m {WORD} ..."
+        )
 
 
 def _refuse_same_names(folder: Path) -> None:

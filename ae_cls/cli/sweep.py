@@ -65,7 +65,7 @@ def sweep(command: str, words: Words) -> int:
     overrides = hydra_words(words)
     launcher = _launcher(command, words, overrides)
     import_ahead()
-    jobs = _validated(command, _composed(command, words.flag_words(), overrides))
+    jobs = validated(command, _composed(command, words.flag_words(), overrides))
     folder = _folder(command, overrides, jobs)
     plan, kinds = _plan(command, jobs), conditions(launcher, len(jobs))
     _LOG.info("%s in %s", _counted(len(plan), "job"), folder)
@@ -76,7 +76,7 @@ def sweep(command: str, words: Words) -> int:
             for each in jobs:
                 run_in_sweep(command, each.plain, folder)
         else:
-            more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={_quoted(folder)}"]
+            more = [*extra_words(launcher, overrides), f"hydra.sweep.dir={quoted(folder)}"]
             hand_to_hydra(command, [*words.flag_words(), *overrides, *more], job)
 
     with owned(folder), table_at_the_end(folder, command, plan, kinds) as records:
@@ -145,7 +145,7 @@ def _composed(
     own = [word for word in overrides if not is_of_launcher(word)]
     # Hydra makes a folder before it calls the first job; this one goes away again.
     with TemporaryDirectory() as place:
-        aside = ["hydra/launcher=basic", f"hydra.sweep.dir={_quoted(Path(place))}"]
+        aside = ["hydra/launcher=basic", f"hydra.sweep.dir={quoted(Path(place))}"]
         hand_to_hydra(command, [*flags, *own, *aside], keep)
     shared = set.intersection(*(set(words) for words, _ in found))
     return [
@@ -154,7 +154,12 @@ def _composed(
     ]
 
 
-def _validated(command: str, jobs: list[tuple[tuple[str, ...], DictConfig]]) -> list[Job]:
+def validated(command: str, jobs: list[tuple[tuple[str, ...], DictConfig]]) -> list[Job]:
+    """Each job of these words and configs, as it can be carried out.
+
+    Raises:
+        UsageError: all mistakes of all jobs.
+    """
     mistakes: dict[str, list[str]] = {}
     whole: list[tuple[tuple[str, ...], dict[str, Any]]] = []
     for words, config in jobs:
@@ -211,6 +216,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _quoted(folder: Path) -> str:
+def quoted(folder: Path) -> str:
+    """A path as a value in a word."""
     text = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"

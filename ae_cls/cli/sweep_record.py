@@ -6,7 +6,7 @@ no run folder to say it in.
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -106,11 +106,27 @@ class Record:
         return self.state not in {"running", "waiting"}
 
 
+Order = Callable[[Record], tuple[float, ...]]
+"""A place in the table for each record."""
+
+
 @contextmanager
 def table_at_the_end(
-    folder: Path, command: str, plan: Sequence[Planned], conditions: Conditions | None = None
+    folder: Path,
+    command: str,
+    plan: Sequence[Planned],
+    conditions: Conditions | None = None,
+    order: Order | None = None,
 ) -> Iterator[list[Record]]:
-    """Write the plan; at the end, however it comes, show, write and yield how each job went."""
+    """Write the plan; at the end, however it comes, show, write and yield how each job went.
+
+    Args:
+        folder: of the sweep.
+        command: a word that Hydra composes.
+        plan: the jobs that are known at the beginning.
+        conditions: what the launcher means for them.
+        order: what the lines of the table are sorted by; None: as planned.
+    """
     conditions = conditions or Conditions()
     _begin(folder, command, plan, conditions)
     records: list[Record] = []
@@ -119,7 +135,7 @@ def table_at_the_end(
     finally:
         jobs = planned_jobs(folder)  # there may be more by now
         records += [record_of(folder, job.name) for job in jobs]
-        _show(jobs, records)
+        _show(jobs, records, order)
         _write(folder, command, jobs, records, conditions)
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's, and never read
 
@@ -241,9 +257,12 @@ def _write(
     write_json(folder / PLAN, told)
 
 
-def _show(plan: Sequence[Planned], records: Sequence[Record]) -> None:
+def _show(plan: Sequence[Planned], records: Sequence[Record], order: Order | None) -> None:
     from ae_cls.report.table import SweepRow, print_table, sweep_table
 
+    pairs = list(zip(plan, records, strict=True))
+    if order:
+        pairs.sort(key=lambda pair: order(pair[1]))
     rows = [
         SweepRow(
             words=job.words,
@@ -252,6 +271,6 @@ def _show(plan: Sequence[Planned], records: Sequence[Record]) -> None:
             seconds=record.seconds,
             reason="; ".join(filter(None, (record.reason, job.note))),
         )
-        for job, record in zip(plan, records, strict=True)
+        for job, record in pairs
     ]
     print_table(sweep_table(rows))

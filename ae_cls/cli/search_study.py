@@ -1,0 +1,193 @@
+"""The trials of a search, kept by Optuna in one SQLite file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from ae_cls.cli.search_settings import SearchSettings
+from ae_cls.cli.search_space import Drawn, Space
+from ae_cls.draws import derive_seed
+from ae_cls.errors import StorageError, UsageError
+
+Direction = Literal["maximize", "minimize"]
+
+_NAME = "search"
+_TOLD = "told"  # what the study was begun with
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """A trial that is to be carried out.
+
+    Attributes:
+        number: Optuna's, from 0.
+        drawn: a value for each searched key.
+    """
+
+    number: int
+    drawn: Mapping[str, Drawn]
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        name: of its job; trials that drew the same config have the same one.
+        score: what is searched for; None when the job failed.
+        metrics: those that the table at the end needs; empty when the job failed.
+        code: the exit code that the job would have had alone.
+        reason: why it failed.
+    """
+
+    name: str
+    score: float | None
+    metrics: Mapping[str, Any]
+    code: int
+    reason: str
+
+
+@final
+class Study:
+    """Draws trials and remembers how they ended, over any number of calls.
+
+    The sampler draws anew for each trial, by the seed and how many came before. So a search that
+    was stopped, however, goes on as if it had not been.
+    """
+
+    def __init__(
+        self, study: optuna.Study, space: Space, settings: SearchSettings, seed: int
+    ) -> None:
+        self._study, self._settings, self._seed = study, settings, seed
+        self._distributions = {key: each.distribution() for key, each in space.dimensions.items()}
+
+    def ended(self) -> list[tuple[Trial, Outcome]]:
+        """All trials that have ended, in their order."""
+        told = self._study.user_attrs
+        return [
+            (_trial(each), Outcome(**told[str(each.number)]))
+            for each in self._drawn()
+            if each.state.is_finished()
+        ]
+
+    def following(self) -> list[Trial]:
+        """The next trials to carry out at one time; none when there have been enough.
+
+        Those that an earlier call left come first, and are not drawn again.
+        """
+        drawn = self._drawn()
+        left = [_trial(each) for each in drawn if each.state == TrialState.RUNNING]
+        left = left[: self._settings.n_jobs]
+        new = min(self._settings.n_jobs - len(left), self._settings.n_trials - len(drawn))
+        return [*left, *(self._draw(len(drawn) + place) for place in range(new))]
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Write down how a trial ended."""
+        self._study.set_user_attr(str(trial.number), asdict(outcome))
+        failed = TrialState.FAIL if outcome.score is None else None
+        self._study.tell(trial.number, outcome.score, state=failed)
+
+    def drop_half_drawn(self) -> None:
+        """A process that was killed while it drew leaves a trial that lacks values."""
+        for each in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if each.params.keys() != self._distributions.keys():
+                self._study.tell(each.number, state=TrialState.FAIL)
+
+    def _drawn(self) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [each for each in trials if each.params.keys() == self._distributions.keys()]
+
+    def _draw(self, place: int) -> Trial:
+        self._study.sampler = self._sampler(derive_seed(self._seed, "search", place) % 2**32)
+        drawn = self._study.ask(self._distributions)
+        return Trial(drawn.number, drawn.params)
+
+    def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
+        if self._settings.sampler == "random":
+            return optuna.samplers.RandomSampler(seed)
+        return optuna.samplers.TPESampler(n_startup_trials=self._settings.startup_trials, seed=seed)
+
+
+def _trial(frozen: FrozenTrial) -> Trial:
+    return Trial(frozen.number, frozen.params)
+
+
+@contextmanager
+def open_study(
+    path: Path,
+    space: Space,
+    settings: SearchSettings,
+    *,
+    direction: Direction,
+    seed: int,
+    told: Sequence[str],
+) -> Iterator[Study]:
+    """The study in a file, which is made where it is missing.
+
+    Args:
+        path: the file.
+        space: what may be chosen.
+        settings: how, and how often.
+        direction: whether a large score is good.
+        seed: of the sampler.
+        told: all that makes it this search and no other.
+
+    Raises:
+        UsageError: the file holds another search.
+        StorageError: it cannot be read or written.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with _storage(path) as storage:
+        found = optuna.create_study(
+            storage=storage, study_name=_NAME, direction=direction, load_if_exists=True
+        )
+        _refuse_other_search(found, path, told)
+        study = Study(found, space, settings, seed)
+        study.drop_half_drawn()
+        yield study
+
+
+@contextmanager
+def _storage(path: Path) -> Iterator[RDBStorage]:
+    storage = None
+    try:
+        storage = RDBStorage(_url(path))
+        yield storage
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StorageError(
+            "the trials of this search cannot be read or written", where=str(path),
+            why=str(error.__cause__ or error).splitlines()[0],
+            fix="mend its place, or begin anew in another: hydra.sweeper.folder=...",
+        ) from error  # fmt: skip
+    finally:
+        if storage:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _url(path: Path) -> str:
+    url = URL.create("sqlite", database=str(path.resolve()))
+    return url.render_as_string().replace("{", "{{").replace("}", "}}")  # Optuna formats it
+
+
+def _refuse_other_search(study: optuna.Study, path: Path, told: Sequence[str]) -> None:
+    before = study.user_attrs.get(_TOLD)
+    if before is None:
+        study.set_user_attr(_TOLD, list(told))
+    elif before != list(told):
+        raise UsageError(
+            "this folder holds another search", where=str(path.parent),
+            why="\n".join(sorted(set(before) ^ set(told))),
+            fix="another folder, or none: hydra.sweeper.folder=...",
+        )  # fmt: skip
