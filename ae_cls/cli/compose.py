@@ -105,6 +105,11 @@ def _as_usage_error(error: Exception, command: str) -> UsageError:
         return _not_chosen(found.group(1), command)
     if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", text):
         return _several_values(found.group(1).lstrip("+"), command)
+    if "does not support sweep type" in text:
+        return UsageError(
+            "an interval holds more values than a sweep can try",
+            fix=f"a search: ae-cls {command} -m hydra/sweeper=optuna ...",
+        )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return UsageError("the words do not make a config", why="\n".join(lines[:4]))
 
@@ -121,6 +126,9 @@ def _wrong_option(missing: str, known: Sequence[str]) -> UsageError:
 
 def _several_values(word: str, command: str) -> UsageError:
     key, _, value = word.partition("=")
+    if "interval(" in value:
+        fix = f"a search: ae-cls {command} -m hydra/sweeper=optuna '{word}'"
+        return UsageError(f"{word} names several values", fix=fix)
     fix = f"a sweep over them: ae-cls {command} -m {word}"
     if not configs.is_group(key, [configs.config_folder()]):
         fix += f"\none list: '{key}=[{value}]'; one text: '{key}=\"{value}\"'"

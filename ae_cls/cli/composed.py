@@ -39,9 +39,7 @@ def run_composed(command: str, words: Sequence[str]) -> int:
 
 def _refuse_search_of_one(command: str, words: Words) -> None:
     if asks_for_search(words) and not words.flags:
-        raise UsageError(
-            "a search has many jobs", where=WORD, fix=f"ae-cls {command} -m {WORD} ..."
-        )
+        raise UsageError("a search needs -m", where=WORD, fix=f"ae-cls {command} -m {WORD} ...")
 
 
 def _refuse_same_names(folder: Path) -> None:

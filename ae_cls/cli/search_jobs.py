@@ -1,7 +1,7 @@
 """The jobs of a search as Hydra composes and launches them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
 from ae_cls.experiment import explain
 
+Launch = Callable[[Sequence[Sequence[str]]], None]
+"""Carries out trials, of which it gets the words."""
+
 _OWN = "hydra.sweeper."
 _ONE_AT_A_TIME = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -42,6 +45,7 @@ class Jobs:
         space: what is searched.
         settings: how it is searched.
         hydra: words that are meant for Hydra itself.
+        shared: what its words and those that all trials share compose to.
     """
 
     command: str
@@ -49,6 +53,7 @@ class Jobs:
     space: Space
     settings: SearchSettings
     hydra: tuple[str, ...]
+    shared: DictConfig
 
     def composed(self, words: Sequence[str]) -> Composed:
         """The config of a trial.
@@ -57,27 +62,33 @@ class Jobs:
             words: its own, as the user would type them.
         """
         with complaints_as_ours(self.command):
-            whole = self.loader.load_sweep_config(self._shared(), self.space.composable(words))
+            whole = self.loader.load_sweep_config(self.shared, self.space.composable(words))
         with read_write(whole), open_dict(whole):
             del whole["hydra"]
         return Composed(tuple(words), whole)
 
-    def launch(self, folder: Path, trials: Sequence[Sequence[str]]) -> None:
-        """Carry out trials, as many at a time as the launcher does; each leaves its record."""
-        if not trials:
-            return
-        config = self._shared(f"hydra.sweep.dir={quoted(folder)}")
+    def launching(self, folder: Path) -> Launch:
+        """What carries out trials in a folder, as many at a time as the launcher does.
+
+        Each leaves its record.
+        """
+        config = _loaded(
+            self.loader,
+            self.command,
+            [*self.hydra, *self.space.fixed, f"hydra.sweep.dir={quoted(folder)}"],
+        )
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=self.loader, callbacks=Callbacks(config)),
             task_function=job,
             config=config,
         )
-        batch = [self.space.composable(words) for words in trials]
-        for ended in launcher.launch(batch, initial_job_idx=0):
-            _ = ended.return_value  # raises what the job let pass
 
-    def _shared(self, *more: str) -> DictConfig:
-        return _loaded(self.loader, self.command, [*self.hydra, *self.space.fixed, *more])
+        def launch(trials: Sequence[Sequence[str]]) -> None:
+            batch = [self.space.composable(words) for words in trials]
+            for ended in launcher.launch(batch, initial_job_idx=0) if batch else ():
+                _ = ended.return_value  # raises what the job let pass
+
+        return launch
 
 
 @contextmanager
@@ -102,7 +113,9 @@ def jobs_of(command: str, words: Words, extra: Sequence[str]) -> Iterator[Jobs]:
         hydra = ("hydra.mode=MULTIRUN", *map(_forced, space.hydra), *_search_path(words))
         config = _loaded(loader, command, [*hydra, *space.fixed])
         settings = _settings(config)
-        yield Jobs(command, loader, space, settings, (*hydra, *_at_a_time(config, settings, hydra)))
+        yield Jobs(
+            command, loader, space, settings, (*hydra, *_at_a_time(config, settings, hydra)), config
+        )
 
 
 def _loaded(loader: ConfigLoader, command: str, words: list[str]) -> DictConfig:

@@ -235,7 +235,7 @@ def _steps(override: Override, value: RangeSweep, *, log: bool) -> Steps:
     return Steps(tuple(numbers), abs(value.step), log)
 
 
-def _numbers(start: float, stop: float, step: float) -> list[int] | list[float]:
+def _numbers(start: int | float, stop: int | float, step: int | float) -> list[int] | list[float]:
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
         return list(range(start, stop, step))
     # Decimal, as 0.1 + 0.1 + 0.1 is 0.30000000000000004 otherwise.

@@ -11,7 +11,7 @@ from typing import final
 from ae_cls.cli.exits import IN_PART, INTERRUPTED, end_on_sigterm
 from ae_cls.cli.flags import Words
 from ae_cls.cli.search_goal import GOALS, Goal
-from ae_cls.cli.search_jobs import Jobs, jobs_of
+from ae_cls.cli.search_jobs import Jobs, Launch, jobs_of
 from ae_cls.cli.search_refusals import refuse_unfair, refuse_words
 from ae_cls.cli.search_study import Outcome, Study, Trial, open_study
 from ae_cls.cli.search_winner import print_winner
@@ -51,7 +51,7 @@ def carry_out_trials(command: str, words: Words) -> int:
         told = _told(jobs, first)
         folder = _folder(jobs, first, told)
         with _owned(folder), _study(folder, jobs, goal, first, told) as study:
-            search = Search(jobs, goal, study, folder)
+            search = Search(jobs, goal, study, folder, jobs.launching(folder))
             with table_at_the_end(folder, command, search.plan(), goal.order) as records:
                 search.recall()
                 search.go_on()
@@ -74,9 +74,7 @@ def _told(jobs: Jobs, first: Described) -> list[str]:
 def _folder(jobs: Jobs, first: Described, told: Sequence[str]) -> Path:
     """The same words find the same folder again."""
     if first.folder:
-        raise UsageError(
-            "folder names one run; a search names the folders of its jobs", where="folder"
-        )
+        raise UsageError("a search names the folders of its jobs", where="folder")
     if jobs.settings.folder:
         return Path(jobs.settings.folder)
     name = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
@@ -118,12 +116,14 @@ class Search:
         goal: what trials are compared by.
         study: draws and remembers.
         folder: of the jobs.
+        launch: carries them out there.
     """
 
     jobs: Jobs
     goal: Goal
     study: Study
     folder: Path
+    launch: Launch
 
     def plan(self) -> list[Planned]:
         """The jobs of the trials that ended in earlier calls, each once."""
@@ -155,7 +155,7 @@ class Search:
                 record = Record("failed", code=mistake.code, reason=mistake.where or mistake.what)
                 keep_record(self.folder, name, record, self.folder / name, 0.0)
             sound = [job.words for job in new.values() if job.name not in refused]
-            self.jobs.launch(self.folder, sound)
+            self.launch(sound)
             for trial, (job, _) in zip(trials, checked, strict=True):
                 self.study.tell(trial, self._outcome(job.name))
 
