@@ -1,5 +1,6 @@
 """The trials of a search, kept by Optuna in one SQLite file."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ae_cls.cli.search_settings import SearchSettings
 from ae_cls.cli.search_space import Drawn, Space
-from ae_cls.draws import derive_seed
 from ae_cls.errors import StorageError, UsageError
 
 Direction = Literal["maximize", "minimize"]
@@ -109,7 +109,7 @@ class Study:
         return [each for each in trials if each.params.keys() == self._distributions.keys()]
 
     def _draw(self, place: int) -> Trial:
-        self._study.sampler = self._sampler(derive_seed(self._seed, "search", place) % 2**32)
+        self._study.sampler = self._sampler(_seed_of(self._seed, place))
         drawn = self._study.ask(self._distributions)
         return Trial(drawn.number, drawn.params)
 
@@ -117,6 +117,12 @@ class Study:
         if self._settings.sampler == "random":
             return optuna.samplers.RandomSampler(seed)
         return optuna.samplers.TPESampler(n_startup_trials=self._settings.startup_trials, seed=seed)
+
+
+def _seed_of(seed: int, place: int) -> int:
+    """The seed of one trial's sampler, of 32 bits."""
+    told = hashlib.sha256(f"{seed}/search/{place}".encode()).digest()
+    return int.from_bytes(told[:4], "big")
 
 
 def _trial(frozen: FrozenTrial) -> Trial:

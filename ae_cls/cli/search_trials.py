@@ -8,27 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ae_cls.cli.exits import IN_PART, INTERRUPTED, end_on_sigterm
 from ae_cls.cli.flags import Words
+from ae_cls.cli.job_process import import_ahead
 from ae_cls.cli.search_goal import GOALS, Goal
 from ae_cls.cli.search_jobs import Jobs, Launch, jobs_of
 from ae_cls.cli.search_refusals import refuse_unfair, refuse_words
 from ae_cls.cli.search_study import Outcome, Study, Trial, open_study
 from ae_cls.cli.search_winner import print_winner
-from ae_cls.cli.sweep import name_of, validated
-from ae_cls.cli.sweep_job import digest
+from ae_cls.cli.sweep import Job, code_of, name_of
+from ae_cls.cli.sweep_launch import stopped_by_signals
+from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import (
     Planned,
     Record,
     add_to_plan,
     keep_record,
+    planned_jobs,
     record_of,
     table_at_the_end,
 )
 from ae_cls.cli.terminal import log_to_stderr
-from ae_cls.errors import BusyError, StorageError, UsageError
-from ae_cls.experiment import Described
-from ae_cls.store.lock import Lock
+from ae_cls.errors import StorageError, UsageError
+from ae_cls.interrupt import INTERRUPTED
 
 _LOG = logging.getLogger(__name__)
 _STUDY = "study.db"
@@ -42,24 +43,23 @@ def carry_out_trials(command: str, words: Words) -> int:
         BusyError: another process is at this search.
     """
     log_to_stderr()
-    end_on_sigterm()
     refuse_words(command, words)
+    import_ahead()
     goal = GOALS[command]
     with jobs_of(command, words, goal.words) as jobs:
         refuse_unfair(jobs.space)
-        first = validated(command, [jobs.composed(each) for each in jobs.space.probes()])[0][1]
+        first = jobs.checked(jobs.space.probes())[0]
         told = _told(jobs, first)
         folder = _folder(jobs, first, told)
-        with _owned(folder), _study(folder, jobs, goal, first, told) as study:
+        _LOG.info("%d trials in %s", jobs.settings.n_trials, folder)
+        with owned(folder), _study(folder, jobs, goal, first, told) as study:
             search = Search(jobs, goal, study, folder, jobs.launching(folder))
-            with table_at_the_end(folder, command, search.plan(), goal.order) as records:
-                search.recall()
-                search.go_on()
+            records = search.carry_out()
             print_winner(command, words, jobs.space, goal, study.ended(), folder)
-    return 0 if all(record.is_done for record in records) else IN_PART
+    return code_of(records)
 
 
-def _told(jobs: Jobs, first: Described) -> list[str]:
+def _told(jobs: Jobs, first: Job) -> list[str]:
     """What makes it this search: not how many trials, how they are launched or where they lie."""
     settings = jobs.settings.model_dump(include={"sampler", "startup_trials", "seed"})
     return [
@@ -67,43 +67,29 @@ def _told(jobs: Jobs, first: Described) -> list[str]:
         *sorted([*jobs.space.fixed, *jobs.space.searched]),
         *(f"{key}={value}" for key, value in settings.items()),
         # The numbers behind the words may change, in a file of options.
-        f"config={digest(first)}",
+        f"config={first.digest}",
     ]
 
 
-def _folder(jobs: Jobs, first: Described, told: Sequence[str]) -> Path:
+def _folder(jobs: Jobs, first: Job, told: Sequence[str]) -> Path:
     """The same words find the same folder again."""
-    if first.folder:
+    if first.plain["folder"]:
         raise UsageError("a search names the folders of its jobs", where="folder")
     if jobs.settings.folder:
         return Path(jobs.settings.folder)
     name = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
-    return Path(first.outputs) / "run" / f"search-{name}"
+    return Path(first.plain["outputs"]) / "run" / f"search-{name}"
 
 
 @contextmanager
 def _study(
-    folder: Path, jobs: Jobs, goal: Goal, first: Described, told: Sequence[str]
+    folder: Path, jobs: Jobs, goal: Goal, first: Job, told: Sequence[str]
 ) -> Iterator[Study]:
-    seed = first.seed if jobs.settings.seed is None else jobs.settings.seed
+    seed = first.plain["seed"] if jobs.settings.seed is None else jobs.settings.seed
     with open_study(
         folder / _STUDY, jobs.space, jobs.settings, direction=goal.direction, seed=seed, told=told
     ) as study:
         yield study
-
-
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    lock = Lock(folder / ".claims" / "sweep")
-    try:
-        if not lock.take():
-            raise BusyError(
-                "another process is at this search", where=str(folder), why=str(lock.owner()),
-                fix="wait, or end that process",
-            )  # fmt: skip
-        yield
-    finally:
-        lock.release()
 
 
 @final
@@ -125,7 +111,24 @@ class Search:
     folder: Path
     launch: Launch
 
-    def plan(self) -> list[Planned]:
+    def carry_out(self) -> list[Record]:
+        """All trials until there have been enough, then the table; how the jobs went."""
+        with (
+            table_at_the_end(
+                self.folder,
+                self.jobs.command,
+                self._ended_before(),
+                self.jobs.conditions,
+                self.goal.order,
+            ) as records,
+            stopped_by_signals(self.folder),
+        ):
+            self._recall()
+            while trials := self.study.following():
+                self._carry_out(trials)
+        return records
+
+    def _ended_before(self) -> list[Planned]:
         """The jobs of the trials that ended in earlier calls, each once."""
         found = {
             outcome.name: Planned(self.jobs.space.words(trial.drawn), outcome.name)
@@ -133,7 +136,7 @@ class Search:
         }
         return list(found.values())
 
-    def recall(self) -> None:
+    def _recall(self) -> None:
         """Write down again how they ended."""
         for _, outcome in self.study.ended():
             state = "failed" if outcome.score is None else "skipped"
@@ -142,31 +145,33 @@ class Search:
             )
             keep_record(self.folder, outcome.name, record, self.folder / outcome.name, 0.0)
 
-    def go_on(self) -> None:
-        """Carry out trials until there have been enough."""
-        while trials := self.study.following():
-            checked = [self._checked(trial) for trial in trials]
-            over = {outcome.name for _, outcome in self.study.ended()}
-            # By name: an equal config, drawn again, is carried out once.
-            new = {job.name: job for job, _ in checked if job.name not in over}
-            add_to_plan(self.folder, list(new.values()))
-            refused = {job.name: mistake for job, mistake in checked if mistake}
-            for name, mistake in refused.items():
-                record = Record("failed", code=mistake.code, reason=mistake.where or mistake.what)
-                keep_record(self.folder, name, record, self.folder / name, 0.0)
-            sound = [job.words for job in new.values() if job.name not in refused]
-            self.launch(sound)
-            for trial, (job, _) in zip(trials, checked, strict=True):
-                self.study.tell(trial, self._outcome(job.name))
+    def _carry_out(self, trials: Sequence[Trial]) -> None:
+        names = [self._prepared(trial) for trial in trials]
+        self.launch([job for _, job in names if job])
+        for trial, (name, _) in zip(trials, names, strict=True):
+            self.study.tell(trial, self._outcome(name))
 
-    def _checked(self, trial: Trial) -> tuple[Planned, UsageError | None]:
-        """The job of a trial, and what is wrong with it: single words were right, not all pairs."""
+    def _prepared(self, trial: Trial) -> tuple[str, Job | None]:
+        """The name of a trial's job, and the job where it has to be carried out."""
         words = self.jobs.space.words(trial.drawn)
         try:
-            ((_, described),) = validated(self.jobs.command, [self.jobs.composed(words)])
+            (job,) = self.jobs.checked([words])
         except UsageError as mistake:
-            return Planned(words, f"trial-{trial.number}"), mistake
-        return Planned(words, name_of(words, described)), None
+            return self._refused(trial, mistake), None
+        name = name_of(words, job.digest)
+        # An equal config, drawn again, is carried out once.
+        if any(name == planned.name for planned in planned_jobs(self.folder)):
+            return name, None
+        add_to_plan(self.folder, [Planned(words, name)])
+        return name, job
+
+    def _refused(self, trial: Trial, mistake: UsageError) -> str:
+        """Write down that its values do not go together, though each of them was right."""
+        name = f"trial-{trial.number}"
+        add_to_plan(self.folder, [Planned(self.jobs.space.words(trial.drawn), name)])
+        record = Record("failed", code=mistake.code, reason=mistake.where or mistake.what)
+        keep_record(self.folder, name, record, self.folder / name, 0.0)
+        return name
 
     def _outcome(self, name: str) -> Outcome:
         record = record_of(self.folder, name)

@@ -34,7 +34,7 @@ def launch(hand_over: Callable[[], None], folder: Path) -> None:
     """
     lost: set[str] = set()
     left = -1  # jobs that waited when it ended last
-    with _stopped_by_signals(folder):
+    with stopped_by_signals(folder):
         while (error := _handed_over(hand_over)) is not None:
             if _count(folder, "waiting") == len(planned_jobs(folder)):
                 raise UsageError("the launcher starts no job", why=_first_line(error)) from error
@@ -86,7 +86,8 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _stopped_by_signals(folder: Path) -> Iterator[None]:
+def stopped_by_signals(folder: Path) -> Iterator[None]:
+    """A signal that comes while the body runs ends the jobs under way, then the sweep."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
