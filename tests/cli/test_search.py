@@ -113,18 +113,6 @@ def test_the_table_has_the_best_trial_first_and_its_test_command_below(
     assert {word for trial in trials_in(folder_of(tmp_path)) for word in trial.params} == {"head.C"}
 
 
-def test_what_is_learnt_guides_the_later_trials(ae_cls: AeCls, carried_out: list) -> None:
-    def near_in_ten(sampler: str) -> int:
-        carried_out.clear()
-        few = ("hydra.sweeper.n_trials=15", "hydra.sweeper.startup_trials=5", "seed=1")
-        ae_cls(*SEARCH, "head.C=interval(0, 1000)", f"hydra.sweeper.sampler={sampler}", *few)
-        return sum(strength(words) < 150 for words in carried_out[5:])
-
-    # Of ten at random one or two are; the first five trials of both are the same.
-    assert near_in_ten("random") <= 2
-    assert near_in_ten("tpe") >= 4
-
-
 def test_equal_accuracies_are_ranked_by_log_loss(
     ae_cls: AeCls, carried_out: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
