@@ -43,8 +43,9 @@ COMPOSED = [words for words in command_lines() if words[0] in COMMANDS and "--he
 
 @pytest.mark.parametrize("words", COMPOSED, ids=" ".join)
 def test_every_composed_command_is_valid(words):
-    # A sweep word stands for its first value: the others are options of the same group.
-    plain = [re.sub(r"^([\w./]+=[^\[,]+),.*", r"\1", word) for word in words[1:] if word != "-m"]
+    # A word of a sweep or search stands for its first value.
+    first = r"^([\w./]+=)(?:.*interval\()?([^\[,]+),.*"
+    plain = [re.sub(first, r"\1\2", word) for word in words[1:] if word != "-m"]
     told = [word.replace("RUN_FOLDER", "somewhere") for word in plain if word[:2] != "--"]
     assert described(words[0], *told)
 

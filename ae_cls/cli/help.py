@@ -37,6 +37,7 @@ EXAMPLES = {
         "ae-cls run dataset=fashion_mnist autoencoder=vae head=svm labels.per_class=10",
         "ae-cls run dataset=folder dataset.root=photos dataset.image_size=96 head=finetune",
         "ae-cls run -m pretrain=none,standard labels.per_class=5,50 seed=0,1,2",
+        "ae-cls run -m hydra/sweeper=optuna 'head.C=tag(log, interval(0.01, 10))' encode=glob(*)",
     ),
     "pretrain": (
         "ae-cls pretrain dataset=fashion_mnist autoencoder=conv pretrain=long",

@@ -184,8 +184,8 @@ def _stopped(code: int) -> Record:
 
 
 def _folder_of(sweep: Path, name: str, digest: str) -> tuple[Path, bool]:
-    """The finished folder of an equal job, of whatever sweep, else its own, to begin or go on."""
-    for folder in [sweep / name, *sorted(sweep.parent.glob(f"sweep-*/*-{digest}"))]:
+    """The finished folder of an equal job of any sweep or search, else its own."""
+    for folder in [sweep / name, *sorted(sweep.parent.glob(f"*/*-{digest}"))]:
         if _is_finished(folder):
             return folder, True
     return sweep / name, False

@@ -52,7 +52,7 @@ def sweep_status(words: Sequence[str]) -> int:
 
 
 def _newest() -> Path:
-    found = sorted(Path("outputs/run").glob(f"sweep-*/{PLAN}"), key=lambda p: p.stat().st_mtime)
+    found = sorted(Path("outputs/run").glob(f"*/{PLAN}"), key=lambda p: p.stat().st_mtime)
     if not found:
         raise UsageError(
             "there is no sweep below outputs/run", fix="ae-cls sweep-status FOLDER names another"

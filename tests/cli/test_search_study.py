@@ -53,14 +53,14 @@ def drawn(place: Path, given: SearchSettings, seed: int = 0) -> list[float]:
 
 def test_tpe_learns_where_it_is_good_and_random_does_not(tmp_path: Path) -> None:
     def near(sampler: str) -> int:
-        """Of 3 x 20 trials after the first five; 9 are expected at random."""
+        """Of 2 x 20 trials after the first five; 6 are expected at random."""
         searches = [
             drawn(tmp_path / f"{sampler}{seed}", settings(25, sampler=sampler), seed)
-            for seed in range(3)
+            for seed in range(2)
         ]
         return sum(value < 150 for values in searches for value in values[5:])
 
-    assert near("random") < 18 < near("tpe")
+    assert near("random") < 12 < near("tpe")
 
 
 def test_the_first_trials_are_those_of_the_random_sampler(tmp_path: Path) -> None:
