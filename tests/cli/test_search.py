@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -460,6 +461,7 @@ def test_a_search_on_digits_reads_no_test_image_and_its_winner_can_be_tested(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     words = [*AE_CLS, *SEARCH, *REAL, C, "hydra.sweeper.n_trials=6"]
     environment = {**os.environ, "PYTHONPATH": str(CONFIGS.parent)}
@@ -475,13 +477,16 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -
     def ended() -> int:
         return len(list(tmp_path.glob("killed/outputs/run/search-*/*/metrics.json")))
 
-    for wanted in (1, 3):
+    for wanted, number in ((1, signal.SIGKILL), (3, signal.SIGTERM), (4, signal.SIGINT)):
         process = start()
         while ended() < wanted:
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
-        process.kill()
-        process.communicate()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        code = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+        assert process.returncode == code, err
+        assert bool(table(out)) == (number != signal.SIGKILL)
     process = start()
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
