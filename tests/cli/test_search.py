@@ -232,6 +232,8 @@ def test_a_trial_that_was_half_drawn_is_drawn_again(
     outcome = ae_cls(*words, "hydra.sweeper.n_trials=4")
     assert "of 4 trials" in outcome.out
     assert carried_out == whole
+    half = trials_in(folder_of(tmp_path))[2]
+    assert half.state == TrialState.FAIL and len(half.params) == 1
 
 
 def test_a_failing_trial_takes_no_other_with_it(
