@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ae_cls.errors import UsageError
+from ae_cls.processes.world import ALONE, World
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -21,10 +22,12 @@ class Compute:
     Attributes:
         device: where models and batches live.
         precision: fp32, or bf16 matrix products with float32 weights and losses.
+        world: the processes that compute together.
     """
 
     device: torch.device
     precision: Literal["fp32", "bf16"]
+    world: World = ALONE
 
     def autocast(self, *, allowed: bool = True) -> contextlib.AbstractContextManager[object]:
         """The context in which forward passes run."""
