@@ -39,16 +39,32 @@ class Compute:
         return batch.pin_memory() if self.device.type == "cuda" else batch
 
 
-def resolve(device: str, precision: Precision) -> Compute:
+def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
     """What `auto` means on this machine.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or there are fewer cards than processes.
     """
     chosen = _device(device)
+    if world.size > 1 and chosen.type == "cuda":
+        chosen = _own_card(chosen, world)
     if precision == "auto":
-        return Compute(chosen, "bf16" if multiplies_bf16(chosen) else "fp32")
-    return Compute(chosen, precision)
+        precision = "bf16" if multiplies_bf16(chosen) else "fp32"
+    return Compute(chosen, precision, world)
+
+
+def _own_card(chosen: torch.device, world: World) -> torch.device:
+    """One card for each process of this machine."""
+    cards = torch.cuda.device_count()
+    if world.local_size > cards or chosen.index is not None:
+        raise UsageError(
+            f"{world.local_size} processes need a card each, and {chosen} gives them "
+            f"{cards if chosen.index is None else 1}",
+            where="devices, device",
+            fix=f"devices={cards} device=cuda, or device=cpu",
+        )
+    torch.cuda.set_device(world.local_rank)
+    return torch.device("cuda", world.local_rank)
 
 
 def _device(name: str) -> torch.device:
@@ -89,6 +105,7 @@ def describe(compute: Compute) -> dict[str, str | int]:
         "device_name": _device_name(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),
+        "processes": compute.world.size,
     }
 
 
