@@ -22,7 +22,7 @@ class Compute:
     Attributes:
         device: where models and batches live.
         precision: fp32, or bf16 matrix products with float32 weights and losses.
-        world: the processes that compute together.
+        world: the processes that compute together at the moment.
     """
 
     device: torch.device
@@ -50,7 +50,7 @@ def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
         chosen = _own_card(chosen, world)
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(chosen) else "fp32"
-    return Compute(chosen, precision, world)
+    return Compute(chosen, precision)
 
 
 def _own_card(chosen: torch.device, world: World) -> torch.device:
@@ -105,7 +105,6 @@ def describe(compute: Compute) -> dict[str, str | int]:
         "device_name": _device_name(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),
-        "processes": compute.world.size,
     }
 
 

@@ -36,6 +36,9 @@ class Staged(Described, ABC):
     store: Literal["shared", "own"] = Field(
         description="where outputs of stages are kept: for all runs, or for this run alone"
     )
+    devices: int = Field(
+        ge=1, le=1024, description="processes that train one model; on GPU, one card each"
+    )
     checkpoint_seconds: float = Field(
         gt=0, description="between two checkpoints of a training; one more ends each epoch"
     )

@@ -1,0 +1,180 @@
+"""The other processes, as the first one sees them: it calls them when there is work for all.
+
+Between two calls the first one is on its own, for as long as it takes: fitting a head, writing. The
+others wait at the store, which they notice to be gone when the first one is.
+"""
+
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import Any, final
+
+import torch
+import torch.distributed as distributed
+from torch.multiprocessing.spawn import spawn
+
+from ae_cls.errors import TrainingError
+from ae_cls.processes.helper import FAILED, begin, task_name
+from ae_cls.processes.launch import cores_of, launched
+from ae_cls.processes.meeting import (
+    READY,
+    connect,
+    disconnect,
+    is_lost_connection,
+    meeting_place,
+    own_meeting_place,
+    threads_limited,
+)
+from ae_cls.processes.world import World
+
+log = logging.getLogger(__name__)
+
+_UNTIL_DEAD = 10  # seconds that a process takes at most to end after its connections have closed
+_UNTIL_DONE = 30  # seconds for the others to end after they were told that there is no more work
+
+
+@contextmanager
+def crew_of(
+    world: World, device: torch.device, threads: int | None, other: Callable[[str], None], told: str
+) -> Iterator["Crew"]:
+    """The processes that work with this one, the first, until the block ends.
+
+    Those that nobody has launched are started when they are first called.
+
+    Args:
+        world: of this process.
+        device: where it computes.
+        threads: of each process on the CPU; None: its share of the cores while all work.
+        other: what the others do; a function of a module.
+        told: what they are told.
+    """
+    crew = Crew(world, device, threads, other, told)
+    try:
+        if launched(os.environ):
+            crew.meet()  # they are there already, and wait for it
+        yield crew
+        crew.dismiss()
+    finally:
+        crew.end()
+
+
+@final
+class Crew:
+    """What the first process calls the others by. For arguments see `crew_of`."""
+
+    def __init__(
+        self,
+        world: World,
+        device: torch.device,
+        threads: int | None,
+        other: Callable[[str], None],
+        told: str,
+    ) -> None:
+        self.world, self.device, self.threads = world, device, threads
+        self.other, self.told = other, told
+        self.store: distributed.Store | None = None
+        self.processes: list[Any] = []  # of multiprocessing, which has no public type for them
+        self.calls = 0
+
+    @contextmanager
+    def called(self, task: Any) -> Iterator[None]:
+        """Inside, all processes do the task, which JSON can hold.
+
+        Raises:
+            TrainingError: another process ended before its time.
+        """
+        if self.world.size == 1:
+            yield
+            return
+        launch = launched(os.environ)
+        with threads_limited(self.threads or cores_of(launch, self.world)):
+            try:
+                self.meet()
+                self._tell(task)
+                yield
+            except RuntimeError as error:
+                if not is_lost_connection(error):
+                    raise
+                raise self._lost(error) from error
+
+    def meet(self) -> None:
+        """Start the others, where nobody has, and connect to them."""
+        if self.store is not None:
+            return
+        launch = launched(os.environ)
+        self.store = self._started() if launch is None else meeting_place(launch)
+        connect(self.world, self.device, self.store)
+
+    def dismiss(self) -> None:
+        """Let the others end in peace."""
+        if self.store is None:
+            return
+        self._tell(None)
+        deadline = time.monotonic() + _UNTIL_DONE
+        for each in self.processes:
+            each.join(max(0.0, deadline - time.monotonic()))
+
+    def end(self) -> None:
+        """No process is left; they hold nothing that is worth saving."""
+        for each in self.processes:
+            each.kill()
+            each.join()
+        disconnect()
+
+    def _tell(self, task: Any) -> None:
+        assert self.store is not None
+        self.store.set(task_name(self.calls), json.dumps(task))
+        self.calls += 1
+
+    def _started(self) -> distributed.Store:
+        size = self.world.size
+        self.store, port = own_meeting_place(self.world)
+        context = spawn(begin, (size, port, self.other, self.told), size - 1, join=False)
+        assert context is not None
+        self.processes = list(context.processes)
+        # Until all have read their data: torch would not notice that one has died before.
+        while self.store.add(READY, 0) < len(self.processes):
+            if wait([each.sentinel for each in self.processes], timeout=0.05):
+                raise self._lost(None)
+        return self.store
+
+    def _lost(self, error: RuntimeError | None) -> TrainingError:
+        """Which one was lost, and why; the others then lose their connections, and end too."""
+        wait([each.sentinel for each in self.processes], _UNTIL_DEAD)
+        for rank, process in enumerate(self.processes, start=1):
+            if told := self._last_words_of(rank):
+                return _failed(rank, self.world.size, told)
+            if (process.exitcode or 0) < 0:
+                by = signal.Signals(-process.exitcode)
+                return _killed(rank, self.world.size, process.pid, by)
+        return TrainingError(
+            "another process of this run has ended, or no longer answers",
+            why=str(error or "").partition("\n")[0],
+        )
+
+    def _last_words_of(self, rank: int) -> str:
+        assert self.store is not None
+        name = f"{FAILED}/{rank}"
+        return self.store.get(name).decode() if self.store.check([name]) else ""
+
+
+def _failed(rank: int, size: int, told: str) -> TrainingError:
+    log.debug("process %d of %d:\n%s", rank, size, told)
+    return TrainingError(
+        f"process {rank} of {size} failed", why=told.strip().splitlines()[-1],
+        fix="its traceback is in the run's log",
+    )  # fmt: skip
+
+
+def _killed(rank: int, size: int, pid: int, by: signal.Signals) -> TrainingError:
+    return TrainingError(
+        f"process {rank} of {size} was ended by {by.name}",
+        where=f"process id {pid}",
+        why="somebody sent it, or the system had no memory left" if by == signal.SIGKILL else "",
+        fix="the same command again; where memory is short, fewer devices or a smaller batch_size",
+    )
