@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
 from ae_cls.experiment import Described
 from ae_cls.interrupt import end_on_signals
+from ae_cls.processes.launch import launched
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -44,6 +46,12 @@ def sweep(command: str, words: Words) -> int:
     Raises:
         UsageError: a word of any job is wrong; nothing has been written then.
     """
+    if launched(os.environ):
+        raise UsageError(
+            "a sweep is for one process, which starts others for each job",
+            where="RANK, WORLD_SIZE",
+            fix=f"ae-cls {command} -m devices=N, without torchrun or srun",
+        )
     log_to_stderr()
     end_on_signals()
     overrides = hydra_words(words)

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as distributed
+from tqdm import tqdm
 
 from ae_cls.errors import TrainingError
 from ae_cls.processes.launch import cores_of, launched
@@ -98,6 +100,8 @@ def begin(index: int, size: int, port: int, other: Callable[[str], None], told: 
 def be_silent() -> None:
     """The first process alone speaks."""
     logging.getLogger("ae_cls").handlers[:] = [logging.NullHandler()]
+    # A bar, even a silent one, would else make a semaphore that outlives a process that is killed.
+    tqdm.set_lock(threading.RLock())
 
 
 def leave_signals_to(first: int | None) -> None:

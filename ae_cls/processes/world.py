@@ -61,10 +61,6 @@ class World:
         distributed.broadcast(content, 0)
         return json.loads(content.numpy().tobytes())
 
-    def agreed(self, flag: bool) -> bool:
-        """Whether any of the processes says yes: the same answer for all."""
-        return bool(self.summed(torch.tensor([float(flag)])) > 0)
-
     def summed(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The sum of the processes' tensors, without a gradient."""
         if self.size == 1:

@@ -1,9 +1,9 @@
 """What each stage reads: the only things that may change what it gives.
 
-Not among them, and why: `threads` and the number of decoding workers change the last bit at most
-and are recorded with the entry; `outputs`, `folder`, `store` and `checkpoint_seconds` say where
-things are kept and how often; names of data sets, folders and classes stand for contents that are
-hashed.
+Not among them, and why: `threads`, `devices` and the number of decoding workers change the last bit
+at most and are recorded with the entry; `outputs`, `folder`, `store` and `checkpoint_seconds` say
+where things are kept and how often; names of data sets, folders and classes stand for contents that
+are hashed.
 """
 
 import hashlib
