@@ -42,7 +42,8 @@ def told(folder: Path, name: str) -> dict[str, Any]:
 
 def alike(found: dict[str, Any], one: dict[str, Any]) -> None:
     assert found["test"]["log_loss"] == pytest.approx(one["test"]["log_loss"], rel=1e-3)
-    assert found["reconstruction"] == pytest.approx(one["reconstruction"], rel=1e-4)
+    rebuilt, alone = found["reconstruction"], one["reconstruction"]
+    assert rebuilt["mse"] == pytest.approx(alone["mse"], rel=1e-4)
 
 
 def test_a_run_by_two_processes_gives_what_one_gives(tmp_path):
@@ -54,17 +55,17 @@ def test_a_run_by_two_processes_gives_what_one_gives(tmp_path):
     assert told(two.folder, "status.json")["state"] == "finished"
     # Another number of processes is another way to the same output, and finds what is kept.
     again = go(tmp_path, "devices=1")
-    assert again.kept == ("pretrain", "encode", "classify")
+    assert set(again.kept) == {"pretrain", "encode", "classify"}
     assert again.metrics == two.metrics
 
 
 @pytest.mark.slow
 def test_fine_tuning_by_two_processes_gives_what_one_gives(tmp_path):
-    words = ("head=finetune", "head.epochs=1", "head.lr=0.0005", "~head.C", "store=own")
-    small = [word for word in SMALL if not word.startswith("head")]
+    words = [word for word in SMALL if not word.startswith("head")]
+    words += ["head=finetune", "head.epochs=1", "head.lr=0.0005", "store=own"]
     found = []
     for devices in (1, 2):
-        description = described("run", *small, *words[:3], "store=own", f"devices={devices}")
+        description = described("run", *words, f"devices={devices}")
         result = runner.carry_out("run", description.model_copy(update={"outputs": str(tmp_path)}))
         assert result is not None
         found.append(result.metrics)

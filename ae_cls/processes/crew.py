@@ -11,11 +11,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import wait
 from typing import Any, final
 
 import torch
-import torch.distributed as distributed
 from torch.multiprocessing.spawn import spawn
 
 from ae_cls.errors import TrainingError
@@ -23,6 +21,7 @@ from ae_cls.processes.helper import FAILED, begin, task_name
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.meeting import (
     READY,
+    Store,
     connect,
     disconnect,
     is_lost_connection,
@@ -34,6 +33,7 @@ from ae_cls.processes.world import World
 
 log = logging.getLogger(__name__)
 
+_LOOK_EVERY = 0.05  # seconds
 _UNTIL_DEAD = 10  # seconds that a process takes at most to end after its connections have closed
 _UNTIL_DONE = 30  # seconds for the others to end after they were told that there is no more work
 
@@ -77,7 +77,7 @@ class Crew:
     ) -> None:
         self.world, self.device, self.threads = world, device, threads
         self.other, self.told = other, told
-        self.store: distributed.Store | None = None
+        self.store: Store | None = None
         self.processes: list[Any] = []  # of multiprocessing, which has no public type for them
         self.calls = 0
 
@@ -131,7 +131,7 @@ class Crew:
         self.store.set(task_name(self.calls), json.dumps(task))
         self.calls += 1
 
-    def _started(self) -> distributed.Store:
+    def _started(self) -> Store:
         size = self.world.size
         self.store, port = own_meeting_place(self.world)
         context = spawn(begin, (size, port, self.other, self.told), size - 1, join=False)
@@ -139,19 +139,22 @@ class Crew:
         self.processes = list(context.processes)
         # Until all have read their data: torch would not notice that one has died before.
         while self.store.add(READY, 0) < len(self.processes):
-            if wait([each.sentinel for each in self.processes], timeout=0.05):
+            if any(each.exitcode is not None for each in self.processes):
                 raise self._lost(None)
+            time.sleep(_LOOK_EVERY)
         return self.store
 
     def _lost(self, error: RuntimeError | None) -> TrainingError:
         """Which one was lost, and why; the others then lose their connections, and end too."""
-        wait([each.sentinel for each in self.processes], _UNTIL_DEAD)
-        for rank, process in enumerate(self.processes, start=1):
-            if told := self._last_words_of(rank):
-                return _failed(rank, self.world.size, told)
-            if (process.exitcode or 0) < 0:
-                by = signal.Signals(-process.exitcode)
-                return _killed(rank, self.world.size, process.pid, by)
+        deadline = time.monotonic() + _UNTIL_DEAD
+        while self.processes and time.monotonic() < deadline:
+            for rank, process in enumerate(self.processes, start=1):
+                if told := self._last_words_of(rank):
+                    return _failed(rank, self.world.size, told)
+                if (process.exitcode or 0) < 0:
+                    by = signal.Signals(-process.exitcode)
+                    return _killed(rank, self.world.size, process.pid, by)
+            time.sleep(_LOOK_EVERY)
         return TrainingError(
             "another process of this run has ended, or no longer answers",
             why=str(error or "").partition("\n")[0],

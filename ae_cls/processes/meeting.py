@@ -9,6 +9,11 @@ from datetime import timedelta
 import torch
 import torch.distributed as distributed
 from threadpoolctl import threadpool_limits
+from torch.distributed import (  # pyright: ignore[reportPrivateImportUsage]
+    PrefixStore,
+    Store,
+    TCPStore,
+)
 
 from ae_cls.errors import UsageError
 from ae_cls.processes.launch import Launch, launched
@@ -40,7 +45,7 @@ def world_of(devices: int) -> World:
     return launch.world
 
 
-def connect(world: World, device: torch.device, store: distributed.Store) -> None:
+def connect(world: World, device: torch.device, store: Store) -> None:
     """Let the processes send tensors to each other; it takes all of them."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _interface(world):
@@ -55,7 +60,7 @@ def disconnect() -> None:
         distributed.destroy_process_group()
 
 
-def meeting_place(launch: Launch) -> distributed.Store:
+def meeting_place(launch: Launch) -> Store:
     """The store of processes that were launched; torchrun itself may keep it."""
     listens = launch.world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     store = meeting_place_at(launch.host, launch.port, launch.world.size, listens)
@@ -63,27 +68,25 @@ def meeting_place(launch: Launch) -> distributed.Store:
     return store
 
 
-def meeting_place_at(host: str, port: int, size: int, listens: bool = False) -> distributed.Store:
+def meeting_place_at(host: str, port: int, size: int, listens: bool = False) -> Store:
     """The store at that address, of `size` processes; `listens` where this one keeps it."""
-    return _of_this_attempt(
-        distributed.TCPStore(host, port, size, listens, PATIENCE, wait_for_workers=False)
-    )
+    return _of_this_attempt(TCPStore(host, port, size, listens, PATIENCE, wait_for_workers=False))
 
 
-def own_meeting_place(world: World) -> tuple[distributed.Store, int]:
+def own_meeting_place(world: World) -> tuple[Store, int]:
     """A store for processes of this machine alone, and its port."""
     listening = socket.create_server((LOOPBACK, 0))
     port = listening.getsockname()[1]
-    store = distributed.TCPStore(
+    store = TCPStore(
         LOOPBACK, port, world.size, True, PATIENCE, wait_for_workers=False,
         master_listen_fd=listening.detach(),
     )  # fmt: skip
     return _of_this_attempt(store), port
 
 
-def _of_this_attempt(store: distributed.Store) -> distributed.Store:
+def _of_this_attempt(store: Store) -> Store:
     """torchrun may start all anew, and then its store remembers what was said before."""
-    return distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+    return PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
 
 
 @contextmanager

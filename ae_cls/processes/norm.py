@@ -28,7 +28,8 @@ def norms_over_processes(network: nn.Module) -> Iterator[None]:
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
-        norm.forward = _over_processes(norm, norm.forward)
+        over = _over_processes(norm, norm.forward)
+        norm.forward = over  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:
