@@ -117,20 +117,29 @@ def carry_out(command: str, described: Described) -> Result | None:
     Raises:
         UsageError: several processes were launched for what one does.
     """
-    launch = launched(os.environ)
-    if launch is not None and isinstance(described, Benchmark):
+    if launched(os.environ) and isinstance(described, Benchmark):
         raise UsageError(
             f"{command} is for one process", where="RANK, WORLD_SIZE",
             fix="start it without torchrun or srun",
         )  # fmt: skip
+    return None if helped(described) else COMMANDS[command](described)
+
+
+def helped(described: Described) -> bool:
+    """Whether this is a process of several that is not the first; then its work is done, too.
+
+    Raises:
+        TrainingError: another process ended before its time.
+    """
+    launch = launched(os.environ)
     if launch is None or launch.world.is_first:
-        return COMMANDS[command](described)
+        return False
     be_silent()
     leave_signals_to(None)
     if isinstance(described, Classification):
         described = described.on(read_encoder_run(Path(described.encoder)).pretraining)
     help_first(described.model_dump_json())
-    return None
+    return True
 
 
 COMMANDS = {"run": run, "pretrain": pretrain, "classify": classify, "bench": bench}

@@ -21,7 +21,7 @@ from ae_cls.processes.helper import FAILED, begin, task_name
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.meeting import (
     READY,
-    Store,
+    MeetingPlace,
     connect,
     disconnect,
     is_lost_connection,
@@ -77,7 +77,7 @@ class Crew:
     ) -> None:
         self.world, self.device, self.threads = world, device, threads
         self.other, self.told = other, told
-        self.store: Store | None = None
+        self.store: MeetingPlace | None = None
         self.processes: list[Any] = []  # of multiprocessing, which has no public type for them
         self.calls = 0
 
@@ -131,7 +131,7 @@ class Crew:
         self.store.set(task_name(self.calls), json.dumps(task))
         self.calls += 1
 
-    def _started(self) -> Store:
+    def _started(self) -> MeetingPlace:
         size = self.world.size
         self.store, port = own_meeting_place(self.world)
         context = spawn(begin, (size, port, self.other, self.told), size - 1, join=False)

@@ -21,7 +21,7 @@ from ae_cls.errors import TrainingError
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.meeting import (
     LOOPBACK,
-    Store,
+    MeetingPlace,
     connect,
     disconnect,
     is_lost_connection,
@@ -64,14 +64,14 @@ def tasks_of_the_first(device: torch.device, threads: int | None) -> Iterator[It
             disconnect()
 
 
-def _tasks(store: Store) -> Iterator[Any]:
+def _tasks(store: MeetingPlace) -> Iterator[Any]:
     number = 0
     while (task := json.loads(_waited_for(store, task_name(number)))) is not None:
         yield task
         number += 1
 
 
-def _waited_for(store: Store, name: str) -> bytes:
+def _waited_for(store: MeetingPlace, name: str) -> bytes:
     """However long it takes; but not longer than the first process lives."""
     while True:
         try:

@@ -1,5 +1,8 @@
 """Where the processes of a world meet, and how one learns that another is gone."""
 
+# pyright: reportPrivateImportUsage=false
+# torch documents its stores here, but does not list them.
+
 import os
 import socket
 from collections.abc import Iterator
@@ -9,11 +12,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as distributed
 from threadpoolctl import threadpool_limits
-from torch.distributed import (  # pyright: ignore[reportPrivateImportUsage]
-    PrefixStore,
-    Store,
-    TCPStore,
-)
+from torch.distributed import PrefixStore, Store, TCPStore
 
 from ae_cls.errors import UsageError
 from ae_cls.processes.launch import Launch, launched
@@ -21,6 +20,8 @@ from ae_cls.processes.world import World
 
 LOOPBACK = "127.0.0.1"
 READY = "ready"
+MeetingPlace = Store
+"""Where processes leave each other short messages."""
 # One that dies closes its connections, and the others know at once; this is for a machine that
 # vanishes, and must be longer than what one process may do while the others wait for it.
 PATIENCE = timedelta(minutes=30)
@@ -45,7 +46,7 @@ def world_of(devices: int) -> World:
     return launch.world
 
 
-def connect(world: World, device: torch.device, store: Store) -> None:
+def connect(world: World, device: torch.device, store: MeetingPlace) -> None:
     """Let the processes send tensors to each other; it takes all of them."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _interface(world):
@@ -60,7 +61,7 @@ def disconnect() -> None:
         distributed.destroy_process_group()
 
 
-def meeting_place(launch: Launch) -> Store:
+def meeting_place(launch: Launch) -> MeetingPlace:
     """The store of processes that were launched; torchrun itself may keep it."""
     listens = launch.world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     store = meeting_place_at(launch.host, launch.port, launch.world.size, listens)
@@ -68,12 +69,12 @@ def meeting_place(launch: Launch) -> Store:
     return store
 
 
-def meeting_place_at(host: str, port: int, size: int, listens: bool = False) -> Store:
+def meeting_place_at(host: str, port: int, size: int, listens: bool = False) -> MeetingPlace:
     """The store at that address, of `size` processes; `listens` where this one keeps it."""
     return _of_this_attempt(TCPStore(host, port, size, listens, PATIENCE, wait_for_workers=False))
 
 
-def own_meeting_place(world: World) -> tuple[Store, int]:
+def own_meeting_place(world: World) -> tuple[MeetingPlace, int]:
     """A store for processes of this machine alone, and its port."""
     listening = socket.create_server((LOOPBACK, 0))
     port = listening.getsockname()[1]
@@ -84,7 +85,7 @@ def own_meeting_place(world: World) -> tuple[Store, int]:
     return _of_this_attempt(store), port
 
 
-def _of_this_attempt(store: Store) -> Store:
+def _of_this_attempt(store: MeetingPlace) -> MeetingPlace:
     """torchrun may start all anew, and then its store remembers what was said before."""
     return PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
 

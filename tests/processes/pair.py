@@ -1,6 +1,7 @@
 """What two processes do side by side, and one alone, so that tests can compare."""
 
 import copy
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -13,17 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from ae_cls.compute import Compute
+from ae_cls.draws import Draws
 from ae_cls.encode import Encoder
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.head.task import LabelledImages, Task
 from ae_cls.pretrain.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from ae_cls.pretrain.loop import whole_loss
 from ae_cls.pretrain.shared_checkpoints import SharedCheckpoints
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.crew import crew_of
 from ae_cls.processes.helper import tasks_of_the_first
 from ae_cls.processes.norm import norms_over_processes
 from ae_cls.processes.world import World
-from tests.autoencoder.variants import table, variant
+from tests.autoencoder.variants import CORRUPTIONS, TRAINED, table, unit, variant
 from tests.composed import described
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -61,8 +64,9 @@ class EachStep(Checkpoints):
         return not epoch_ended
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        self.sums.append(float(checkpoint.tensors["sums.loss"]))
-        self.counts.append(checkpoint.facts["count"])
+        if checkpoint.facts["count"]:  # else it is that of the end
+            self.sums.append(float(checkpoint.tensors["sums.loss"]))
+            self.counts.append(checkpoint.facts["count"])
 
     def losses(self) -> np.ndarray:
         return np.diff(self.sums) / np.diff(self.counts)
@@ -106,6 +110,27 @@ def finetuning(world: World) -> dict[str, Any]:
     )  # fmt: skip
     weights = learned.classifier.encoder.model.state_dict()
     return {"losses": steps.losses(), "valid": learned.history[0].valid, "weights": weights}
+
+
+def every_loss(world: World) -> dict[str, Any]:
+    """Loss, terms and length of the gradient of each variant with each corruption; 7 images."""
+    found = {}
+    for name, corruption in itertools.product(TRAINED, CORRUPTIONS):
+        model = variant(name, SHAPE, words=(f"autoencoder/corruption={corruption}",)).train()
+        positions, images = world.part(torch.arange(7)), table(SHAPE, 7)
+        batch, own = unit(images)[positions], Draws(3, 0, positions)
+        with norms_over_processes(model), shared_batch(world, own=len(positions), count=7):
+            loss = whole_loss(model.loss(batch, own, progress=0.5))
+        loss.total.backward()
+        slopes = [world.summed(p.grad) / world.size for p in model.parameters()]
+        length = torch.stack([slope.norm() for slope in slopes]).norm()
+        terms = {key: float(term) for key, term in loss.terms.items()}
+        found[f"{name}, {corruption}"] = {
+            "total": float(loss.total.detach()),
+            **terms,
+            "slope": float(length),
+        }
+    return found
 
 
 def no_features() -> Any:
@@ -232,6 +257,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "vae": partial(pretraining, "vae", ("autoencoder.free_bits=0.05",)),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "finetune": finetuning,
+    "losses": every_loss,
     "norms": batch_norms,
     "encoding": encoding,
     "resuming": resuming,

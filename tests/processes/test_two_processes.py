@@ -15,7 +15,7 @@ TRAININGS = ("conv", "salt and pepper", "vae", "one sample left", "finetune")
 @pytest.fixture(scope="module")
 def two() -> dict[str, Any]:
     """All jobs in one pair of processes: to start one takes seconds."""
-    return in_two([*TRAININGS, "norms", "encoding", "resuming", "talking"])
+    return in_two([*TRAININGS, "losses", "norms", "encoding", "resuming", "talking"])
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -32,6 +32,13 @@ def test_twenty_steps_lead_to_the_same_weights(two, name):
     assert list(two[name]["weights"]) == list(one)
     for key, tensor in one.items():
         torch.testing.assert_close(two[name]["weights"][key], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_every_variant_has_the_loss_and_gradient_of_the_whole_batch(two):
+    one = JOBS["losses"](ALONE)
+    assert one.keys() == two["losses"].keys()
+    for name, expected in one.items():
+        assert two["losses"][name] == pytest.approx(expected, rel=1e-5), name
 
 
 def test_batch_norm_sees_the_whole_batch(two):
