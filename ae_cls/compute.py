@@ -1,6 +1,7 @@
 """Where and in which precision tensors are computed."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ae_cls.errors import UsageError
+from ae_cls.processes.launch import card_of, launched
 from ae_cls.processes.world import ALONE, World
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -56,15 +58,16 @@ def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
 def _own_card(chosen: torch.device, world: World) -> torch.device:
     """One card for each process of this machine."""
     cards = torch.cuda.device_count()
-    if world.local_size > cards or chosen.index is not None:
+    card = card_of(launched(os.environ), world, cards)
+    if card is None or chosen.index is not None:
         raise UsageError(
             f"{world.local_size} processes need a card each, and {chosen} gives them "
             f"{cards if chosen.index is None else 1}",
             where="devices, device",
             fix=f"devices={cards} device=cuda, or device=cpu",
         )
-    torch.cuda.set_device(world.local_rank)
-    return torch.device("cuda", world.local_rank)
+    torch.cuda.set_device(card)
+    return torch.device("cuda", card)
 
 
 def _device(name: str) -> torch.device:

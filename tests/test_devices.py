@@ -46,7 +46,9 @@ def alike(found: dict[str, Any], one: dict[str, Any]) -> None:
     assert rebuilt["mse"] == pytest.approx(alone["mse"], rel=1e-4)
 
 
-def test_a_run_by_two_processes_gives_what_one_gives(tmp_path):
+def test_a_run_by_two_processes_gives_what_one_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner.figures, "write_pretraining", lambda *_, **__: None)
+    monkeypatch.setattr(runner.figures, "write_classification", lambda *_: None)
     one = go(tmp_path, "store=own")
     two = go(tmp_path, "devices=2")
     alike(two.metrics, one.metrics)

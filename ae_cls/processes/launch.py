@@ -28,12 +28,14 @@ class Launch:
         host: of the first process, where all meet.
         port: where the first process listens.
         cores: CPU cores for this process; None: its share of the machine's.
+        by_slurm: whether srun did it, which may show each process one card alone.
     """
 
     world: World
     host: str
     port: int
     cores: int | None
+    by_slurm: bool
 
 
 def launched(environment: Mapping[str, str]) -> Launch | None:
@@ -67,6 +69,14 @@ def cores_of(launch: Launch | None, world: World) -> int:
     return max(1, _cores_of_machine() // world.local_size)
 
 
+def card_of(launch: Launch | None, world: World, cards: int) -> int | None:
+    """The number of this process's own card among those it sees; None where there are too few."""
+    if world.local_size <= cards:
+        return world.local_rank
+    confined = launch is not None and launch.by_slurm and cards == 1
+    return 0 if confined else None
+
+
 def _cores_of_machine() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -80,15 +90,15 @@ def _by_torchrun(environment: Mapping[str, str]) -> Launch:
     local_size = _number(environment, "LOCAL_WORLD_SIZE", local_rank + 1)
     world = World(rank, size, local_rank, local_size)
     if size == 1:
-        return Launch(world, "", 0, None)
+        return Launch(world, "", 0, None, by_slurm=False)
     host = _word(environment, "MASTER_ADDR")
-    return Launch(world, host, _number(environment, "MASTER_PORT"), None)
+    return Launch(world, host, _number(environment, "MASTER_PORT"), None, by_slurm=False)
 
 
 def _by_slurm(environment: Mapping[str, str]) -> Launch:
     rank, size = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
     if size == 1:
-        return Launch(World(rank, size, 0, 1), "", 0, None)
+        return Launch(World(rank, size, 0, 1), "", 0, None, by_slurm=True)
     tasks = _tasks_a_node(_word(environment, "SLURM_STEP_TASKS_PER_NODE"))
     node, local_rank = _number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID")
     world = World(rank, size, local_rank, tasks[node] if node < len(tasks) else 0)
@@ -97,7 +107,7 @@ def _by_slurm(environment: Mapping[str, str]) -> Launch:
     step = _number(environment, "SLURM_JOB_ID") * 7 + _number(environment, "SLURM_STEP_ID")
     port = _number(environment, "MASTER_PORT", _FIRST_PORT + step % _PORTS)
     cores = _number(environment, "SLURM_CPUS_PER_TASK", 0)
-    return Launch(world, host, port, cores or None)
+    return Launch(world, host, port, cores or None, by_slurm=True)
 
 
 def _tasks_a_node(text: str) -> list[int]:

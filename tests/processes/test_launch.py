@@ -6,7 +6,7 @@ import torch
 from ae_cls import compute
 from ae_cls.errors import UsageError
 from ae_cls.processes import launch, meeting
-from ae_cls.processes.launch import cores_of, first_host, launched
+from ae_cls.processes.launch import card_of, cores_of, first_host, launched
 from ae_cls.processes.world import ALONE, World
 
 TORCHRUN = {
@@ -112,6 +112,16 @@ def test_more_processes_than_cards_are_refused(monkeypatch, device, fix):
     with pytest.raises(UsageError, match="3 processes need a card each") as refused:
         compute.resolve(device, "fp32", World(0, 3, 0, 3))
     assert fix in refused.value.fix
+
+
+def test_a_card_that_srun_shows_alone_is_taken():
+    found = launched(SRUN | {"SLURM_LOCALID": "1"})
+    assert found is not None
+    assert card_of(found, found.world, cards=1) == 0
+    assert card_of(found, found.world, cards=2) == 1
+    by_torchrun = launched(TORCHRUN)
+    assert by_torchrun is not None
+    assert card_of(by_torchrun, by_torchrun.world, cards=1) is None
 
 
 def test_each_process_takes_its_own_card(monkeypatch):
