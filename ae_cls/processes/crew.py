@@ -6,8 +6,11 @@ others wait at the store, which they notice to be gone when the first one is.
 
 import json
 import logging
+import math
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +20,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from ae_cls.errors import TrainingError
+from ae_cls.interrupt import end_now
 from ae_cls.processes.helper import FAILED, begin, task_name
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.meeting import (
@@ -35,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.05  # seconds
 _UNTIL_DEAD = 10  # seconds that a process takes at most to end after its connections have closed
+_UNTIL_NOTICED = 20  # seconds; a wait on the CPU notices at once
 _UNTIL_DONE = 30  # seconds for the others to end after they were told that there is no more work
 
 
@@ -80,6 +85,7 @@ class Crew:
         self.store: MeetingPlace | None = None
         self.processes: list[Any] = []  # of multiprocessing, which has no public type for them
         self.calls = 0
+        self.at_work, self.ended = False, False
 
     @contextmanager
     def called(self, task: Any) -> Iterator[None]:
@@ -96,11 +102,14 @@ class Crew:
             try:
                 self.meet()
                 self._tell(task)
+                self.at_work = True
                 yield
             except RuntimeError as error:
                 if not is_lost_connection(error):
                     raise
                 raise self._lost(error) from error
+            finally:
+                self.at_work = False
 
     def meet(self) -> None:
         """Start the others, where nobody has, and connect to them."""
@@ -121,6 +130,7 @@ class Crew:
 
     def end(self) -> None:
         """No process is left; they hold nothing that is worth saving."""
+        self.ended = True
         for each in self.processes:
             each.kill()
             each.join()
@@ -142,7 +152,20 @@ class Crew:
             if any(each.exitcode is not None for each in self.processes):
                 raise self._lost(None)
             time.sleep(_LOOK_EVERY)
+        threading.Thread(target=self._watch, name="crew", daemon=True).start()
         return self.store
+
+    def _watch(self) -> None:
+        """End this process where it cannot notice that another is gone: waiting for its card."""
+        alone_since = math.inf
+        while not self.ended:
+            time.sleep(_LOOK_EVERY)
+            lost = self.at_work and any(each.exitcode is not None for each in self.processes)
+            alone_since = min(alone_since, time.monotonic()) if lost else math.inf
+            if time.monotonic() - alone_since > _UNTIL_NOTICED:
+                error = self._lost(None)
+                print(error.block(), file=sys.stderr, flush=True)
+                end_now(error.code)
 
     def _lost(self, error: RuntimeError | None) -> TrainingError:
         """Which one was lost, and why; the others then lose their connections, and end too."""

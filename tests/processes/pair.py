@@ -4,6 +4,7 @@ import copy
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,9 @@ from tests.composed import described
 CPU = Compute(torch.device("cpu"), "fp32")
 TWO = World(0, 2, 0, 2)
 SHAPE = (1, 8, 8)
+EMPHASIS = dict.fromkeys(
+    ("patch_mask", "salt_pepper"), ("autoencoder.corruption.intact_weight=0.1",)
+)
 
 
 def in_two(names: list[str]) -> dict[str, Any]:
@@ -116,7 +120,8 @@ def every_loss(world: World) -> dict[str, Any]:
     """Loss, terms and length of the gradient of each variant with each corruption; 7 images."""
     found = {}
     for name, corruption in itertools.product(TRAINED, CORRUPTIONS):
-        model = variant(name, SHAPE, words=(f"autoencoder/corruption={corruption}",)).train()
+        words = (f"autoencoder/corruption={corruption}", *EMPHASIS.get(corruption, ()))
+        model = variant(name, SHAPE, words=words).train()
         positions, images = world.part(torch.arange(7)), table(SHAPE, 7)
         batch, own = unit(images)[positions], Draws(3, 0, positions)
         with norms_over_processes(model), shared_batch(world, own=len(positions), count=7):
@@ -243,6 +248,13 @@ def killed(world: World) -> None:
     world.summed(torch.zeros(1))
 
 
+def unnoticed(world: World) -> None:
+    """The first process waits for something else than the second, which is gone."""
+    if not world.is_first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(200)
+
+
 def never_there(told: str) -> None:
     """A process that fails while it reads its data."""
     raise ValueError("no data here")
@@ -252,7 +264,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "conv": partial(pretraining, "conv", ("autoencoder/corruption=patch_mask",)),
     "salt and pepper": partial(
         pretraining, "conv",
-        ("autoencoder/corruption=salt_pepper", "autoencoder.corruption.intact_weight=0.1"),
+        ("autoencoder/corruption=salt_pepper", *EMPHASIS["salt_pepper"]),
     ),
     "vae": partial(pretraining, "vae", ("autoencoder.free_bits=0.05",)),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
@@ -264,4 +276,5 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "talking": talking,
     "failing": failing,
     "killed": killed,
+    "unnoticed": unnoticed,
 }  # fmt: skip

@@ -1,6 +1,8 @@
 """A process that is lost ends the run with its name and reason, and leaves no process behind."""
 
 import multiprocessing
+import subprocess
+import sys
 import time
 
 import pytest
@@ -40,6 +42,14 @@ def test_a_process_that_fails_before_it_is_there_is_not_waited_for():
             raise AssertionError("it cannot be called")
 
     assert lost(never_meets).why == "ValueError: no data here"
+
+
+@pytest.mark.slow
+def test_a_loss_that_goes_unnoticed_ends_the_process_from_outside():
+    work = "from tests.processes.pair import in_two; in_two(['unnoticed'])"
+    done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 4
+    assert "error[4] process 1 of 2 was ended by SIGKILL" in done.stderr
 
 
 def test_a_mistake_of_the_first_process_stays_its_own():
