@@ -121,9 +121,9 @@ def every_loss(world: World) -> dict[str, Any]:
     found = {}
     for name, corruption in itertools.product(TRAINED, CORRUPTIONS):
         words = (f"autoencoder/corruption={corruption}", *EMPHASIS.get(corruption, ()))
-        model = variant(name, SHAPE, words=words).train()
+        model = variant(name, SHAPE, words=words).double().train()
         positions, images = world.part(torch.arange(7)), table(SHAPE, 7)
-        batch, own = unit(images)[positions], Draws(3, 0, positions)
+        batch, own = unit(images)[positions].double(), Draws(3, 0, positions)
         with norms_over_processes(model), shared_batch(world, own=len(positions), count=7):
             loss = whole_loss(model.loss(batch, own, progress=0.5))
         loss.total.backward()
@@ -145,11 +145,12 @@ def no_features() -> Any:
 def batch_norms(world: World) -> dict[str, Any]:
     """Outputs, gradients and buffers of two steps of a small network with batch norms."""
     torch.manual_seed(0)
-    given = torch.randn(2, 7, 3, 4, 4) * 5 + 100  # far from 0: means must not cost digits
+    # Far from 0: means must not cost digits.
+    given = torch.randn(2, 7, 3, 4, 4).double() * 5 + 100
     network = nn.Sequential(
         nn.BatchNorm2d(3), nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5, affine=False), nn.Flatten(),
         nn.BatchNorm1d(20, momentum=None),
-    )  # fmt: skip
+    ).double()  # fmt: skip
     outputs, slopes = [], []
     with norms_over_processes(network):
         for whole in given:

@@ -38,21 +38,21 @@ def test_every_variant_has_the_loss_and_gradient_of_the_whole_batch(two):
     one = JOBS["losses"](ALONE)
     assert one.keys() == two["losses"].keys()
     for name, expected in one.items():
-        assert two["losses"][name] == pytest.approx(expected, rel=1e-5), name
+        assert two["losses"][name] == pytest.approx(expected, rel=1e-9), name
 
 
 def test_batch_norm_sees_the_whole_batch(two):
     one, found = JOBS["norms"](ALONE), two["norms"]
     # The first process has four of the seven images, of each of two batches.
     own = [0, 1, 2, 3, 7, 8, 9, 10]
-    torch.testing.assert_close(found["outputs"], one["outputs"][own], rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(found["outputs"], one["outputs"][own], rtol=1e-9, atol=1e-9)
     # Its slopes are of the sum over the processes, which each weighs as the loop does.
-    torch.testing.assert_close(found["slopes"] / 2, one["slopes"][own], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["slopes"] / 2, one["slopes"][own], rtol=1e-9, atol=1e-9)
     for both, alone in zip(found["gradients"], one["gradients"], strict=True):
-        torch.testing.assert_close(both / 2, alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(both / 2, alone, rtol=1e-9, atol=1e-9)
     assert found["buffers"].keys() == one["buffers"].keys()
     for name, tensor in one["buffers"].items():
-        torch.testing.assert_close(found["buffers"][name], tensor, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(found["buffers"][name], tensor, rtol=1e-9, atol=1e-9)
 
 
 def test_batch_norms_are_the_modules_they_were(two):
