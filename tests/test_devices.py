@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ae_cls import runner
+from ae_cls import runner, stages
 from tests.composed import described
 
 SMALL = (
@@ -47,8 +47,11 @@ def alike(found: dict[str, Any], one: dict[str, Any]) -> None:
 
 
 def test_a_run_by_two_processes_gives_what_one_gives(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner.figures, "write_pretraining", lambda *_, **__: None)
-    monkeypatch.setattr(runner.figures, "write_classification", lambda *_: None)
+    for place, name in (
+        (stages, "write_pretraining"), (runner.figures, "write_history"),
+        (runner.figures, "write_classification"),
+    ):  # fmt: skip
+        monkeypatch.setattr(place, name, lambda *_, **__: None)  # they take longer than the rest
     one = go(tmp_path, "store=own")
     two = go(tmp_path, "devices=2")
     alike(two.metrics, one.metrics)
@@ -57,7 +60,7 @@ def test_a_run_by_two_processes_gives_what_one_gives(tmp_path, monkeypatch):
     assert told(two.folder, "status.json")["state"] == "finished"
     # Another number of processes is another way to the same output, and finds what is kept.
     again = go(tmp_path, "devices=1")
-    assert set(again.kept) == {"pretrain", "encode", "classify"}
+    assert {"pretrain", "encode", "classify"} <= set(again.kept)
     assert again.metrics == two.metrics
 
 

@@ -43,7 +43,9 @@ COMPOSED = [words for words in command_lines() if words[0] in COMMANDS and "--he
 def test_every_composed_command_is_valid(words):
     # A sweep word stands for its first value: the others are options of the same group.
     plain = [re.sub(r"^([\w./]+=[^\[,]+),.*", r"\1", word) for word in words[1:] if word != "-m"]
-    assert described(words[0], *(w.replace("RUN_FOLDER", "somewhere") for w in plain if not w.startswith("--")))
+    assert described(
+        words[0], *(w.replace("RUN_FOLDER", "somewhere") for w in plain if not w.startswith("--"))
+    )
 
 
 def test_help_of_a_command_is_shown(capsys):

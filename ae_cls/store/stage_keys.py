@@ -24,7 +24,11 @@ FORMAT = 1
 Part = Literal["train", "valid", "test"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_SHARED = ("compute.py", "draws.py", "dataset/rows.py", "autoencoder")
+_PROCESSES = ("batch.py", "norm.py", "training.py", "world.py")
+_SHARED = (
+    "compute.py", "draws.py", "dataset/rows.py", "autoencoder",
+    *(f"processes/{name}" for name in _PROCESSES),
+)  # fmt: skip
 _TRAINING = (*_SHARED, "pretrain")
 _ENCODING = (*_SHARED, "encode")
 _DRAWING = (*_SHARED, "encode", "report/figures", "report/run_figures.py")
