@@ -1,6 +1,7 @@
 """Where and in which precision tensors are computed."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ae_cls.errors import UsageError
+from ae_cls.processes.launch import card_of, launched
+from ae_cls.processes.world import ALONE, World
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -21,10 +24,12 @@ class Compute:
     Attributes:
         device: where models and batches live.
         precision: fp32, or bf16 matrix products with float32 weights and losses.
+        world: the processes that compute together at the moment.
     """
 
     device: torch.device
     precision: Literal["fp32", "bf16"]
+    world: World = ALONE
 
     def autocast(self, *, allowed: bool = True) -> contextlib.AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -36,16 +41,33 @@ class Compute:
         return batch.pin_memory() if self.device.type == "cuda" else batch
 
 
-def resolve(device: str, precision: Precision) -> Compute:
+def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
     """What `auto` means on this machine.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or there are fewer cards than processes.
     """
     chosen = _device(device)
+    if world.size > 1 and chosen.type == "cuda":
+        chosen = _own_card(chosen, world)
     if precision == "auto":
-        return Compute(chosen, "bf16" if multiplies_bf16(chosen) else "fp32")
+        precision = "bf16" if multiplies_bf16(chosen) else "fp32"
     return Compute(chosen, precision)
+
+
+def _own_card(chosen: torch.device, world: World) -> torch.device:
+    """One card for each process of this machine."""
+    cards = torch.cuda.device_count()
+    card = card_of(launched(os.environ), world, cards)
+    if card is None or chosen.index is not None:
+        raise UsageError(
+            f"{world.local_size} processes need a card each, and {chosen} gives them "
+            f"{cards if chosen.index is None else 1}",
+            where="devices, device",
+            fix=f"devices={cards} device=cuda, or device=cpu",
+        )
+    torch.cuda.set_device(card)
+    return torch.device("cuda", card)
 
 
 def _device(name: str) -> torch.device:

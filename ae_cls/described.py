@@ -38,6 +38,11 @@ class Staged(Described, ABC):
     store: Literal["shared", "own"] = Field(
         description="where outputs of stages are kept: for all runs, or for this run alone"
     )
+    devices: int = Field(
+        ge=1,
+        le=1024,
+        description="processes that train one model, each with a card or a share of the cores",
+    )
     checkpoint_seconds: float = Field(
         gt=0, description="between two checkpoints of a training; one more ends each epoch"
     )

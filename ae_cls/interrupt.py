@@ -77,12 +77,13 @@ def _watch(reader: int) -> None:
     while True:
         number = os.read(reader, 1)[0]
         if number in CODES:
-            timer = threading.Timer(_PATIENCE, _give_up, [CODES[signal.Signals(number)]])
+            timer = threading.Timer(_PATIENCE, end_now, [CODES[signal.Signals(number)]])
             timer.daemon = True
             timer.start()
 
 
-def _give_up(code: int) -> None:
+def end_now(code: int) -> None:
+    """End the process from another thread, after the last words."""
     for say in reversed(_last_words):
         say(code)
     os._exit(code)

@@ -17,6 +17,8 @@ from ae_cls.draws import derive_seed
 from ae_cls.errors import UsageError
 from ae_cls.experiment import Described, Experiment, Pretraining
 from ae_cls.head.task import LabelledImages
+from ae_cls.processes.meeting import world_of
+from ae_cls.processes.world import ALONE, World
 
 ALL_LABELS = LabelsConfig(per_class=None, fraction=None, count=None, draw=None)
 
@@ -56,7 +58,8 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
         UsageError: the device is missing, the images are too small, there are too few labels.
         DataError: the data set is missing or unreadable.
     """
-    compute = start(description)
+    world = world_of(description.devices)
+    compute = start(description, world)
     dataset = description.dataset.load()
     model = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, labels_of(description), description.seed)
@@ -64,12 +67,12 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
     return Prepared(compute, dataset, split, model, images_sha256(dataset.images))
 
 
-def start(description: Described) -> Compute:
-    """Threads and device as described."""
+def start(description: Described, world: World = ALONE) -> Compute:
+    """Threads and device as described, the latter one of its own for each process of the world."""
     keep_pages()
     if description.threads is not None:
         limit_threads(description.threads)
-    return resolve(description.device, description.precision)
+    return resolve(description.device, description.precision, world)
 
 
 def limit_threads(count: int) -> None:

@@ -17,11 +17,13 @@ from ae_cls.store.stage_names import read_stage_names
 log = logging.getLogger(__name__)
 
 MAY_GROW = ("pretrain.epochs", "head.epochs")
-MAY_DIFFER = ("device", "threads", "checkpoint_seconds", "store", "outputs")
+MAY_DIFFER = ("device", "devices", "threads", "checkpoint_seconds", "store", "outputs")
 
 
-def resume(folder: Path, told: Mapping[str, Any]) -> Result:
+def resume(folder: Path, told: Mapping[str, Any]) -> Result | None:
     """Go on where the run in `folder` stopped; with other values, in a folder of its own.
+
+    None in a process of several that is not the first.
 
     Args:
         folder: of a run.
@@ -46,7 +48,9 @@ def resume(folder: Path, told: Mapping[str, Any]) -> Result:
 
 def _go_on(
     described: Experiment | Pretraining, folder: Path, continued: Mapping[str, str]
-) -> Result:
+) -> Result | None:
+    if runner.helped(described):
+        return None
     if isinstance(described, Pretraining):
         return runner.pretrain(described, continued)
     encoder = read_status(folder).get("encoder")

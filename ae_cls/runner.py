@@ -1,6 +1,7 @@
 """The whole program: pretrain, encode, classify, evaluate, write."""
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +13,17 @@ from typing import Any, final
 import ae_cls.report.run_figures as figures
 from ae_cls.bench.compare import compare
 from ae_cls.bench.description import Benchmark
+from ae_cls.described import Described
+from ae_cls.errors import UsageError
 from ae_cls.evaluation import evaluate_classifier, label_counts, protocol, reconstruction
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.prepared import Prepared, prepare, refuse_without_labels
 from ae_cls.pretrain import EpochRecord
+from ae_cls.processes.crew import crew_of
+from ae_cls.processes.helper import be_silent, leave_signals_to
+from ae_cls.processes.launch import launched
+from ae_cls.processes.meeting import world_of
+from ae_cls.shared_work import help_first
 from ae_cls.stages import Stages
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.encoder_run import read_encoder_run
@@ -103,6 +111,37 @@ def bench(benchmark: Benchmark) -> Result:
     return Result(*compare(benchmark))
 
 
+def carry_out(command: str, described: Described) -> Result | None:
+    """What a command leaves behind; None in a process of several that is not the first.
+
+    Raises:
+        UsageError: several processes were launched for what one does.
+    """
+    if launched(os.environ) and isinstance(described, Benchmark):
+        raise UsageError(
+            f"{command} is for one process", where="RANK, WORLD_SIZE",
+            fix="start it without torchrun or srun",
+        )  # fmt: skip
+    return None if helped(described) else COMMANDS[command](described)
+
+
+def helped(described: Described) -> bool:
+    """Whether this is a process of several that is not the first; then its work is done, too.
+
+    Raises:
+        TrainingError: another process ended before its time.
+    """
+    launch = launched(os.environ)
+    if launch is None or launch.world.is_first:
+        return False
+    be_silent()
+    leave_signals_to(None)
+    if isinstance(described, Classification):
+        described = described.on(read_encoder_run(Path(described.encoder)).pretraining)
+    help_first(described.model_dump_json())
+    return True
+
+
 COMMANDS = {"run": run, "pretrain": pretrain, "classify": classify, "bench": bench}
 """Word on the command line: what it does."""
 
@@ -127,10 +166,16 @@ def _begun(
 ) -> Iterator[Work]:
     with run_folder(described, facts) as folder:
         stopwatch, root = Stopwatch(folder.enter), store_folder(described, folder.path)
-        with opened(root) as store:
+        world, told = world_of(described.devices), described.model_dump_json()
+        device = prepared.compute.device
+        with (
+            opened(root) as store,
+            crew_of(world, device, described.threads, help_first, told) as crew,
+        ):
             stages = Stages(
-                store, prepared, stopwatch, folder.path, described.checkpoint_seconds, continued
-            )
+                store, crew, prepared, stopwatch, folder.path, described.checkpoint_seconds,
+                continued,
+            )  # fmt: skip
             yield Work(folder.path, prepared, stages, stopwatch)
         if described.store == "own":
             shutil.rmtree(root, ignore_errors=True)
@@ -182,6 +227,7 @@ def _written(work: Work, metrics: dict[str, Any], history: list[EpochRecord]) ->
     entries = [entry.as_dict() for entry in work.stages.entries]
     told = environment(work.prepared.compute, seconds) | {
         "stages": entries, "epochs": [record.speed() for record in history],
+        "processes": work.stages.crew.world.size,
     }  # fmt: skip
     write_json(folder / "environment.json", told)
     write_json(folder / "metrics.json", metrics)

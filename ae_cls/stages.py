@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,12 @@ from ae_cls.encode.feature_table import read_table, write_table
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Features, Labelled, Probabilities
-from ae_cls.head.task import Task
 from ae_cls.prepared import Prepared
 from ae_cls.pretrain import EpochRecord
-from ae_cls.pretrain.checkpoint import Checkpoints
+from ae_cls.processes.crew import Crew
+from ae_cls.processes.world import ALONE
 from ae_cls.report.run_figures import write_pretraining
+from ae_cls.shared_work import SharedWork
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.checkpoints import CheckpointFolder
 from ae_cls.store.entries import Entry, Make, Store
@@ -45,6 +47,7 @@ class Stages:
 
     Attributes:
         store: where their outputs are kept.
+        crew: the processes that train and encode together.
         prepared: data, split, network.
         stopwatch: where the seconds of each stage go.
         folder: of the run, where it is written down under which names its stages are kept.
@@ -55,6 +58,7 @@ class Stages:
     """
 
     store: Store
+    crew: Crew
     prepared: Prepared
     stopwatch: Stopwatch
     folder: Path
@@ -111,10 +115,10 @@ class Stages:
 
     def encode_into(self, folder: Path, experiment: Experiment, part: Part) -> None:
         """Write the features of a part."""
-        images = self.prepared.images(getattr(self.prepared.split, part))
-        encoder = Encoder(self.prepared.model, experiment.encode, self.prepared.compute)
-        write_table(folder / TABLE, len(images), encoder.parts(images))
-        self._tell(folder, [])
+        count = len(getattr(self.prepared.split, part))
+        with self.crew.called(("encode", part)):
+            write_table(folder / TABLE, count, self._work().encode(experiment, part))
+            self._tell(folder, [])
 
     def take_features(self, key: Key, experiment: Experiment, part: Part) -> Features:
         """The features kept under that key."""
@@ -146,26 +150,21 @@ class Stages:
         return self.entries[-1]
 
     def _pretrain(self, folder: Path, key: Key, pretraining: Experiment | Pretraining) -> None:
-        prepared, split = self.prepared, self.prepared.split
         checkpoints = self._checkpoints(key)
-        history = pretraining.pretrain.fit(
-            prepared.model,
-            prepared.images(split.pretrain),
-            prepared.images(split.valid),
-            mirrored_is_same=prepared.dataset.mirrored_is_same,
-            seed=pretraining.seed,
-            compute=prepared.compute,
-            checkpoints=checkpoints,
-        )
-        publish(folder / WEIGHTS, weights_bytes(prepared.model))
+        with self.crew.called(("pretrain", None)):
+            history = self._work().pretrain(pretraining, checkpoints)
+            self._tell(folder, history)
+        publish(folder / WEIGHTS, weights_bytes(self.prepared.model))
         checkpoints.hand_over(folder)
-        self._tell(folder, history)
 
     def _classify(
         self, folder: Path, key: Key, experiment: Experiment, features: "PartFeatures"
     ) -> None:
-        checkpoints = self._checkpoints(key)
-        learned = experiment.head.classify(self._task(checkpoints, experiment, features))
+        checkpoints, together = self._checkpoints(key), experiment.head.trains_encoder
+        with self.crew.called(("classify", None)) if together else nullcontext():
+            work = self._work() if together else SharedWork(self.prepared, ALONE)
+            learned = work.classify(experiment, features.to_learn_from, checkpoints)
+            self._tell(folder, learned.history)
         # A head must leave the encoder it was given as it was, buffers of batch norm included.
         assert weights_sha256(self.prepared.model) == features.weights
         for name, content in learned.classifier.head.files().items():
@@ -173,22 +172,9 @@ class Stages:
         if experiment.head.trains_encoder:
             publish(folder / WEIGHTS, weights_bytes(learned.classifier.encoder.model))
             checkpoints.hand_over(folder)
-        self._tell(folder, learned.history)
 
-    def _task(
-        self, checkpoints: Checkpoints, experiment: Experiment, features: "PartFeatures"
-    ) -> Task:
-        prepared = self.prepared
-        return Task(
-            encoder=Encoder(prepared.model, experiment.encode, prepared.compute),
-            train=prepared.labelled(prepared.split.labelled),
-            valid=prepared.labelled(prepared.split.valid),
-            features=features.to_learn_from,
-            class_names=prepared.dataset.class_names,
-            mirrored_is_same=prepared.dataset.mirrored_is_same,
-            seed=experiment.seed,
-            checkpoints=checkpoints,
-        )
+    def _work(self) -> SharedWork:
+        return SharedWork(self.prepared, self.crew.world)
 
     def _encoder(self, experiment: Experiment, entry: Entry) -> Encoder:
         model: Autoencoder = self.prepared.model
@@ -205,7 +191,11 @@ class Stages:
 
     def _tell(self, folder: Path, history: Sequence[EpochRecord]) -> None:
         """With what the entry was made: what may differ between two that are equal."""
-        told = {"threads": torch.get_num_threads(), "history": [asdict(each) for each in history]}
+        told = {
+            "threads": torch.get_num_threads(),
+            "processes": self.crew.world.size,
+            "history": [asdict(each) for each in history],
+        }
         write_json(folder / MADE, told)
 
 

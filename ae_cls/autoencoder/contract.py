@@ -63,6 +63,10 @@ class Autoencoder(nn.Module, ABC):
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         """The loss of one batch of clean images in [0, 1].
 
+        A mean over images. With several processes, `images` are a part of the batch, and their mean
+        loss counts by their number. What is no such mean (a ratio of sums, a clamp of a mean) takes
+        its sums and means through `processes.batch`.
+
         Args:
             images: clean images.
             draws: randomness of each sample.

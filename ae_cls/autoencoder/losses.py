@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ae_cls.autoencoder.contract import Loss
+from ae_cls.processes.batch import batch_sum
 
 
 def mean_squared_error(
@@ -26,7 +27,9 @@ def weighted_mean_squared_error(
     """Mean over batch, channels and pixels with a weight on each; 0 where all weights are 0."""
     error = (at_least_float32(output) - target).square()
     weight = weight.expand_as(error)
-    return (weight * error).sum() / weight.sum().clamp_min(1e-12)
+    # Of the whole batch, should other processes have a part of it: images differ in their weight.
+    errors, weights = batch_sum(torch.stack([(weight * error).sum(), weight.sum()]))
+    return errors / weights.clamp_min(1e-12)
 
 
 def reconstruction_loss(

@@ -24,6 +24,7 @@ from ae_cls.autoencoder.losses import (
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
+from ae_cls.processes.batch import batch_mean
 from ae_cls.settings import Width
 
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
@@ -123,7 +124,7 @@ class Vae(Autoencoder):
         output = self.decode(mean + (log_variance / 2).exp() * noise)
         error = weighted_mean_squared_error(output, images, seen.weight)
         sse = pixel_count(self.image_shape) * error
-        kl = divergence_from_standard_normal(mean, log_variance).mean(0)
+        kl = batch_mean(divergence_from_standard_normal(mean, log_variance).mean(0))
         penalty = kl.clamp_min(self.free_bits).sum()
         total = sse + self._beta_at(progress) * penalty
         mse = mean_squared_error(output, images)

@@ -29,7 +29,7 @@ class Contender(Settings):
         told["pretrain"] = self.schedule(benchmark)
         if self.precision == "fp32":
             told["precision"] = "fp32"
-        return Pretraining(**told, store="own", checkpoint_seconds=3600.0)
+        return Pretraining(**told, store="own", devices=1, checkpoint_seconds=3600.0)
 
     def schedule(self, benchmark: Benchmark) -> GradientPretraining:
         """The yardstick keeps its batch size and rate in every loop."""

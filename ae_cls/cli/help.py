@@ -24,6 +24,7 @@ KEYS = {
     "device": "auto takes a GPU where there is one",
     "precision": "of matrix products; auto takes bf16 where the hardware multiplies it",
     "threads": "CPU threads; null: all cores, or a worker's share of them",
+    "devices": "processes that train one model, each with a card or a share of the cores",
     "outputs": "folder under which run folders are made",
     "folder": "the run folder itself; null: a new one under outputs",
     "store": "where outputs of stages are kept: for all runs, or for this run alone",

@@ -52,7 +52,9 @@ def _run_alone(command: str, config: DictConfig) -> int:
     from ae_cls.report.table import print_table, summary_table
 
     described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
-    result = runner.COMMANDS[command](described)
+    result = runner.carry_out(command, described)
+    if result is None:
+        return 0
     if command == "bench":
         print_table(bench_table(result.metrics, result.seconds, result.folder))
     else:

@@ -11,8 +11,8 @@ from ae_cls.errors import UsageError
 SUMMARY = "go on with a run that was stopped or killed"
 _EPILOG = """\
 The run goes on in its own folder and ends with the same bytes as one that was never stopped.
-More epochs, another device or another number of threads may be given; what comes out then goes
-into a new folder:
+More epochs, another device, other numbers of devices or threads may be given; what comes out then
+goes into a new folder:
 
   ae-cls resume outputs/run/digits-conv-linear/20260101-120000-000000
   ae-cls resume RUN pretrain.epochs=20
@@ -44,8 +44,8 @@ def resume(words: Sequence[str]) -> int:
     if not told and read_status(given.run)["state"] == "finished":
         _LOG.info("this run has finished; there is nothing left to do: %s", given.run)
         return 0
-    result = go_on(given.run, told)
-    print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
+    if result := go_on(given.run, told):
+        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
     return 0
 
 

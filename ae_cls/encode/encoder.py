@@ -6,7 +6,8 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
+from torch import Tensor
 from tqdm import tqdm
 
 from ae_cls.autoencoder.contract import Autoencoder
@@ -43,16 +44,22 @@ class Encoder:
         return joined(len(images), self.parts(images))
 
     def parts(self, images: ImageRows) -> Iterator[Float32[np.ndarray, "_ d"]]:
-        """The same, a batch at a time."""
+        """The same, a batch at a time.
+
+        Batches are dealt out to the processes of `compute`. The first one gets them all, in order;
+        the others get none, and have done their work when they have asked for them.
+        """
         self.model.eval()
-        batches = tqdm(
-            images.batches(BATCH), "encode", -(-len(images) // BATCH), unit="batch", disable=None,
-            leave=False,
+        world, batches = self.compute.world, torch.arange(len(images)).split(BATCH)
+        own = (self._of_batch(images.take(batch)) for batch in world.dealt(batches))
+        parts = tqdm(
+            world.in_order(own, [len(batch) for batch in batches]), "encode", len(batches),
+            unit="batch", disable=None if world.is_first else True, leave=False,
         )  # fmt: skip
-        return map(self._of_batch, batches)
+        return (part.numpy() for part in parts)
 
     @torch.inference_mode()
-    def _of_batch(self, batch: torch.Tensor) -> np.ndarray:
+    def _of_batch(self, batch: UInt8[Tensor, "b c h w"]) -> Float32[Tensor, "b d"]:
         with self.compute.autocast(allowed=self.model.allows_bf16):
             unit = to_unit(batch, self.compute.device)
-            return self.encode.features(self.model, unit).float().cpu().numpy()
+            return self.encode.features(self.model, unit).float().cpu()

@@ -23,6 +23,7 @@ from ae_cls.pretrain.loop import optimise
 from ae_cls.pretrain.record import Score
 from ae_cls.pretrain.schedule import Schedule
 from ae_cls.pretrain.step import Group
+from ae_cls.processes.batch import batch_sum, shared_batch
 
 _VALID_BATCH = 512  # images at a time
 
@@ -133,13 +134,21 @@ def score(network: Network, valid: LabelledImages, compute: Compute) -> Score:
     network.eval()
     labels = torch.from_numpy(valid.labels)
     wrong, log_loss = 0, 0.0
-    for positions in torch.arange(len(valid.images)).split(_VALID_BATCH):
+    for whole in torch.arange(len(valid.images)).split(_VALID_BATCH):
+        positions = compute.world.part(whole)
         with compute.autocast():
             batch = to_unit(valid.images.take(positions), compute.device)
             logits = network(batch).float().cpu()
-        wrong += int((logits.argmax(1) != labels[positions]).sum())
-        log_loss += float(functional.cross_entropy(logits, labels[positions], reduction="sum"))
+        with shared_batch(compute.world, own=len(positions), count=len(whole)):
+            sums = batch_sum(_wrong_and_log_loss(logits, labels[positions]))
+        wrong, log_loss = wrong + int(sums[0]), log_loss + float(sums[1])
     error, log_loss = wrong / len(labels), log_loss / len(labels)
     # One image more or less weighs at least 1/n; the log loss, squeezed below that, breaks ties.
     tie = log_loss / (1 + log_loss) / (2 * len(labels))
     return Score(error + tie, {"loss": log_loss, "accuracy": 1 - error})
+
+
+def _wrong_and_log_loss(logits: Float[Tensor, "b k"], labels: Tensor) -> Float[Tensor, " 2"]:
+    wrong = (logits.argmax(1) != labels).sum()
+    log_loss = functional.cross_entropy(logits, labels, reduction="sum")
+    return torch.stack([wrong.double(), log_loss.double()])

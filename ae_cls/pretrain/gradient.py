@@ -12,10 +12,11 @@ from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.pretrain.loop import optimise
+from ae_cls.pretrain.loop import optimise, whole_loss
 from ae_cls.pretrain.record import EpochRecord, Means, Score
 from ae_cls.pretrain.schedule import Schedule
 from ae_cls.pretrain.step import Group
+from ae_cls.processes.batch import shared_batch
 
 _VALID_BATCH = 512  # images at a time
 
@@ -65,7 +66,9 @@ class GradientPretraining(Schedule, PretrainConfig):
         Raises:
             TrainingError: a loss is not finite.
         """
-        model.fit_closed_form(train, seed)
+        if compute.world.is_first:
+            model.fit_closed_form(train, seed)
+        compute.world.copy_from_first(model.state_dict().values())
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return []
 
@@ -92,11 +95,13 @@ def validation_loss(model: Autoencoder, images: ImageRows, *, seed: int, compute
     """The loss over `images` with the same corruption each time, so that epochs can be compared."""
     model.eval()
     terms = Means()
-    for positions in torch.arange(len(images)).split(_VALID_BATCH):
+    for whole in torch.arange(len(images)).split(_VALID_BATCH):
+        positions = compute.world.part(whole)
         batch = to_unit(images.take(positions), compute.device)
         samples = torch.from_numpy(images.rows)[positions].to(compute.device)
-        with compute.autocast(allowed=model.allows_bf16):
-            loss = model.loss(batch, Draws(seed, 0, samples), progress=1.0)
-        terms.add(loss, len(positions))
+        shared = shared_batch(compute.world, own=len(positions), count=len(whole))
+        with compute.autocast(allowed=model.allows_bf16), shared:
+            loss = whole_loss(model.loss(batch, Draws(seed, 0, samples), progress=1.0))
+        terms.add(loss, len(whole))
     means = terms.means()
     return Score(means["loss"], means)

@@ -25,7 +25,9 @@ from ae_cls.pretrain.order import passes
 from ae_cls.pretrain.record import EpochRecord, Score
 from ae_cls.pretrain.schedule import Schedule
 from ae_cls.pretrain.state import State
-from ae_cls.pretrain.step import Group, make_optimiser, take_step
+from ae_cls.pretrain.step import Group, make_optimiser, take_step, trained_parameters
+from ae_cls.processes.batch import batch_mean, shared_batch
+from ae_cls.processes.training import gradients_averaged
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +60,17 @@ def optimise(
         TrainingError: a loss or gradient is not finite; the weights are those before that step.
         StorageError: a checkpoint cannot be written.
     """
-    training = _Training(stage, images, loss_of_batch, schedule, augment, seed, compute)
-    state = _begun(State(network, make_optimiser(groups, schedule)), stage, checkpoints)
+    optimiser, world = make_optimiser(groups, schedule), compute.world
+    state = _begun(State(network, optimiser), stage, checkpoints)
+    averaged = gradients_averaged(network, trained_parameters(optimiser), loss_of_batch, world)
     try:
-        with tqdm(
-            total=training.steps, initial=state.step, desc=stage, unit="step", disable=None
-        ) as bar:
-            _train(training, state, validate, checkpoints, bar)
+        with averaged as loss_of_batch:
+            training = _Training(stage, images, loss_of_batch, schedule, augment, seed, compute)
+            with tqdm(
+                total=training.steps, initial=state.step, desc=stage, unit="step",
+                disable=None if world.is_first else True,
+            ) as bar:  # fmt: skip
+                _train(training, state, validate, checkpoints, bar)
     except (KeyboardInterrupt, SystemExit):
         checkpoints.keep(state.checkpoint())
         raise
@@ -157,24 +163,26 @@ class _Training:
         loss = self._loss(batch, progress)
         where = f"{self.stage}, epoch {len(state.history) + 1}, step {batch.step + 1}"
         take_step(state.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
-        state.means.add(loss, len(batch.positions))
+        state.means.add(loss, batch.count)
         state.step = batch.step + 1
 
     def _loss(self, batch: "_Batch", progress: float) -> Loss:
         images = to_unit(batch.images, self.compute.device)
         draws = Draws(self.seed, batch.number, batch.samples.to(self.compute.device))
         clean = self.augment.apply(images, draws)
-        with self.compute.autocast():
-            return self.loss_of_batch(clean, batch.positions, draws, progress)
+        shared = shared_batch(self.compute.world, own=len(batch.positions), count=batch.count)
+        with self.compute.autocast(), shared:
+            return whole_loss(self.loss_of_batch(clean, batch.positions, draws, progress))
 
     def _batches(self, first: int, last: int) -> Iterator["_Batch"]:
         """The batches of these steps; in an epoch, a small set is passed over several times."""
         rows = torch.from_numpy(self.images.rows)
         orders = passes(len(self.images), self.schedule.batch_size, self.seed)
         for step in range(first, last):
-            number, positions = orders(step)
+            number, whole = orders(step)
+            positions = self.compute.world.part(whole)
             images = self.compute.staged(self.images.take(positions))
-            yield _Batch(step, number, positions, rows[positions], images)
+            yield _Batch(step, number, len(whole), positions, rows[positions], images)
 
 
 @final
@@ -185,16 +193,25 @@ class _Batch:
     Attributes:
         step: of the whole training, from 0.
         number: of the pass over the images, from 0.
-        positions: among the training images.
+        count: images of all processes.
+        positions: of this process's images among the training images.
         samples: index of each image in the data set.
         images: bytes.
     """
 
     step: int
     number: int
+    count: int
     positions: Int64[Tensor, " b"]
     samples: Int64[Tensor, " b"]
     images: UInt8[Tensor, "b c h w"]
+
+
+def whole_loss(part: Loss) -> Loss:
+    """The loss of the whole batch, the same in each process, from that of this process's part."""
+    names = list(part.terms)
+    total, *terms = batch_mean(torch.stack([part.total, *part.terms.values()]))
+    return Loss(total, dict(zip(names, (term.detach() for term in terms), strict=True)))
 
 
 def _say(bar: tqdm, record: EpochRecord, epochs: int) -> None:

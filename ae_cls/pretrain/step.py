@@ -40,6 +40,11 @@ def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.O
     return kind(options, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
 
 
+def trained_parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """All that the optimiser changes."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
 def take_step(
     optimiser: torch.optim.Optimizer, loss: Loss, schedule: Schedule, lr: float, where: str
 ) -> None:
@@ -52,7 +57,7 @@ def take_step(
         group["lr"] = lr * group["rate"]
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    parameters = trained_parameters(optimiser)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     # One number tells about both: a loss that is not finite has no finite gradient.
     if not math.isfinite(loss.total.item() + norm.item()):

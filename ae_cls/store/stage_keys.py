@@ -1,9 +1,9 @@
 """What each stage reads: the only things that may change what it gives.
 
-Not among them, and why: `threads` and the number of decoding workers change the last bit at most
-and are recorded with the entry; `outputs`, `folder`, `store` and `checkpoint_seconds` say where
-things are kept and how often; names of data sets, folders and classes stand for contents that are
-hashed.
+Not among them, and why: `threads`, `devices` and the number of decoding workers change the last bit
+at most and are recorded with the entry; `outputs`, `folder`, `store` and `checkpoint_seconds` say
+where things are kept and how often; names of data sets, folders and classes stand for contents that
+are hashed.
 """
 
 import hashlib
@@ -24,7 +24,11 @@ FORMAT = 1
 Part = Literal["train", "valid", "test"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_SHARED = ("compute.py", "draws.py", "dataset/rows.py", "autoencoder")
+_PROCESSES = ("batch.py", "norm.py", "training.py", "world.py")
+_SHARED = (
+    "compute.py", "draws.py", "dataset/rows.py", "autoencoder",
+    *(f"processes/{name}" for name in _PROCESSES),
+)  # fmt: skip
 _TRAINING = (*_SHARED, "pretrain")
 _ENCODING = (*_SHARED, "encode")
 _DRAWING = (*_SHARED, "encode", "report/figures", "report/run_figures.py")

@@ -23,8 +23,10 @@ READS = {
 }
 """Parts of a config that each stage reads; the seed also draws split and labels."""
 
-NEVER_READ = {"outputs", "folder", "store", "checkpoint_seconds", "threads", "device", "dataset"}
-"""Where things are kept; the last bit (`threads`); what is hashed by content, or resolved."""
+NEVER_READ = {
+    "outputs", "folder", "store", "checkpoint_seconds", "threads", "devices", "device", "dataset",
+}  # fmt: skip
+"""Where things are kept; the last bit (`threads`, `devices`); what is hashed or resolved."""
 
 
 def keys(experiment: Experiment, ready: prepared.Prepared | None = None) -> dict[str, str]:
@@ -51,7 +53,7 @@ CHANGED: dict[str, Any] = {
     "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
     "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
     "encode.grid": 2, "head.C": [0.5],
-    "precision": "bf16", "threads": 1, "outputs": "elsewhere", "folder": "elsewhere",
+    "precision": "bf16", "threads": 1, "devices": 2, "outputs": "elsewhere", "folder": "elsewhere",
     "store": "own", "checkpoint_seconds": 1.0,
 }  # fmt: skip
 
