@@ -47,7 +47,7 @@ def ae_cls(
     """Calls `ae-cls` with words, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; here it is taken back
-    on_sigterm = signal.getsignal(signal.SIGTERM)
+    on_sigterm, on_sigint = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
     def call(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["ae-cls", *words])
@@ -57,8 +57,13 @@ def ae_cls(
         printed = capsys.readouterr()
         return Outcome(end.value.code, printed.out, printed.err)
 
+    # A command that ran alone leaves its watch in this process, and that would end it seconds
+    # after a signal that a later test sends to a sweep.
+    signal.set_wakeup_fd(-1)
     yield call
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, on_sigterm)
+    signal.signal(signal.SIGINT, on_sigint)
 
 
 @pytest.fixture
