@@ -105,9 +105,10 @@ def test_processes_that_torchrun_has_started_are_one_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_under_torchrun_is_refused(tmp_path):
+@pytest.mark.parametrize("word", ["seed=0,1", "hydra/sweeper=optuna"])
+def test_a_sweep_or_search_under_torchrun_is_refused(tmp_path, word):
     started = command(
-        "run", "-m", *SMALL, "seed=0,1", f"outputs={tmp_path}", RANK="0", WORLD_SIZE="2",
+        "run", "-m", *SMALL, word, f"outputs={tmp_path}", RANK="0", WORLD_SIZE="2",
         MASTER_ADDR="127.0.0.1", MASTER_PORT="29518", LOCAL_WORLD_SIZE="2",
     )  # fmt: skip
     _, errors = started.communicate(timeout=200)

@@ -1,5 +1,6 @@
 """`run`, `pretrain` and `classify`: the commands whose words Hydra composes."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def run_composed(command: str, words: Sequence[str]) -> int:
         _refuse_same_names(folder)
         complain(f"options are also read from {printable(str(folder))}")
     if "--multirun" in sorted_words.flags:
+        _refuse_several_processes(command)
         if asks_for_search(sorted_words):
             return search(command, sorted_words)
         from ae_cls.cli.sweep import sweep  # here and below, as Hydra and torch take time to import
@@ -35,6 +37,17 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     task = explain_job if "--explain" in sorted_words.flags else job
     hand_to_hydra(command, [*sorted_words.flag_words(), *hydra_words(sorted_words)], task)
     return 0
+
+
+def _refuse_several_processes(command: str) -> None:
+    from ae_cls.processes.launch import launched
+
+    if launched(os.environ):
+        raise UsageError(
+            "a sweep is for one process, which starts others for each job",
+            where="RANK, WORLD_SIZE",
+            fix=f"ae-cls {command} -m devices=N, without torchrun or srun",
+        )
 
 
 def _refuse_search_of_one(command: str, words: Words) -> None:

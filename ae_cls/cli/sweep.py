@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +32,6 @@ from ae_cls.cli.sweep_record import HOW, WHERE, Conditions, Planned, Record, tab
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import StorageError, UsageError
-from ae_cls.processes.launch import launched
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -63,12 +61,6 @@ def sweep(command: str, words: Words) -> int:
         UsageError: a word of any job is wrong; nothing has been written then.
         BusyError: another process runs this sweep.
     """
-    if launched(os.environ):
-        raise UsageError(
-            "a sweep is for one process, which starts others for each job",
-            where="RANK, WORLD_SIZE",
-            fix=f"ae-cls {command} -m devices=N, without torchrun or srun",
-        )
     log_to_stderr()
     overrides = hydra_words(words)
     launcher = _launcher(command, words, overrides)
