@@ -15,7 +15,7 @@ from ae_cls.bench.compare import compare
 from ae_cls.bench.description import Benchmark
 from ae_cls.described import Described
 from ae_cls.errors import UsageError
-from ae_cls.evaluation import evaluate_classifier, label_counts, protocol, reconstruction
+from ae_cls.evaluation import evaluate_classifier, label_counts, protocol
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.prepared import Prepared, prepare, refuse_without_labels
 from ae_cls.pretrain import EpochRecord
@@ -78,7 +78,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         history = learn_without_labels(pretraining, work)
         with work.stopwatch.stage("evaluate"):
             metrics: dict[str, Any] = {
-                "reconstruction": reconstruction(prepared, "valid"),
+                "reconstruction": work.stages.reconstruction(pretraining, "valid"),
                 "protocol": protocol(pretraining, prepared) | work.stages.continuation(),
                 "encoder": {"weights_sha256": weights_sha256(prepared.model)},
             }
@@ -200,7 +200,7 @@ def classify_and_report(
         scored = evaluate_classifier(classified.probabilities, prepared, test=experiment.test)
         metrics = {
             **scored.as_metrics(),
-            "reconstruction": reconstruction(prepared, scored.part),
+            "reconstruction": work.stages.reconstruction(experiment, scored.part),
             "labels": label_counts(prepared),
             "protocol": protocol(experiment, prepared) | work.stages.continuation(),
             "encoder": {"weights_sha256": features.weights, **origin},

@@ -15,6 +15,7 @@ import torch
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.encode import Encoder
 from ae_cls.encode.feature_table import read_table, write_table
+from ae_cls.evaluation import reconstruction
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Features, Labelled, Probabilities
@@ -31,10 +32,18 @@ from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
 from ae_cls.store.shelf import kept_in, over_limit, remove
-from ae_cls.store.stage_keys import Part, classify_key, draw_key, encode_key, pretrain_key
+from ae_cls.store.stage_keys import (
+    Part,
+    classify_key,
+    draw_key,
+    encode_key,
+    pretrain_key,
+    rebuild_key,
+)
 from ae_cls.store.stage_names import write_stage_names
 
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
+ERROR = "reconstruction.json"
 CONTINUED = "continued_from"
 FEATURES_KEPT = 20 * 10**9
 """Bytes of features, beyond which the longest unused ones go: they are soon made again."""
@@ -102,6 +111,15 @@ class Stages:
         names = self.prepared.dataset.class_names
         frozen = None if experiment.head.trains_encoder else features
         return Classified(Classifier(encoder, head, names), _history(entry), self.prepared, frozen)
+
+    def reconstruction(self, description: Experiment | Pretraining, part: Part) -> dict[str, Any]:
+        """How well the pretrained network rebuilds the images of a part."""
+        weights = weights_sha256(self.prepared.model)
+        key = rebuild_key(description, self.prepared, weights, part)
+        entry = self._take_or_make(
+            key, lambda into: write_json(into / ERROR, reconstruction(self.prepared, part))
+        )
+        return json.loads((entry.folder / ERROR).read_bytes())
 
     def draw(self, description: Experiment | Pretraining, folder: Path) -> None:
         """Put the figures of the pretrained network into a folder."""

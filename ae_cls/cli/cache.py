@@ -21,7 +21,7 @@ _EPILOG = """\
   ae-cls cache prune --keep-gb 5 --stage encode
 """
 ACTIONS = ("ls", "verify", "prune")
-STAGES = ("pretrain", "encode", "classify", "draw")
+STAGES = ("pretrain", "encode", "classify", "rebuild", "draw")
 _DAY, _GB = 86_400, 10**9
 _LOG = logging.getLogger(__name__)
 

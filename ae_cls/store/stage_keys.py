@@ -31,6 +31,7 @@ _SHARED = (
 )  # fmt: skip
 _TRAINING = (*_SHARED, "pretrain")
 _ENCODING = (*_SHARED, "encode")
+_REBUILDING = (*_SHARED, "evaluate", "evaluation.py")
 _DRAWING = (*_SHARED, "encode", "report/figures", "report/run_figures.py")
 _CLASSIFYING = (*_TRAINING, "encode", "head")
 
@@ -59,6 +60,19 @@ def encode_key(experiment: Experiment, prepared: Prepared, weights: str, part: P
         "encode": experiment.encode.model_dump(mode="json"),
     }
     return Key("encode", told, {**_about(prepared, experiment), "part": part})
+
+
+def rebuild_key(
+    description: Experiment | Pretraining, prepared: Prepared, weights: str, part: Part
+) -> Key:
+    """Of the error of the images of one part, rebuilt by a network with these weights."""
+    told = {
+        **_common(prepared, _REBUILDING, ("torch", "numpy")),
+        "rows": numbers_sha256(getattr(prepared.split, part)),
+        "autoencoder": description.autoencoder.model_dump(mode="json"),
+        "weights": weights,
+    }
+    return Key("rebuild", told, {**_about(prepared, description), "part": part})
 
 
 def draw_key(description: Experiment | Pretraining, prepared: Prepared, weights: str) -> Key:

@@ -175,16 +175,16 @@ def test_reconstructions_name_rows_classes_and_errors() -> None:
     assert {"input", "corrupted\ninput", "output", "coat", "bag", "MSE 0.0100", "0.0100"} <= {
         *found
     }
-    assert len(figure.axes) == 6
+    assert len(figure.axes[0].images) == 6
 
 
 def test_reconstructions_leave_out_a_corrupted_row_that_equals_the_input() -> None:
     clean = images(2, (1, 8, 8))
-    assert len(reconstructions(clean, clean.copy(), clean, None).axes) == 4
+    assert len(reconstructions(clean, clean.copy(), clean, None).axes[0].images) == 4
 
 
 def test_reconstructions_show_a_dozen_of_many() -> None:
-    assert len(rebuilt(count=40).axes) == 3 * 12
+    assert len(rebuilt(count=40).axes[0].images) == 3 * 12
 
 
 def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:
@@ -262,7 +262,7 @@ def test_mistakes_name_both_classes_and_the_probability() -> None:
 
 
 def test_at_most_24_mistakes_are_shown_and_none_give_no_figure() -> None:
-    assert len(mistaken(names(2), count=30).axes) == 24
+    assert len(mistaken(names(2), count=30).axes[0].images) == 24
     right = np.array([0, 1])
     assert (
         confident_mistakes(images(2, (1, 8, 8)), right, right, np.ones(2), names(2), "test") is None

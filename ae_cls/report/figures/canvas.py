@@ -10,6 +10,8 @@ from jaxtyping import Float
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from ae_cls.errors import printable
 
@@ -50,14 +52,34 @@ def render(figure: Figure) -> dict[str, bytes]:
     }
 
 
-def draw_image(axes: Axes, image: Float[np.ndarray, "c h w"]) -> None:
-    """One grey or colour image without ticks in a pale frame, its values clipped to [0, 1]."""
+def empty_page(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure for photographs, and axes that fill it, in inches from the upper left corner.
+
+    One page takes a tenth of the time that axes for each photograph would.
+    """
+    figure = Figure(figsize=(width, height), dpi=THUMBNAIL_DPI)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def draw_image(
+    axes: Axes, image: Float[np.ndarray, "c h w"], *, left: float, top: float, width: float
+) -> None:
+    """One grey or colour image on a page in a pale frame, its values clipped to [0, 1]."""
+    height = width * image.shape[1] / image.shape[2]
     shown = np.clip(np.nan_to_num(image), 0, 1).transpose(1, 2, 0)
+    shown = shown if shown.shape[2] == 3 else shown[:, :, 0]
     interpolation = "none" if max(image.shape) <= SMALL_IMAGE else "auto"
-    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set(visible=True, color="silver", linewidth=0.5)
+    place = (left, left + width, top + height, top)
+    picture = AxesImage(axes, cmap="gray", interpolation=interpolation, extent=place)
+    picture.set_data(shown)
+    picture.set_clim(0, 1)
+    picture.set_clip_path(axes.patch)
+    axes.add_image(picture)
+    frame = {"fill": False, "edgecolor": "silver", "linewidth": 0.5}
+    axes.add_patch(Rectangle((left, top), width, height, **frame))
 
 
 def shortened(text: str, length: int) -> str:

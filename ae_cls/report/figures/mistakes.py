@@ -6,12 +6,14 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 from matplotlib.figure import Figure
 
-from ae_cls.report.figures.canvas import THUMBNAIL_DPI, draw_image, in_house_style, shortened
+from ae_cls.report.figures.canvas import draw_image, empty_page, in_house_style, shortened
 
 Classes = Int64[np.ndarray, " n"]
 
 MOST_IMAGES = 24
 _COLUMNS = 6
+# Inches: a cell with its gap, the image in it, the two lines above the image, the title.
+_CELL, _WIDTH, _TEXT, _TITLE = 1.45, 1.15, 0.4, 0.4
 
 
 def mistake_rows(
@@ -39,23 +41,17 @@ def confident_mistakes(
     rows = mistake_rows(labels, predicted, probability)
     if not len(rows):
         return None
-    figure = _empty_grid(len(rows), images.shape[2] / images.shape[3])
-    for axes, row in zip(figure.axes, rows, strict=False):
-        draw_image(axes, images[row])
+    columns, height_to_width = min(len(rows), _COLUMNS), images.shape[2] / images.shape[3]
+    line = _WIDTH * height_to_width + _TEXT
+    figure, axes = empty_page(columns * _CELL, _TITLE + line * -(-len(rows) // columns) + 0.05)
+    for number, row in enumerate(rows):
+        left, top = (number % columns) * _CELL, _TITLE + (number // columns) * line
         true = shortened(class_names[int(labels[row])], 14)
         said = shortened(class_names[int(predicted[row])], 14)
-        axes.set_title(f"{true} →\n{said}  {100 * probability[row]:.0f} %", fontsize=8)
-    figure.suptitle(
-        f"Most confident {part} mistakes: true class → predicted class, its probability"
-    )
-    return figure
-
-
-def _empty_grid(count: int, height_to_width: float) -> Figure:
-    columns = min(count, _COLUMNS)
-    lines = -(-count // columns)
-    size = (1.45 * columns, (1.2 * height_to_width + 0.5) * lines + 0.4)
-    figure = Figure(figsize=size, dpi=THUMBNAIL_DPI, layout="constrained")
-    for unused in figure.subplots(lines, columns, squeeze=False).flat[count:]:
-        unused.set_axis_off()
+        told = f"{true} →\n{said}  {100 * probability[row]:.0f} %"
+        axes.text(left + _CELL / 2, top + _TEXT - 0.05, told, ha="center", va="bottom", fontsize=8)
+        inset = (_CELL - _WIDTH) / 2
+        draw_image(axes, images[row], left=left + inset, top=top + _TEXT, width=_WIDTH)
+    title = f"Most confident {part} mistakes: true class → predicted class, its probability"
+    axes.text(columns * _CELL / 2, 0.1, title, ha="center", va="top", fontsize=10)
     return figure

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ae_cls.report.figures.canvas import THUMBNAIL_DPI, draw_image, in_house_style, shortened
+from ae_cls.report.figures.canvas import draw_image, empty_page, in_house_style, shortened
 
 Images = Float[np.ndarray, "n c h w"]
 
 MOST_IMAGES = 12
+# Inches: a cell, the gap around its image, and the room for text on three sides.
+_CELL, _GAP, _LEFT, _ABOVE, _BELOW = 0.95, 0.03, 0.55, 0.5, 0.25
 
 
 @in_house_style
@@ -28,36 +31,36 @@ def reconstructions(
     rows = {"input": inputs, "corrupted\ninput": corrupted, "output": outputs}
     if np.array_equal(inputs, corrupted):
         del rows["corrupted\ninput"]
-    grid = _empty_grid(len(rows), inputs[:MOST_IMAGES])
-    for (title, images), row in zip(rows.items(), grid, strict=True):
-        row[0].set_ylabel(title)
-        for axes, image in zip(row, images, strict=False):
-            draw_image(axes, image)
-    _name(grid[0], labels)
-    _write_errors(grid[-1], inputs, outputs)
-    figure = grid[0, 0].figure
-    above = 1 + 0.35 / figure.get_figheight()  # 0.35 inches: room for the class names
-    figure.suptitle("Images and their mean squared error (MSE) after the autoencoder", y=above)
+    shown = inputs[:MOST_IMAGES]
+    line = _CELL * shown.shape[2] / shown.shape[3]
+    figure, axes = empty_page(_LEFT + _CELL * len(shown), _ABOVE + line * len(rows) + _BELOW)
+    for row, (title, images) in enumerate(rows.items()):
+        top = _ABOVE + row * line
+        axes.text(_LEFT - 0.1, top + line / 2, title, ha="right", va="center", rotation=90)
+        for column, image in enumerate(images[:MOST_IMAGES]):
+            left = _LEFT + column * _CELL
+            draw_image(axes, image, left=left + _GAP, top=top + _GAP, width=_CELL - 2 * _GAP)
+    _name(axes, labels or ())
+    _write_errors(axes, inputs, outputs, _ABOVE + line * len(rows))
+    middle = _LEFT + _CELL * len(shown) / 2
+    title = "Images and their mean squared error (MSE) after the autoencoder"
+    axes.text(middle, 0.05, title, ha="center", va="top", fontsize=10)
     return figure
 
 
-def _empty_grid(rows: int, images: Images) -> np.ndarray:
-    """Cells that touch, except for a narrow gap; all text stands outside of the grid."""
-    columns, _, height, width = images.shape
-    cell = 0.95  # inches
-    figure = Figure(figsize=(cell * columns, cell * rows * height / width), dpi=THUMBNAIL_DPI)
-    edges = {"left": 0, "right": 1, "bottom": 0, "top": 1, "wspace": 0.06, "hspace": 0.06}
-    return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges)
+def _centre(column: int) -> float:
+    return _LEFT + (column + 0.5) * _CELL
 
 
-def _name(row: np.ndarray, labels: Sequence[str] | None) -> None:
-    for axes, label in zip(row, labels or (), strict=False):
-        axes.set_title(shortened(label, 13), fontsize=8)
+def _name(axes: Axes, labels: Sequence[str]) -> None:
+    for column, label in enumerate(labels[:MOST_IMAGES]):
+        name = shortened(label, 13)
+        axes.text(_centre(column), _ABOVE, name, ha="center", va="bottom", fontsize=8)
 
 
-def _write_errors(row: np.ndarray, inputs: Images, outputs: Images) -> None:
+def _write_errors(axes: Axes, inputs: Images, outputs: Images, top: float) -> None:
     """Under each output its mean squared error against the clean input, before clipping."""
     errors = ((outputs - inputs) ** 2).mean(axis=(1, 2, 3))
-    for axes, error in zip(row, errors, strict=False):
-        axes.set_xlabel(f"{error:.4f}", fontsize=8)
-    row[0].set_xlabel(f"MSE {errors[0]:.4f}", fontsize=8)
+    for column, error in enumerate(errors[:MOST_IMAGES]):
+        text = f"{error:.4f}" if column else f"MSE {error:.4f}"
+        axes.text(_centre(column), top + 0.05, text, ha="center", va="top", fontsize=8)
