@@ -441,14 +441,22 @@ REAL = (
 )  # fmt: skip
 
 
+def in_a_shell(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command as a shell starts it: processes that wait for jobs keep the environment of then."""
+    return subprocess.run(
+        [*AE_CLS, *words], cwd=place, env={**os.environ, "PYTHONPATH": str(CONFIGS.parent)},
+        capture_output=True, text=True, timeout=220,
+    )  # fmt: skip
+
+
 def test_a_search_on_digits_reads_no_test_image_and_its_winner_can_be_tested(
-    ae_cls: AeCls, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    outcome = ae_cls(*SEARCH, *REAL, C, "hydra.sweeper.n_trials=4")
-    assert outcome.code == 0, outcome.err
+    searched = in_a_shell(tmp_path, *SEARCH, *REAL, C, "hydra.sweeper.n_trials=4")
+    assert searched.returncode == 0, searched.stderr
     assert [job["state"] for job in jobs(tmp_path)] == ["finished"] * 4
     for job in jobs(tmp_path):
-        folder = Path(job["folder"])
+        folder = tmp_path / job["folder"]
         assert json.loads((folder / "config.json").read_text())["test"] is False
         metrics = json.loads((folder / "metrics.json").read_text())
         assert "test" not in metrics and metrics["reconstruction"]["part"] == "valid"
@@ -456,11 +464,8 @@ def test_a_search_on_digits_reads_no_test_image_and_its_winner_can_be_tested(
     accuracies = [job["metrics"]["valid"]["accuracy"] for job in jobs(tmp_path)]
     winner = max(trials_in(folder_of(tmp_path)), key=lambda trial: trial.value or 0)
     assert winner.value == max(accuracies) > 0.8
-    # In a process of its own: a run alone answers signals in its own way from then on.
-    tested = subprocess.run(
-        [*AE_CLS, *shlex.split(outcome.out.splitlines()[-1])[1:]],
-        env={**os.environ, "PYTHONPATH": str(CONFIGS.parent)}, capture_output=True, text=True,
-    )  # fmt: skip
+    command = shlex.split(searched.stdout.splitlines()[-1])
+    tested = in_a_shell(tmp_path, *command[1:])
     assert tested.returncode == 0, tested.stderr
     shown = " ".join(tested.stdout.split())
     assert f"valid accuracy {100 * max(accuracies):.1f} %" in shown and "test accuracy" in shown
@@ -497,9 +502,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -
     process = start()
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    whole = subprocess.run(
-        words, cwd=tmp_path / "whole", env=environment, text=True, capture_output=True, timeout=200
-    )
+    whole = in_a_shell(tmp_path / "whole", *words[len(AE_CLS) :])
     assert whole.returncode == 0, whole.stderr
     found = [
         [(trial.params, trial.value) for trial in trials_in(folder_of(tmp_path / place))]
