@@ -79,8 +79,6 @@ def undisturbed(folder: Path, cache: Path) -> float:
 def kill_at_random(rounds: int, tmp_path: Path, draws: random.Random) -> Counter[str]:
     """The stages that were hit; ends with an undisturbed run that is compared."""
     straight = tmp_path / "straight"
-    undisturbed(straight, tmp_path / "warm")
-    shutil.rmtree(straight)
     length = undisturbed(straight, tmp_path / "other")
     folder, cache, hit = tmp_path / "killed", tmp_path / "cache", Counter[str]()
     for _ in range(rounds):
@@ -104,8 +102,8 @@ def kill_at_random(rounds: int, tmp_path: Path, draws: random.Random) -> Counter
     return hit
 
 
-def test_six_kills_change_no_byte(tmp_path):
-    assert sum(kill_at_random(6, tmp_path, random.Random(3)).values()) > 0
+def test_some_kills_change_no_byte(tmp_path):
+    assert sum(kill_at_random(4, tmp_path, random.Random(3)).values()) > 0
 
 
 @pytest.mark.slow

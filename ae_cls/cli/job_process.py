@@ -7,7 +7,10 @@ forked from a server that has imported everything once.
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import os
 import signal
+import threading
+import time
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
@@ -25,10 +28,11 @@ from ae_cls.cli.sweep_record import (
     record_of,
 )
 from ae_cls.errors import StorageError
-from ae_cls.store.lock import this_process
+from ae_cls.store.lock import Owner, this_process
 
 Context = ForkServerContext | SpawnContext | ForkContext
 _LOG = logging.getLogger(__name__)
+_LOOK_EVERY = 1.0  # seconds
 # What a job imports sooner or later.
 _IMPORTED = [
     "ae_cls.cli.sweep_job", "ae_cls.report.run_figures", "matplotlib.backends.backend_agg",
@@ -53,8 +57,7 @@ def run_in_sweep(command: str, plain: dict[str, Any], sweep: Path) -> Record | N
     if is_stopped(sweep):
         return None
     if owner_of(sweep) != this_process():
-        # Ctrl-C reaches all processes of a terminal; the owner of the sweep passes it on.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _serve_only(sweep)
     conditions = conditions_of(sweep)
     name, end = _carried_out(command, plain, sweep, conditions)
     record = _settled(sweep, name, end)
@@ -63,6 +66,22 @@ def run_in_sweep(command: str, plain: dict[str, Any], sweep: Path) -> Record | N
     elif record.state == "died" or conditions.quiet:
         _say(sweep, name, record)
     return record
+
+
+@cache
+def _serve_only(sweep: Path) -> None:
+    """In a launcher's worker: it ends with the owner of the sweep, and leaves Ctrl-C to it."""
+    # Ctrl-C reaches all processes of a terminal; the owner of the sweep passes it on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # joblib's workers would wait for ever for a parent that was killed.
+    threading.Thread(target=_end_after, args=(sweep, owner_of(sweep)), daemon=True).start()
+
+
+def _end_after(sweep: Path, owner: Owner | None) -> None:
+    while owner is not None and not owner.is_gone():
+        time.sleep(_LOOK_EVERY)
+    time.sleep(GRACE)  # the jobs see it, too, and save what they have
+    os._exit(0)
 
 
 def _carried_out(

@@ -7,7 +7,8 @@ from pathlib import Path
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import file_sha256, publish, sha256, write_json
 
-FORMAT = 1
+FORMAT = 2
+"""Of what a saved model says of itself: 2 since descriptions have store, devices and test."""
 NAME = "manifest.json"
 
 

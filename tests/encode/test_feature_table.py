@@ -84,11 +84,10 @@ def test_every_head_learns_the_same_from_a_file(name: str, monkeypatch: pytest.M
 
 
 def test_a_full_disk_is_a_storage_error(in_file, monkeypatch: pytest.MonkeyPatch):
-    class Full(io.BytesIO):
-        def write(self, content: object, /) -> int:
-            raise OSError(28, "No space left on device")
+    def full(dir: object) -> io.FileIO:
+        return open("/dev/full", "wb", buffering=0)  # noqa: PTH123
 
-    monkeypatch.setattr(feature_table, "TemporaryFile", lambda dir: Full())
+    monkeypatch.setattr(feature_table, "TemporaryFile", full)
     with pytest.raises(StorageError, match="kept") as caught:
         joined(60, PARTS)
     assert "No space" in caught.value.why

@@ -93,7 +93,7 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
     folder.mkdir()
     (tmp_path / "outside").write_bytes(b"secret")
     listed = {name: {"size": 6, "sha256": "0" * 64}}
-    write_json(folder / "manifest.json", {"format": 1, "files": listed})
+    write_json(folder / "manifest.json", {"format": 2, "files": listed})
     with pytest.raises(ModelFileError, match="no plain file"):
         read_files(folder)
 
@@ -109,7 +109,7 @@ def test_what_is_no_manifest_is_refused(tmp_path, text):
 
 def test_a_manifest_of_a_newer_format_is_refused_with_both_versions(tmp_path):
     write_json(tmp_path / "manifest.json", {"format": 99, "files": {}})
-    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads format 1"):
+    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads format 2"):
         read_files(tmp_path)
 
 

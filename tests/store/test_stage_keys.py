@@ -25,8 +25,10 @@ READS = {
 
 NEVER_READ = {
     "outputs", "folder", "store", "checkpoint_seconds", "threads", "devices", "device", "dataset",
+    "test",
 }  # fmt: skip
-"""Where things are kept; the last bit (`threads`, `devices`); what is hashed or resolved."""
+"""Where things are kept; the last bit (`threads`, `devices`); what is hashed or resolved;
+what comes after (`test`)."""
 
 
 def keys(experiment: Experiment, ready: prepared.Prepared | None = None) -> dict[str, str]:
@@ -54,7 +56,7 @@ CHANGED: dict[str, Any] = {
     "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
     "encode.grid": 2, "head.C": [0.5],
     "precision": "bf16", "threads": 1, "devices": 2, "outputs": "elsewhere", "folder": "elsewhere",
-    "store": "own", "checkpoint_seconds": 1.0,
+    "store": "own", "checkpoint_seconds": 1.0, "test": False,
 }  # fmt: skip
 
 
