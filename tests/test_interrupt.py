@@ -59,7 +59,10 @@ def test_a_second_signal_ends_at_once():
     assert seconds < 5
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
+)
 def test_a_call_that_does_not_return_is_ended_within_ten_seconds(number, code):
     body = f"with last_words(lambda code: print('last', code, flush=True)):\n {IN_C}"
     found, rest, seconds = told(body, (0.3, number))

@@ -52,8 +52,9 @@ def interrupted(tmp_path, monkeypatch, epochs: int, *words: str) -> Path:
     return tmp_path / "stopped"
 
 
-@pytest.mark.parametrize("store", ["shared", "own"])
-@pytest.mark.parametrize(("epochs", "words"), [(1, RUN), (3, FINETUNE)])
+@pytest.mark.parametrize(
+    ("store", "epochs", "words"), [("own", 1, RUN), ("shared", 3, FINETUNE)]
+)
 def test_a_stopped_run_goes_on_in_its_folder_with_the_same_bytes(
     tmp_path, monkeypatch, store, epochs, words
 ):
@@ -115,7 +116,7 @@ def test_an_unknown_key_is_told_with_those_that_may_differ(tmp_path, monkeypatch
     assert "pretrain.epochs" in refused.value.fix
 
 
-@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("finished", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_more_epochs_go_on_in_a_new_folder_and_are_said(tmp_path, monkeypatch, caplog, finished):
     if finished:
         folder = runner.run(told(tmp_path / "stopped", *RUN)).folder

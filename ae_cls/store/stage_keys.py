@@ -130,7 +130,15 @@ def code_sha256(sources: tuple[str, ...]) -> str:
     """SHA-256 of the program text that a stage runs, so that a changed formula is never hidden."""
     told = hashlib.sha256()
     for source in sources:
-        place = _PACKAGE / source
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            told.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
+        for name, text in _PROGRAM.items():
+            if name == source or name.startswith(f"{source}/"):
+                told.update(name.encode() + text)
     return told.hexdigest()
+
+
+# Read when this is imported, as the program itself is: text that is changed while a long sweep goes
+# on is not what the sweep runs.
+_PROGRAM = {
+    path.relative_to(_PACKAGE).as_posix(): path.read_bytes()
+    for path in sorted(_PACKAGE.rglob("*.py"))
+}

@@ -108,6 +108,7 @@ def test_seconds_until_an_accuracy_are_of_the_first_epoch_that_reached_it():
     assert [seconds_until(rows, wanted) for wanted in (0.5, 0.6, 0.9)] == [1.0, 2.0, None]
 
 
+@pytest.mark.slow
 def test_a_measurement_that_fails_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     broken = small(f"folder={tmp_path / 'b'}", "pretrain.lr=1e30", "yardstick_lr=1e30")

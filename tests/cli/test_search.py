@@ -147,6 +147,7 @@ def test_every_kind_of_value_is_searched_at_once_and_choices_may_be_groups(
     assert all(64 <= int(size) <= 128 for size in seen["pretrain.batch_size"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_trials_and_another_seed_others(
     ae_cls: AeCls, carried_out: list
 ) -> None:

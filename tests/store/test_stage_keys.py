@@ -143,3 +143,11 @@ def test_images_are_hashed_alike_in_memory_and_in_a_file(tmp_path):
     assert in_memory == images_sha256(StoredImages(tmp_path / "images.npy"))
     images[8999, 0, 3, 3] ^= 1
     assert in_memory != images_sha256(torch.from_numpy(images))
+
+
+def test_a_room_is_hashed_file_by_file_as_it_was_imported(monkeypatch):
+    before = stage_keys.code_sha256.__wrapped__(("encode",))
+    assert "encode/pooled.py" in stage_keys._PROGRAM
+    monkeypatch.setitem(stage_keys._PROGRAM, "encode/pooled.py", b"another formula")
+    assert stage_keys.code_sha256.__wrapped__(("encode",)) != before
+    assert stage_keys.code_sha256.__wrapped__(("encod",)) == stage_keys.code_sha256.__wrapped__(())
