@@ -9,7 +9,8 @@ from typing import final
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.places import shared_store
 from ae_cls.prepared import Prepared, prepare
-from ae_cls.stages import WEIGHTS
+from ae_cls.pretrain.record import EpochRecord
+from ae_cls.stages import WEIGHTS, read_history
 from ae_cls.store.encoder_run import read_encoder_run
 from ae_cls.store.entries import Nearest, Store
 from ae_cls.store.key import Key
@@ -51,7 +52,7 @@ def explain(described: Experiment | Pretraining | Classification) -> list[Explai
         experiment = described.on(source.pretraining)
         prepared = source.into(prepare(experiment))
         store = Store(shared_store())
-        return list(_after(store, experiment, prepared, weights_sha256(prepared.model)))
+        return list(_after(store, experiment, prepared, weights_sha256(prepared.model), []))
     prepared = prepare(described)
     return list(_from_the_start(Store(shared_store()), described, prepared))
 
@@ -70,21 +71,26 @@ def _from_the_start(
         yield from (Explained(stage, "follows from pretrain", "", None) for stage in later)
         return
     weights = hashes_in(store.folder(key))[WEIGHTS]
+    history = read_history(store.folder(key))
     if isinstance(described, Pretraining):
-        yield _explained(store, draw_key(described, prepared, weights), "draw")
+        yield _explained(store, draw_key(described, prepared, weights, history), "draw")
     else:
-        yield from _after(store, described, prepared, weights)
+        yield from _after(store, described, prepared, weights, history)
 
 
 def _after(
-    store: Store, experiment: Experiment, prepared: Prepared, weights: str
+    store: Store,
+    experiment: Experiment,
+    prepared: Prepared,
+    weights: str,
+    history: list[EpochRecord],
 ) -> Iterator[Explained]:
     if not experiment.head.trains_encoder:
         for part in PARTS:
             key = encode_key(experiment, prepared, weights, part)
             yield _explained(store, key, f"encode {part}")
     yield _explained(store, classify_key(experiment, prepared, weights), "classify")
-    yield _explained(store, draw_key(experiment, prepared, weights), "draw")
+    yield _explained(store, draw_key(experiment, prepared, weights, history), "draw")
 
 
 def _encodings(experiment: Experiment) -> list[str]:

@@ -85,8 +85,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         with work.stopwatch.stage("report"):
             names, folder = prepared.dataset.class_names, work.folder
             save_model(folder / "model", pretraining, prepared.model, class_names=names, head=None)
-            work.stages.draw(pretraining, folder / "figures")
-            figures.write_history(folder / "figures", history)
+            work.stages.draw(pretraining, history, folder / "figures")
         return _written(work, metrics, history)
 
 
@@ -189,13 +188,13 @@ def learn_without_labels(description: Experiment | Pretraining, work: Work) -> l
 
 
 def classify_and_report(
-    experiment: Experiment, work: Work, history: list[EpochRecord], origin: dict[str, Any]
+    experiment: Experiment, work: Work, pretrained: list[EpochRecord], origin: dict[str, Any]
 ) -> Result:
     """Fit the head on the labelled rows, read the test part once or never, write the run folder."""
     prepared, folder = work.prepared, work.folder
     features = work.stages.features(experiment)
     classified = work.stages.classify(experiment, features)
-    classifier, history = classified.classifier, [*history, *classified.history]
+    classifier, history = classified.classifier, [*pretrained, *classified.history]
     with work.stopwatch.stage("evaluate"):
         scored = evaluate_classifier(classified.probabilities, prepared, test=experiment.test)
         metrics = {
@@ -213,8 +212,9 @@ def classify_and_report(
         )  # fmt: skip
         if experiment.test:
             write_predictions(folder, prepared.dataset, prepared.split, scored.probabilities)
-        work.stages.draw(experiment, folder / "figures")
-        figures.write_history(folder / "figures", history)
+        work.stages.draw(experiment, pretrained, folder / "figures")
+        if classified.history:  # then the curves go on where those of pretraining end
+            figures.write_history(folder / "figures", history)
         figures.write_classification(folder / "figures", prepared, scored)
     return _written(work, metrics, history)
 

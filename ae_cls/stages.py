@@ -88,7 +88,7 @@ class Stages:
         with self.stopwatch.stage("pretrain"):
             entry = self._take_or_make(key, lambda into: self._pretrain(into, key, pretraining))
             load_weights(self.prepared.model, (entry.folder / WEIGHTS).read_bytes())
-        return _history(entry)
+        return read_history(entry.folder)
 
     def features(self, experiment: Experiment) -> "PartFeatures":
         """Features by the prepared network, of each part when it is asked for."""
@@ -110,7 +110,9 @@ class Stages:
             head = experiment.head.load(files)
         names = self.prepared.dataset.class_names
         frozen = None if experiment.head.trains_encoder else features
-        return Classified(Classifier(encoder, head, names), _history(entry), self.prepared, frozen)
+        return Classified(
+            Classifier(encoder, head, names), read_history(entry.folder), self.prepared, frozen
+        )
 
     def reconstruction(self, description: Experiment | Pretraining, part: Part) -> dict[str, Any]:
         """How well the pretrained network rebuilds the images of a part."""
@@ -121,11 +123,17 @@ class Stages:
         )
         return json.loads((entry.folder / ERROR).read_bytes())
 
-    def draw(self, description: Experiment | Pretraining, folder: Path) -> None:
-        """Put the figures of the pretrained network into a folder."""
-        key = draw_key(description, self.prepared, weights_sha256(self.prepared.model))
+    def draw(
+        self,
+        description: Experiment | Pretraining,
+        history: Sequence[EpochRecord],
+        folder: Path,
+    ) -> None:
+        """Put the figures of the pretrained network and of its training into a folder."""
+        weights = weights_sha256(self.prepared.model)
+        key = draw_key(description, self.prepared, weights, history)
         entry = self._take_or_make(
-            key, lambda into: write_pretraining(into, self.prepared, seed=description.seed)
+            key, lambda into: write_pretraining(into, self.prepared, history, seed=description.seed)
         )
         folder.mkdir(exist_ok=True)
         for picture in sorted(entry.folder.glob("*.[ps][nv]g")):
@@ -280,6 +288,7 @@ class Classified:
         return self.classifier.predict_proba(self.prepared.images(rows))
 
 
-def _history(entry: Entry) -> list[EpochRecord]:
-    told = json.loads((entry.folder / MADE).read_bytes())
+def read_history(entry: Path) -> list[EpochRecord]:
+    """One record an epoch of the training whose output is kept in that folder."""
+    told = json.loads((entry / MADE).read_bytes())
     return [EpochRecord(**record) for record in told["history"]]

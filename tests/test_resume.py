@@ -52,9 +52,7 @@ def interrupted(tmp_path, monkeypatch, epochs: int, *words: str) -> Path:
     return tmp_path / "stopped"
 
 
-@pytest.mark.parametrize(
-    ("store", "epochs", "words"), [("own", 1, RUN), ("shared", 3, FINETUNE)]
-)
+@pytest.mark.parametrize(("store", "epochs", "words"), [("own", 1, RUN), ("shared", 3, FINETUNE)])
 def test_a_stopped_run_goes_on_in_its_folder_with_the_same_bytes(
     tmp_path, monkeypatch, store, epochs, words
 ):

@@ -29,8 +29,11 @@ _ON_THE_MAP = 2000  # images
 _PARTS = {"valid": "validation", "test": "test"}
 
 
-def write_pretraining(folder: Path, prepared: Prepared, *, seed: int) -> None:
-    """What the autoencoder learnt, on validation images: reconstructions, map of codes."""
+def write_pretraining(
+    folder: Path, prepared: Prepared, history: Sequence[EpochRecord], *, seed: int
+) -> None:
+    """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
+    write_history(folder, history)
     _write(folder, "reconstructions", _reconstructions(prepared, seed))
     _write(folder, "latent_map", _latent_map(prepared))
 

@@ -16,6 +16,7 @@ from typing import Literal
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.prepared import Prepared
+from ae_cls.pretrain.record import EpochRecord
 from ae_cls.store.key import Key, Told
 
 FORMAT = 1
@@ -75,13 +76,19 @@ def rebuild_key(
     return Key("rebuild", told, {**_about(prepared, description), "part": part})
 
 
-def draw_key(description: Experiment | Pretraining, prepared: Prepared, weights: str) -> Key:
-    """Of the figures of a pretrained network."""
+def draw_key(
+    description: Experiment | Pretraining,
+    prepared: Prepared,
+    weights: str,
+    history: Sequence[EpochRecord],
+) -> Key:
+    """Of the figures of a pretrained network and of its training."""
     rows, names = prepared.split.valid, prepared.dataset.class_names
     told = {
         **_common(prepared, _DRAWING, ("torch", "matplotlib", "scikit-learn")),
         "rows": numbers_sha256(rows, prepared.dataset.labels_of(rows)),
         "class_names": list(names),
+        "history": [record.as_dict() for record in history],
         "autoencoder": description.autoencoder.model_dump(mode="json"),
         "weights": weights,
         "seed": description.seed,
