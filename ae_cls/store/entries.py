@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-from ae_cls.errors import ModelFileError
-from ae_cls.store.files import cannot_write, flush_folder, write_json
+from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.store.files import flush_folder, write_json
 from ae_cls.store.key import Change, Key, changes
 from ae_cls.store.lock import Lock
 from ae_cls.store.manifest import NAME as MANIFEST
@@ -86,7 +86,7 @@ class Store:
             StorageError: the store cannot be written.
         """
         self._lease(key)
-        making = Lock(self.lock_path(key, "making"))
+        making = self._lock(key, "making")
         try:
             for _ in _turns(key, making):
                 if found := self.find(key):
@@ -151,11 +151,17 @@ class Store:
             self._leases.pop().release()
 
     def _lease(self, key: Key) -> None:
-        using = Lock(self.lock_path(key, "using"))
+        using = self._lock(key, "using")
         self._leases.append(using)
         # Whoever prunes holds it alone, for a moment.
         while not using.take(shared=True):
             time.sleep(_LOOK_EVERY)
+
+    def _lock(self, key: Key, purpose: Literal["making", "using"]) -> Lock:
+        try:
+            return Lock(self.lock_path(key, purpose))
+        except StorageError as error:
+            raise _cannot_keep(error.where, error.why) from error
 
     def _made(self, key: Key, make: Make) -> Entry:
         folder = self.folder(key)
@@ -167,7 +173,7 @@ class Store:
             write_manifest(aside)
             _rename(aside, folder)
         except OSError as error:
-            raise cannot_write(folder, error) from error
+            raise _cannot_keep(str(folder), error.strerror or str(error)) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
@@ -180,7 +186,7 @@ class Store:
         except FileNotFoundError:
             return  # another process did
         except OSError as failure:
-            raise cannot_write(folder, failure) from failure
+            raise _cannot_keep(str(folder), failure.strerror or str(failure)) from failure
 
 
 @contextmanager
@@ -207,6 +213,13 @@ def _turns(key: Key, making: Lock) -> Iterator[None]:
 
 def _name_of(making: Lock) -> str:
     return str(making.owner() or "another process")
+
+
+def _cannot_keep(where: str, why: str) -> StorageError:
+    return StorageError(
+        "outputs of stages cannot be kept", where=where, why=why,
+        fix="AE_CLS_CACHE=FOLDER, with room in it; or store=own, in the run folder",
+    )  # fmt: skip
 
 
 def read_key(path: Path) -> dict[str, Any] | None:

@@ -110,6 +110,13 @@ def test_a_full_disk_is_a_storage_error_and_leaves_nothing(tmp_path):
     assert not hidden(tmp_path)
 
 
+def test_a_place_that_cannot_be_written_is_told_with_the_fix(tmp_path):
+    (tmp_path / "file").write_text("")
+    with opened(tmp_path / "file") as store, pytest.raises(StorageError) as refused:
+        store.take_or_make(KEY, write)
+    assert "store=own" in refused.value.fix
+
+
 def test_a_store_that_may_only_be_read_still_gives(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         store.take_or_make(KEY, write)
