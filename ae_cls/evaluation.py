@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import torch
 
 from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.rows import ImageRows, to_unit
-from ae_cls.dataset.split import Split
+from ae_cls.dataset.split import Part, Split
 from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.head.fitted import Probabilities
 from ae_cls.prepared import Prepared
-
-Part = Literal["train", "valid", "test"]
 
 _BATCH = 512  # images at a time
 

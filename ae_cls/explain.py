@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from ae_cls.dataset.split import Part
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.places import shared_store
 from ae_cls.prepared import Prepared, prepare
@@ -16,7 +17,7 @@ from ae_cls.store.entries import Nearest, Store
 from ae_cls.store.key import Key
 from ae_cls.store.manifest import hashes_in
 from ae_cls.store.model import weights_sha256
-from ae_cls.store.stage_keys import Part, classify_key, draw_key, encode_key, pretrain_key
+from ae_cls.store.stage_keys import classify_key, draw_key, encode_key, pretrain_key
 
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 

@@ -7,11 +7,12 @@ what to do, and get its weights.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float32
 
+from ae_cls.dataset.split import Part
 from ae_cls.encode import Encoder
 from ae_cls.experiment import Experiment, Pretraining, read_run
 from ae_cls.head.fitted import Labelled
@@ -23,8 +24,6 @@ from ae_cls.pretrain.shared_checkpoints import SharedCheckpoints
 from ae_cls.processes.helper import tasks_of_the_first
 from ae_cls.processes.meeting import world_of
 from ae_cls.processes.world import World
-
-Part = Literal["train", "valid", "test"]
 
 
 @final

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.dataset.split import Part
 from ae_cls.encode import Encoder
 from ae_cls.encode.feature_table import read_table, write_table
 from ae_cls.evaluation import reconstruction
@@ -33,7 +34,6 @@ from ae_cls.store.key import Key
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
 from ae_cls.store.shelf import kept_in, over_limit, remove
 from ae_cls.store.stage_keys import (
-    Part,
     classify_key,
     draw_key,
     encode_key,

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Int64
@@ -12,6 +12,9 @@ from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.draw import LabelsConfig, draw_labelled, shuffled
 from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
+
+Part = Literal["train", "valid", "test"]
+"""The parts of a split that have labels."""
 
 
 @final

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from ae_cls.dataset.fingerprint import numbers_sha256
+from ae_cls.dataset.split import Part
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.prepared import Prepared
 from ae_cls.pretrain.record import EpochRecord
@@ -21,8 +21,6 @@ from ae_cls.store.key import Key, Told
 
 FORMAT = 1
 """Of the files of an entry: raise it when they change."""
-
-Part = Literal["train", "valid", "test"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PROCESSES = ("batch.py", "norm.py", "training.py", "world.py")
