@@ -30,7 +30,7 @@ from ae_cls.store.encoder_run import read_encoder_run
 from ae_cls.store.entries import opened
 from ae_cls.store.environment import environment
 from ae_cls.store.files import write_json
-from ae_cls.store.model import save_model, weights_sha256
+from ae_cls.store.model import save_model
 from ae_cls.store.places import store_folder
 from ae_cls.store.run_files import write_history, write_predictions, write_split
 from ae_cls.store.run_folder import run_folder
@@ -80,7 +80,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
             metrics: dict[str, Any] = {
                 "reconstruction": work.stages.reconstruction(pretraining, "valid"),
                 "protocol": protocol(pretraining, prepared) | work.stages.continuation(),
-                "encoder": {"weights_sha256": weights_sha256(prepared.model)},
+                "encoder": {"weights_sha256": work.stages.weights},
             }
         with work.stopwatch.stage("report"):
             names, folder = prepared.dataset.class_names, work.folder

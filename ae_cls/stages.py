@@ -76,6 +76,11 @@ class Stages:
     entries: list[Entry] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def weights(self) -> str:
+        """Hash of the pretrained network; asked for after `pretrain`, which changes it last."""
+        return weights_sha256(self.prepared.model)
+
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""
         names = dict.fromkeys(entry.key.stage for entry in self.entries)
@@ -92,8 +97,8 @@ class Stages:
 
     def features(self, experiment: Experiment) -> "PartFeatures":
         """Features by the prepared network, of each part when it is asked for."""
-        self.names[WEIGHTS] = weights_sha256(self.prepared.model)
-        return PartFeatures(self, experiment, self.names[WEIGHTS])
+        self.names[WEIGHTS] = self.weights
+        return PartFeatures(self, experiment, self.weights)
 
     def classify(self, experiment: Experiment, features: "PartFeatures") -> "Classified":
         """The head fitted on the labelled images, and the encoder where the head trains it."""
@@ -116,8 +121,7 @@ class Stages:
 
     def reconstruction(self, description: Experiment | Pretraining, part: Part) -> dict[str, Any]:
         """How well the pretrained network rebuilds the images of a part."""
-        weights = weights_sha256(self.prepared.model)
-        key = rebuild_key(description, self.prepared, weights, part)
+        key = rebuild_key(description, self.prepared, self.weights, part)
         entry = self._take_or_make(
             key, lambda into: write_json(into / ERROR, reconstruction(self.prepared, part))
         )
@@ -130,8 +134,7 @@ class Stages:
         folder: Path,
     ) -> None:
         """Put the figures of the pretrained network and of its training into a folder."""
-        weights = weights_sha256(self.prepared.model)
-        key = draw_key(description, self.prepared, weights, history)
+        key = draw_key(description, self.prepared, self.weights, history)
         entry = self._take_or_make(
             key, lambda into: write_pretraining(into, self.prepared, history, seed=description.seed)
         )
