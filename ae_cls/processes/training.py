@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ae_cls.processes.norm import norms_over_processes
+from ae_cls.processes.norm import exact_norms
 from ae_cls.processes.world import World
 
 Batch = ParamSpec("Batch")
@@ -34,11 +34,12 @@ def gradients_averaged(
         world: the processes.
     """
     if world.size == 1:
-        yield loss_of_batch
+        with exact_norms(network):
+            yield loss_of_batch
         return
     world.copy_from_first(network.state_dict().values())
     step = _Step(trained, loss_of_batch)
-    with norms_over_processes(network), warnings.catch_warnings():
+    with exact_norms(network), warnings.catch_warnings():
         # Of 1x1 convolutions, whose strides mean the same in either layout.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         yield DistributedDataParallel(step, find_unused_parameters=True)

@@ -19,13 +19,14 @@ from ae_cls.draws import Draws
 from ae_cls.encode import Encoder
 from ae_cls.experiment import Classification, Experiment, Pretraining
 from ae_cls.head.task import LabelledImages, Task
+from ae_cls.prepared import prepare
 from ae_cls.pretrain.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.pretrain.loop import whole_loss
 from ae_cls.pretrain.shared_checkpoints import SharedCheckpoints
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.crew import crew_of
 from ae_cls.processes.helper import tasks_of_the_first
-from ae_cls.processes.norm import norms_over_processes
+from ae_cls.processes.norm import exact_norms
 from ae_cls.processes.world import World
 from tests.autoencoder.variants import CORRUPTIONS, TRAINED, table, unit, variant
 from tests.composed import described
@@ -91,6 +92,24 @@ def pretraining(
     return {"losses": steps.losses(), "valid": history[0].valid, "weights": model.state_dict()}
 
 
+def real(name: str, world: World) -> dict[str, Any]:
+    """Losses of 20 steps and validation of a default network on the digits."""
+    words = (f"autoencoder={name}", "precision=fp32", "pretrain.epochs=1")
+    found = described("pretrain", *words)
+    assert isinstance(found, Pretraining)
+    prepared, steps = prepare(found), EachStep()
+    history = found.pretrain.fit(
+        prepared.model, prepared.images(prepared.split.pretrain),
+        prepared.images(prepared.split.valid), mirrored_is_same=False, seed=0,
+        compute=replace(CPU, world=world), checkpoints=SharedCheckpoints(world, steps),
+    )  # fmt: skip
+    return {
+        "losses": steps.losses(),
+        "valid": history[0].valid,
+        "weights": prepared.model.state_dict(),
+    }
+
+
 def finetuning(world: World) -> dict[str, Any]:
     """Losses of 20 steps, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
@@ -124,7 +143,7 @@ def every_loss(world: World) -> dict[str, Any]:
         model = variant(name, SHAPE, words=words).double().train()
         positions, images = world.part(torch.arange(7)), table(SHAPE, 7)
         batch, own = unit(images)[positions].double(), Draws(3, 0, positions)
-        with norms_over_processes(model), shared_batch(world, own=len(positions), count=7):
+        with exact_norms(model), shared_batch(world, own=len(positions), count=7):
             loss = whole_loss(model.loss(batch, own, progress=0.5))
         loss.total.backward()
         slopes = [world.summed(p.grad) / world.size for p in model.parameters()]
@@ -152,7 +171,7 @@ def batch_norms(world: World) -> dict[str, Any]:
         nn.BatchNorm1d(20, momentum=None),
     ).double()  # fmt: skip
     outputs, slopes = [], []
-    with norms_over_processes(network):
+    with exact_norms(network):
         for whole in given:
             positions = world.part(torch.arange(7))
             images = whole[positions].requires_grad_()
@@ -269,6 +288,8 @@ JOBS: dict[str, Callable[[World], Any]] = {
     ),
     "vae": partial(pretraining, "vae", ("autoencoder.free_bits=0.05",)),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
+    "digits": partial(real, "conv"),
+    "digits, vae": partial(real, "vae"),
     "finetune": finetuning,
     "losses": every_loss,
     "norms": batch_norms,

@@ -9,7 +9,9 @@ import torch
 from ae_cls.processes.world import ALONE
 from tests.processes.pair import JOBS, in_two
 
-TRAININGS = ("conv", "salt and pepper", "vae", "one sample left", "finetune")
+TRAININGS = (
+    "conv", "salt and pepper", "vae", "one sample left", "digits", "digits, vae", "finetune",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
