@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.split import Part
@@ -28,10 +29,12 @@ from ae_cls.report.run_figures import write_pretraining
 from ae_cls.shared_work import SharedWork
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.checkpoints import CheckpointFolder
-from ae_cls.store.entries import Entry, Make, Store
+from ae_cls.store.entries import Check, Entry, Make, Store
 from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
+from ae_cls.store.manifest import check_files
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
+from ae_cls.store.row_hashes import check_rows, write_row_hashes
 from ae_cls.store.shelf import kept_in, over_limit, remove
 from ae_cls.store.stage_keys import (
     classify_key,
@@ -45,6 +48,7 @@ from ae_cls.store.stage_names import write_stage_names
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
 ERROR = "reconstruction.json"
 CONTINUED = "continued_from"
+Places = Int64[np.ndarray, " r"]
 FEATURES_KEPT = 20 * 10**9
 """Bytes of features, beyond which the longest unused ones go: they are soon made again."""
 
@@ -147,13 +151,21 @@ class Stages:
         count = len(getattr(self.prepared.split, part))
         with self.crew.called(("encode", part)):
             write_table(folder / TABLE, count, self._work().encode(experiment, part))
+            write_row_hashes(folder / TABLE)
             self._tell(folder, [])
 
-    def take_features(self, key: Key, experiment: Experiment, part: Part) -> Features:
-        """The features kept under that key."""
+    def take_features(
+        self, key: Key, experiment: Experiment, part: Part, places: Places | None
+    ) -> Features:
+        """The features kept under that key: those at these places in the part, or all."""
         with self.stopwatch.stage("encode"):
-            entry = self._take_or_make(key, lambda into: self.encode_into(into, experiment, part))
+            entry = self._take_or_make(
+                key,
+                lambda into: self.encode_into(into, experiment, part),
+                check_files if places is None else partial(_check_some, places),
+            )
             table = read_table(entry.folder / TABLE)
+            table = table if places is None else table[places]
         if not entry.was_there:
             features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
             remove(self.store.root, over_limit(features, FEATURES_KEPT))
@@ -172,10 +184,10 @@ class Stages:
         before = self.continued.get(key.stage, key.name)
         return key if before == key.name else key.with_told({CONTINUED: before})
 
-    def _take_or_make(self, key: Key, make: Make) -> Entry:
+    def _take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
         self.names[key.stage] = key.name
         write_stage_names(self.folder, self.names)
-        self.entries.append(self.store.take_or_make(key, make))
+        self.entries.append(self.store.take_or_make(key, make, check))
         return self.entries[-1]
 
     def _pretrain(self, folder: Path, key: Key, pretraining: Experiment | Pretraining) -> None:
@@ -239,17 +251,16 @@ class PartFeatures:
 
     def to_learn_from(self) -> tuple[Labelled, Labelled]:
         """Of the labelled training images and of the validation images."""
-        prepared, split = self.stages.prepared, self.stages.prepared.split
-        labelled, valid = prepared.labelled(split.labelled), prepared.labelled(split.valid)
-        table = self.train
-        if len(split.labelled) < len(split.train):
-            table = table[np.searchsorted(split.train, split.labelled)]
-        return Labelled(table, labelled.labels), Labelled(self.valid, valid.labels)
+        labels_of, split = self.stages.prepared.dataset.labels_of, self.stages.prepared.split
+        labelled, valid = labels_of(split.labelled), labels_of(split.valid)
+        return Labelled(self.labelled, labelled), Labelled(self.valid, valid)
 
     @cached_property
-    def train(self) -> Features:
-        """Of all training images whose labels could be shown."""
-        return self._of("train")
+    def labelled(self) -> Features:
+        """Of the training images whose labels are shown."""
+        split = self.stages.prepared.split
+        some = len(split.labelled) < len(split.train)
+        return self._of("train", np.searchsorted(split.train, split.labelled) if some else None)
 
     @cached_property
     def valid(self) -> Features:
@@ -261,9 +272,9 @@ class PartFeatures:
         """Of the test images: asked for once, at the end."""
         return self._of("test")
 
-    def _of(self, part: Part) -> Features:
+    def _of(self, part: Part, places: Places | None = None) -> Features:
         key = encode_key(self.experiment, self.stages.prepared, self.weights, part)
-        return self.stages.take_features(key, self.experiment, part)
+        return self.stages.take_features(key, self.experiment, part, places)
 
 
 @final
@@ -289,6 +300,11 @@ class Classified:
             return self.classifier.head.predict_proba(getattr(self.features, part))
         rows = getattr(self.prepared.split, part)
         return self.classifier.predict_proba(self.prepared.images(rows))
+
+
+def _check_some(places: Places, folder: Path) -> None:
+    check_files(folder, but=(TABLE,))
+    check_rows(folder / TABLE, places)
 
 
 def read_history(entry: Path) -> list[EpochRecord]:

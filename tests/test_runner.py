@@ -16,6 +16,7 @@ from ae_cls import prepared, runner
 from ae_cls.dataset.digits import DigitsConfig
 from ae_cls.errors import DataError, ModelFileError, UsageError
 from ae_cls.experiment import Described, Experiment, read_run
+from ae_cls.places import cache_folder
 from ae_cls.store.manifest import read_files
 from ae_cls.store.model import load_classifier
 from tests.autoencoder.variants import VARIANTS
@@ -285,3 +286,17 @@ def test_every_command_has_a_kind_and_a_function():
         for word in runner.COMMANDS
     }
     assert all(issubclass(kind, Described) for kind in kinds.values())
+
+
+def test_features_that_were_damaged_are_made_again_before_a_row_of_them_is_used(tmp_path, caplog):
+    go(tmp_path, "run", *RUN, "labels.per_class=2")
+    kept = cache_folder().rglob("features.npy")
+    for path in [each for each in kept if len(np.load(each, mmap_mode="r")) > 1000]:
+        stored = np.load(path, mmap_mode="r+")
+        stored[:] += 1
+        stored.flush()
+    again = go(tmp_path, "run", *RUN, "labels.per_class=3")
+    assert "encode" not in again.kept
+    assert "damaged" in caplog.text
+    apart = go(tmp_path, "run", *RUN, "labels.per_class=3", "store=own")
+    assert again.metrics["valid"] == apart.metrics["valid"]

@@ -1,8 +1,8 @@
 """Decoded images on disk: made once, verified each time they are used.
 
-An entry is `<key>.npy` and, written last, `<key>.json` with its size, SHA-256 and what failed.
-The key is a hash of all that the images follow from, so two processes that make an entry make the
-same bytes.
+An entry is `<key>.npy` and, written last, `<key>.json` with its size, the SHA-256 of its images and
+what failed. The key is a hash of all that the images follow from, so two processes that make an
+entry make the same bytes.
 """
 
 import json
@@ -17,10 +17,11 @@ from jaxtyping import UInt8
 from numpy.lib import format as npy
 
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
 from ae_cls.places import cache_folder
-from ae_cls.store.files import file_sha256, published
+from ae_cls.store.files import published
 
 
 @final
@@ -72,10 +73,13 @@ def _verified(folder: Path, key: str) -> CachedImages | None:
     try:
         manifest = json.loads((folder / f"{key}.json").read_text())
         path = folder / f"{key}.npy"
-        if path.stat().st_size != manifest["bytes"] or file_sha256(path) != manifest["sha256"]:
+        if path.stat().st_size != manifest["bytes"]:
+            return None
+        images = StoredImages(path)
+        if images_sha256(images) != manifest["images_sha256"]:
             return None
         failures = {int(place): why for place, why in manifest["failures"].items()}
-        return CachedImages(StoredImages(path), failures)
+        return CachedImages(images, failures)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # missing or damaged: it is made again from the originals
 
@@ -85,7 +89,11 @@ def _make(folder: Path, key: str, image_shape: ImageShape, decoded: Iterable[Dec
     with published(folder / f"{key}.npy") as file:
         failures = _write_images(file, image_shape, decoded)
     path = folder / f"{key}.npy"
-    manifest = {"bytes": path.stat().st_size, "sha256": file_sha256(path), "failures": failures}
+    manifest = {
+        "bytes": path.stat().st_size,
+        "images_sha256": images_sha256(StoredImages(path)),
+        "failures": failures,
+    }
     with published(folder / f"{key}.json") as file:
         file.write(json.dumps(manifest).encode())
 

@@ -1,17 +1,14 @@
 """EMNIST: handwritten digits and letters, 28x28 grey, cut into classes in six ways."""
 
 import string
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, final
 
-import numpy as np
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.idx import read_part
+from ae_cls.dataset.idx import IdxPart, idx_dataset
 from ae_cls.dataset.published import Published
-from ae_cls.dataset.table import Part, one_table
 
 Variant = Literal["balanced", "letters", "digits", "byclass", "bymerge", "mnist"]
 
@@ -49,25 +46,24 @@ class EmnistConfig(DatasetConfig):
         train_images, train_labels, test_images, test_labels = published.find(
             self.root, download=self.download
         )
-        return one_table(
+        return idx_dataset(
             "emnist",
             {
-                "train": self._read(train_images, train_labels),
-                "test": self._read(test_images, test_labels),
+                "train": self._part(train_images, train_labels),
+                "test": self._part(test_images, test_labels),
             },
             class_names=tuple(_CLASSES[self.variant]),
             mirrored_is_same=False,
         )
 
-    def _read(self, image_file: Path, label_file: Path) -> Part:
-        part = read_part(
+    def _part(self, image_file: Path, label_file: Path) -> IdxPart:
+        return IdxPart(
             image_file,
             label_file,
             class_count=len(_CLASSES[self.variant]),
             first_label=1 if self.variant == "letters" else 0,
+            lying=True,
         )
-        # The files hold each picture column by column, which is to say lying on its side.
-        return replace(part, images=np.swapaxes(part.images, 2, 3))
 
 
 def _fetch(folder: Path) -> None:

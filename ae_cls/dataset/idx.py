@@ -8,43 +8,122 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
+from typing import final
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
-from ae_cls.dataset.table import Part
+from ae_cls.dataset import cache
+from ae_cls.dataset.contract import Dataset, ImageShape
+from ae_cls.dataset.table import PART_NAMES, Part, PartName, one_table, with_labels
 from ae_cls.errors import DataError
+from ae_cls.store.files import file_sha256, sha256
 
 _TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
 _MOST_BYTES = 2**33  # a damaged header must not ask for all memory; the largest set has 0.6 GB
 
 
-def read_part(
-    image_file: Path, label_file: Path, *, class_count: int, first_label: int = 0
-) -> Part:
-    """Images with one grey channel, and labels counted from 0.
+@final
+@dataclass(frozen=True)
+class IdxPart:
+    """The files of one part of a data set.
+
+    Attributes:
+        image_file: grey pictures of one size.
+        label_file: a number for each.
+        class_count: how many classes there are.
+        first_label: the number of the first class.
+        lying: whether the pictures are written column by column.
+    """
+
+    image_file: Path
+    label_file: Path
+    class_count: int
+    first_label: int = 0
+    lying: bool = False
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the pictures have to be unpacked."""
+        return self.image_file.suffix == ".gz"
+
+    def image_shape(self) -> ImageShape:
+        """Channels, height and width, as the image file says.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        with _opened(self.image_file) as file:
+            shape, kind = _read_header(self.image_file, file)
+        if len(shape) != 3 or kind != np.uint8:
+            raise _damaged(self.image_file, f"not images: {len(shape)} dimensions of {kind}")
+        return (1, shape[2], shape[1]) if self.lying else (1, shape[1], shape[2])
+
+    def labels(self) -> Int64[np.ndarray, " n"]:
+        """Counted from 0.
+
+        Raises:
+            DataError: the label file is damaged.
+        """
+        labels = _read_labels(self.label_file) - self.first_label
+        outside = np.flatnonzero((labels < 0) | (labels >= self.class_count))
+        if outside.size:
+            row = int(outside[0])
+            told = f"label {labels[row] + self.first_label} at index {row}"
+            raise _damaged(self.label_file, told)
+        return labels
+
+    def read(self) -> Part:
+        """Images with one channel, and labels counted from 0.
+
+        Raises:
+            DataError: a file is damaged, or the two do not belong together.
+        """
+        self.image_shape()
+        images, labels = _read_idx(self.image_file), self.labels()
+        if len(images) != len(labels):
+            told = f"{len(labels)} labels for {len(images)} in {self.image_file}"
+            raise _damaged(self.label_file, told)
+        return Part(np.swapaxes(images, 1, 2)[:, None] if self.lying else images[:, None], labels)
+
+
+def idx_dataset(
+    name: str,
+    parts: Mapping[PartName, IdxPart],
+    *,
+    class_names: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    """The data set of these files; pictures that are packed are unpacked once and kept.
 
     Raises:
-        DataError: a file is damaged, or the two do not belong together.
+        DataError: a file is damaged, or images and labels do not belong together.
+        StorageError: unpacked images cannot be kept.
     """
-    images = _read_images(image_file)
-    labels = _read_labels(label_file) - first_label
-    if len(images) != len(labels):
-        raise _damaged(label_file, f"{len(labels)} labels for {len(images)} in {image_file}")
-    outside = np.flatnonzero((labels < 0) | (labels >= class_count))
-    if outside.size:
-        row = int(outside[0])
-        raise _damaged(label_file, f"label {labels[row] + first_label} at index {row}")
-    return Part(images[:, None], labels)
+    told = {"class_names": class_names, "mirrored_is_same": mirrored_is_same}
+    if not any(part.is_packed for part in parts.values()):
+        return one_table(name, {key: part.read() for key, part in parts.items()}, **told)
+    ordered = [parts[key] for key in PART_NAMES if key in parts]
+    images = cache.open_or_make(_key(ordered), ordered[0].image_shape(), _unpacked(ordered)).images
+    return with_labels(name, images, {key: part.labels() for key, part in parts.items()}, **told)
 
 
-def _read_images(path: Path) -> UInt8[np.ndarray, "n h w"]:
-    images = _read_idx(path)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise _damaged(path, f"not images: {images.ndim} dimensions of {images.dtype}")
-    return images
+def _key(parts: Sequence[IdxPart]) -> str:
+    """Of all files, labels too: what is kept under it was found to belong together."""
+    words = ["idx", "1"]
+    for part in parts:
+        words += [file_sha256(part.image_file), file_sha256(part.label_file), str(part.lying)]
+    return sha256("/".join(words).encode())
+
+
+def _unpacked(parts: Sequence[IdxPart]) -> Iterator[cache.Decoded]:
+    for part in parts:
+        yield from (cache.Decoded(image, "") for image in part.read().images)
 
 
 def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:
@@ -57,24 +136,30 @@ def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:
 
 
 def _read_idx(path: Path) -> np.ndarray:
+    with _opened(path) as file:
+        shape, kind = _read_header(path, file)
+        expected = math.prod(shape) * kind.itemsize
+        data = file.read(min(expected, _MOST_BYTES) + 1)
+    if len(data) != expected:
+        more = "more" if len(data) > expected else str(len(data))
+        raise _damaged(path, f"its header tells of {expected} bytes, there are {more}")
+    return np.frombuffer(data, dtype=kind).reshape(shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read_numbers(path, file)
+            yield file
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise _damaged(path, str(error)) from error
 
 
-def _read_numbers(path: Path, file: BufferedIOBase) -> np.ndarray:
+def _read_header(path: Path, file: BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     zero, kind, dimensions = struct.unpack(">HBB", file.read(4))
     if zero != 0 or kind not in _TYPES or not 1 <= dimensions <= 3:
         raise _damaged(path, "it does not begin like an idx file of bytes or 32-bit integers")
-    shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-    expected = math.prod(shape) * _TYPES[kind].itemsize
-    data = file.read(min(expected, _MOST_BYTES) + 1)
-    if len(data) != expected:
-        more = "more" if len(data) > expected else str(len(data))
-        raise _damaged(path, f"its header tells of {expected} bytes, there are {more}")
-    return np.frombuffer(data, dtype=_TYPES[kind]).reshape(shape)
+    return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), _TYPES[kind]
 
 
 def _damaged(path: Path, why: str) -> DataError:

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Literal, final
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.idx import read_part
+from ae_cls.dataset.idx import IdxPart, idx_dataset
 from ae_cls.dataset.published import Published
-from ae_cls.dataset.table import one_table
 
 _FILES = (
     "train-images-idx3-ubyte",
@@ -97,11 +96,12 @@ def _load(
     train_images, train_labels, test_images, test_labels = published.find(
         config.root, download=config.download
     )
-    return one_table(
+    count = len(class_names)
+    return idx_dataset(
         published.name,
         {
-            "train": read_part(train_images, train_labels, class_count=len(class_names)),
-            "test": read_part(test_images, test_labels, class_count=len(class_names)),
+            "train": IdxPart(train_images, train_labels, count),
+            "test": IdxPart(test_images, test_labels, count),
         },
         class_names=class_names,
         mirrored_is_same=mirrored_is_same,

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Literal, final
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 
 from ae_cls.dataset import cache
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape
 from ae_cls.dataset.published import Published, reading
 from ae_cls.dataset.stored import StoredImages
-from ae_cls.dataset.table import consecutive_rows
+from ae_cls.dataset.table import with_labels
 
 _SHAPE: ImageShape = (3, 96, 96)
 _CLASSES = (
@@ -74,19 +73,12 @@ def _dataset(
     pictures: list[UInt8[np.ndarray, "_ c w h"]],
     labels: list[Int64[np.ndarray, " _"]],
 ) -> Dataset:
-    train, test, unlabelled = (len(part) for part in pictures)
-    rows = consecutive_rows({"train": train, "test": test, "unlabelled": unlabelled})
-    nothing_known = np.full(unlabelled, NO_LABEL, dtype=np.int64)
-    return Dataset(
-        name="stl10",
-        images=images,
-        labels=torch.from_numpy(np.concatenate([*labels, nothing_known])),
+    unlabelled = np.full(len(pictures[2]), NO_LABEL, dtype=np.int64)
+    return with_labels(
+        "stl10",
+        images,
+        {"train": labels[0], "test": labels[1], "unlabelled": unlabelled},
         class_names=_CLASSES,
-        train=rows["train"],
-        valid=rows["valid"],
-        test=rows["test"],
-        unlabelled=rows["unlabelled"],
-        paths=(),
         mirrored_is_same=True,
     )
 

@@ -25,6 +25,9 @@ class StoredImages:
     Args:
         path: an .npy file of bytes (n, c, h, w) in C order; it stays open, so it may be deleted.
 
+    Attributes:
+        sha256: of shape and images; None until they have been hashed.
+
     Raises:
         OSError: the file cannot be read.
         ValueError: the file is no such array.
@@ -35,6 +38,7 @@ class StoredImages:
         if table.dtype != np.uint8 or table.ndim != 4 or not table.flags.c_contiguous:
             raise ValueError(f"{path.name} holds {table.dtype} of {table.shape}, not images")
         self.path, self.shape = path, torch.Size(table.shape)
+        self.sha256: str | None = None
         self._first_byte: int = table.offset
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.dataset.contract import NO_LABEL, Dataset, ImageTable, Rows
 from ae_cls.errors import DataError
 
 PartName = Literal["train", "valid", "test", "unlabelled"]
@@ -41,13 +41,30 @@ def one_table(
         _refuse_wrong_labels(f"{name}: {part}", parts[part], len(class_names))
     ordered: dict[PartName, Part] = {part: parts[part] for part in PART_NAMES if part in parts}
     images = np.concatenate([part.images for part in ordered.values()])
-    labels = np.concatenate([part.labels for part in ordered.values()])
-    counts: dict[PartName, int] = {name: len(part.labels) for name, part in ordered.items()}
-    rows = consecutive_rows(counts)
+    return with_labels(
+        name,
+        torch.from_numpy(images),
+        {part: found.labels for part, found in ordered.items()},
+        class_names=class_names,
+        mirrored_is_same=mirrored_is_same,
+    )
+
+
+def with_labels(
+    name: str,
+    images: ImageTable,
+    labels: Mapping[PartName, Int64[np.ndarray, " _"]],
+    *,
+    class_names: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    """The data set of a table whose parts lie one after the other, with a label for each image."""
+    rows = consecutive_rows({part: len(found) for part, found in labels.items()})
+    ordered = [labels[part] for part in PART_NAMES if part in labels]
     return Dataset(
         name=name,
-        images=torch.from_numpy(images),
-        labels=torch.from_numpy(labels),
+        images=images,
+        labels=torch.from_numpy(np.concatenate(ordered)),
         class_names=class_names,
         train=rows["train"],
         valid=rows["valid"],

@@ -70,7 +70,9 @@ def _remember(norm: _BatchNorm, count: Tensor, mean: Tensor, variance: Tensor) -
     if momentum is None:  # the mean of all batches
         momentum = 1 / int(norm.num_batches_tracked)
     norm.running_mean.lerp_(mean.to(norm.running_mean), momentum)
-    norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), momentum)
+    norm.running_var.lerp_(
+        (variance * count / (count - 1).clamp(min=1)).to(norm.running_var), momentum
+    )
 
 
 @final

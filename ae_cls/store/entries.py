@@ -37,6 +37,9 @@ _SAY_EVERY = 60.0  # seconds
 Make = Callable[[Path], None]
 """Writes an entry's files into the folder that it is given."""
 
+Check = Callable[[Path], object]
+"""Raises a ModelFileError when what will be used of an entry's folder is not what was written."""
+
 
 @final
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Store:
         self.root = root
         self._leases: list[Lock] = []
 
-    def take_or_make(self, key: Key, make: Make) -> Entry:
-        """The entry of that key; `make` is called when there is none that is whole.
+    def take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
+        """The entry of that key; `make` is called when there is none that passes the check.
 
         Of several processes one makes it; the others wait and then use it.
 
@@ -89,21 +92,21 @@ class Store:
         making = self._lock(key, "making")
         try:
             for _ in _turns(key, making):
-                if found := self.find(key):
+                if found := self.find(key, check):
                     return found
                 if making.take():
-                    return self.find(key) or self._made(key, make)
+                    return self.find(key, check) or self._made(key, make)
         finally:
             making.release()
         raise AssertionError("turns never end")
 
-    def find(self, key: Key) -> Entry | None:
-        """The entry of that key, when all its files are whole; a damaged one is set aside."""
+    def find(self, key: Key, check: Check = check_files) -> Entry | None:
+        """The entry of that key, when it passes the check; a damaged one is set aside."""
         folder = self.folder(key)
         if not folder.is_dir():
             return None
         try:
-            check_files(folder)
+            check(folder)
         except (ModelFileError, OSError) as error:
             self._set_aside(folder, error)
             return None

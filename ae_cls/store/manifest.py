@@ -1,7 +1,7 @@
 """A folder's list of files with sizes and hashes, written last: what is not in it is not there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ae_cls.errors import ModelFileError
@@ -43,10 +43,11 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {name: _checked(folder, name, facts) for name, facts in _listed(folder).items()}
 
 
-def check_files(folder: Path) -> dict[str, int]:
+def check_files(folder: Path, *, but: Collection[str] = ()) -> dict[str, int]:
     """The size of each file of a folder, after checking all against the manifest.
 
-    Files are hashed piece by piece, so they may be larger than memory.
+    Files are hashed piece by piece, so they may be larger than memory; of those named in `but` only
+    the size is looked at.
 
     Raises:
         ModelFileError: the manifest is missing or unreadable, or a file differs from it.
@@ -54,7 +55,8 @@ def check_files(folder: Path) -> dict[str, int]:
     listed = _listed(folder)
     for name, facts in listed.items():
         path = _of_right_size(folder, name, facts)
-        _refuse_other_hash(path, file_sha256(path), facts)
+        if name not in but:
+            _refuse_other_hash(path, file_sha256(path), facts)
     return {name: int(facts["size"]) for name, facts in listed.items()}
 
 

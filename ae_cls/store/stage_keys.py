@@ -19,7 +19,7 @@ from ae_cls.prepared import Prepared
 from ae_cls.pretrain.record import EpochRecord
 from ae_cls.store.key import Key, Told
 
-FORMAT = 1
+FORMAT = 2
 """Of the files of an entry: raise it when they change."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from ae_cls.dataset.idx import read_part
+from ae_cls.dataset.contract import Dataset
+from ae_cls.dataset.idx import IdxPart, idx_dataset
+from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 from tests.dataset.written import idx_bytes, labels_of, pictures
 
@@ -25,10 +28,10 @@ def good() -> tuple[bytes, bytes]:
 
 def test_plain_and_packed_files_give_the_same(tmp_path: Path) -> None:
     images, labels = good()
-    part = read_part(*write(tmp_path, images, labels), class_count=3)
+    part = IdxPart(*write(tmp_path, images, labels), class_count=3).read()
     (tmp_path / "images.gz").write_bytes(gzip.compress(images))
     (tmp_path / "labels.gz").write_bytes(gzip.compress(labels))
-    packed = read_part(tmp_path / "images.gz", tmp_path / "labels.gz", class_count=3)
+    packed = IdxPart(tmp_path / "images.gz", tmp_path / "labels.gz", class_count=3).read()
     for found in (part, packed):
         assert np.array_equal(found.images[:, 0], IMAGES)
         assert np.array_equal(found.labels, LABELS)
@@ -36,7 +39,7 @@ def test_plain_and_packed_files_give_the_same(tmp_path: Path) -> None:
 
 def test_integers_of_32_bits_are_big_endian_and_the_class_comes_first(tmp_path: Path) -> None:
     told = np.stack([LABELS, LABELS + 70_000], axis=1).astype(">i4")
-    part = read_part(*write(tmp_path, good()[0], idx_bytes(told)), class_count=3)
+    part = IdxPart(*write(tmp_path, good()[0], idx_bytes(told)), class_count=3).read()
     assert np.array_equal(part.labels, LABELS)
 
 
@@ -62,7 +65,7 @@ def test_images_that_are_none_are_named(images: bytes, packed: bool, tmp_path: P
         image_file = tmp_path / "images.gz"
         image_file.write_bytes(gzip.compress(images))
     with pytest.raises(DataError) as caught:
-        read_part(image_file, label_file, class_count=3)
+        IdxPart(image_file, label_file, class_count=3).read()
     assert caught.value.where == str(image_file)
 
 
@@ -73,7 +76,7 @@ def test_damaged_gzip_is_named(damage, tmp_path: Path) -> None:
     _, label_file = write(tmp_path, *good())
     (tmp_path / "images.gz").write_bytes(damage(gzip.compress(good()[0])))
     with pytest.raises(DataError) as caught:
-        read_part(tmp_path / "images.gz", label_file, class_count=3)
+        IdxPart(tmp_path / "images.gz", label_file, class_count=3).read()
     assert caught.value.where == str(tmp_path / "images.gz")
 
 
@@ -88,11 +91,42 @@ def test_damaged_gzip_is_named(damage, tmp_path: Path) -> None:
 def test_labels_that_do_not_fit_are_named(labels: np.ndarray, why: str, tmp_path: Path) -> None:
     files = write(tmp_path, good()[0], idx_bytes(labels.astype(np.uint8)))
     with pytest.raises(DataError) as caught:
-        read_part(*files, class_count=3)
+        IdxPart(*files, class_count=3).read()
     assert caught.value.where == str(files[1])
     assert why in caught.value.why
 
 
 def test_labels_may_begin_at_one(tmp_path: Path) -> None:
     files = write(tmp_path, good()[0], idx_bytes((LABELS + 1).astype(np.uint8)))
-    assert np.array_equal(read_part(*files, class_count=3, first_label=1).labels, LABELS)
+    assert np.array_equal(IdxPart(*files, class_count=3, first_label=1).labels(), LABELS)
+
+
+def packed_set(folder: Path, images: bytes, labels: bytes) -> Dataset:
+    for name, content in (("images.gz", images), ("labels.gz", labels)):
+        (folder / name).write_bytes(gzip.compress(content))
+    part = IdxPart(folder / "images.gz", folder / "labels.gz", class_count=3, lying=True)
+    parts: dict[PartName, IdxPart] = {"train": part, "test": part}
+    return idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
+
+
+def test_packed_pictures_are_unpacked_once(tmp_path: Path, monkeypatch) -> None:
+    first = packed_set(tmp_path, *good())
+    monkeypatch.setattr(IdxPart, "read", None)
+    second = packed_set(tmp_path, *good())
+    upright = np.swapaxes(IMAGES, 1, 2)[:, None]
+    for found in (first, second):
+        assert found.image_shape == (1, 4, 5)
+        images = found.images.index_select(0, torch.arange(12)).numpy()
+        assert np.array_equal(images, np.concatenate([upright, upright]))
+        assert found.labels.tolist() == [*LABELS, *LABELS]
+
+
+def test_what_was_unpacked_before_does_not_serve_other_files(tmp_path: Path) -> None:
+    packed_set(tmp_path, *good())
+    others = packed_set(tmp_path, idx_bytes(255 - IMAGES), good()[1])
+    assert np.array_equal(
+        others.images.index_select(0, torch.arange(6)).numpy()[:, 0],
+        np.swapaxes(255 - IMAGES, 1, 2),
+    )
+    with pytest.raises(DataError, match="damaged"):
+        packed_set(tmp_path, good()[0], idx_bytes(LABELS[:-1].astype(np.uint8)))

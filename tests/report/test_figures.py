@@ -223,7 +223,7 @@ def test_a_confusion_matrix_writes_counts_and_accuracy() -> None:
     matrix = np.array([[30, 10, 0], [0, 0, 0], [1234, 0, 20]])
     figure = confusion_matrix(matrix, ("a", "b", "c"), "validation")
     written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
-    assert (written[1, 0], written[0, 2], written[2, 2]) == ("10", "1234", "20")
+    assert written == {(0, 0): "30", (1, 0): "10", (0, 2): "1234", (2, 2): "20"}
     assert (
         figure.axes[0].get_title() == "Confusion matrix\n3.9 % of 1,294 validation images are right"
     )
@@ -239,7 +239,7 @@ def test_a_large_confusion_matrix_has_no_numbers_and_fewer_names() -> None:
     figure = confused(names(100))
     assert not figure.axes[0].texts
     assert len(figure.axes[0].get_xticks()) == 20
-    assert len(confused(names(20)).axes[0].texts) == 400
+    assert confused(names(20)).axes[0].texts
 
 
 def test_mistakes_are_the_surest_wrong_answers_in_order() -> None:

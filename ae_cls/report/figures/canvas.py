@@ -2,6 +2,7 @@
 
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -9,9 +10,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import BboxBase
 
 from ae_cls.errors import printable
 
@@ -32,6 +35,8 @@ STYLE = [
     },
 ]
 
+_MARGIN = 0.1  # inches around what is drawn
+
 in_house_style = matplotlib.style.context(STYLE)
 """Decorates each function that makes or draws a figure; what was set before comes back after."""
 
@@ -45,11 +50,18 @@ SMALL_IMAGE = 64
 @in_house_style
 def render(figure: Figure) -> dict[str, bytes]:
     """The figure as `png` and `svg`: the same bytes each time, without dates."""
+    # Measured once: with "tight", matplotlib would lay out the figure twice more for each file.
+    measure = FigureCanvasAgg(figure).get_renderer()
+    drawn = figure.get_tightbbox(measure).padded(_MARGIN)
     dpi = matplotlib.rcParams["figure.dpi"]
     return {
-        "png": _file(figure, "png", dpi, {"Software": None}),
-        "svg": _file(figure, "svg", figure.dpi, {"Date": None}),
-    }
+        # zlib's fastest level: 30 ms less a figure for 2 to 8 % more bytes.
+        "png": _file(
+            figure, "png", drawn, dpi=dpi, metadata={"Software": None},
+            pil_kwargs={"compress_level": 1},
+        ),
+        "svg": _file(figure, "svg", drawn, dpi=figure.dpi, metadata={"Date": None}),
+    }  # fmt: skip
 
 
 def empty_page(width: float, height: float) -> tuple[Figure, Axes]:
@@ -99,7 +111,7 @@ def _glyphs() -> frozenset[int]:
     return frozenset(font.get_charmap())
 
 
-def _file(figure: Figure, kind: str, dpi: float, metadata: dict[str, str | None]) -> bytes:
+def _file(figure: Figure, kind: str, drawn: BboxBase, **options: Any) -> bytes:
     buffer = BytesIO()
-    figure.savefig(buffer, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
+    figure.savefig(buffer, format=kind, bbox_inches=drawn, **options)
     return buffer.getvalue()

@@ -64,7 +64,6 @@ def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
 
 def _write_counts(axes: Axes, matrix: Counts, shares: Shares) -> None:
     size = 8 if matrix.max() < 1000 else 6.5
-    for (row, column), count in np.ndenumerate(matrix):
-        pale = "silver" if count == 0 else "black"
-        colour = "white" if shares[row, column] > 0.55 else pale
+    for row, column in np.argwhere(matrix):  # blank where there is none: what is left stands out
+        count, colour = matrix[row, column], "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)

@@ -1,0 +1,46 @@
+"""Rows of a table are checked without the others."""
+
+import numpy as np
+import pytest
+
+from ae_cls.errors import ModelFileError
+from ae_cls.store.row_hashes import check_rows, write_row_hashes
+
+SHAPES = {"narrow": (10_000, 5), "wide": (40, 5_000), "wider than a stretch": (7, 20_000)}
+
+
+@pytest.fixture(params=SHAPES)
+def table(request, tmp_path):
+    rows = np.random.default_rng(0).random(SHAPES[request.param], dtype=np.float32)
+    np.save(tmp_path / "table.npy", rows)
+    write_row_hashes(tmp_path / "table.npy")
+    return tmp_path / "table.npy"
+
+
+def test_whole_rows_pass_in_any_order(table):
+    count = len(np.load(table))
+    for rows in (np.arange(count), np.array([count - 1, 0, 3]), np.array([], dtype=np.int64)):
+        check_rows(table, rows)
+
+
+def test_a_changed_row_is_found_by_whoever_reads_it_alone(table):
+    stored = np.load(table, mmap_mode="r+")
+    last = len(stored) - 1
+    stored[last, -1] += 1
+    stored.flush()
+    check_rows(table, np.array([0, 1]))
+    with pytest.raises(ModelFileError, match="damaged"):
+        check_rows(table, np.array([0, last]))
+
+
+def test_hashes_that_were_cut_short_are_found(table):
+    hashes = table.with_name("table.npy.sha256")
+    hashes.write_bytes(hashes.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match="damaged"):
+        check_rows(table, np.arange(len(np.load(table))))
+
+
+def test_an_empty_table_has_nothing_to_check(tmp_path):
+    np.save(tmp_path / "table.npy", np.empty((0, 0), np.float32))
+    write_row_hashes(tmp_path / "table.npy")
+    check_rows(tmp_path / "table.npy", np.array([], dtype=np.int64))
