@@ -28,17 +28,19 @@ def write_predictions(
 
     `index` is the row within the official test part, or within the data set where there is none.
     """
-    rows = split.test
+    rows, labels = split.test.tolist(), dataset.labels_of(split.test).tolist()
     first = int(dataset.test.min()) if len(dataset.test) else 0
-    names, labels = dataset.class_names, dataset.labels_of(rows)
+    names, predicted = dataset.class_names, probabilities.argmax(axis=1).tolist()
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     path = ["path"] if dataset.paths else []
     table.writerow(["index", *path, "label", "predicted", *(f"p_{name}" for name in names)])
-    for row, label, line in zip(rows, labels, probabilities, strict=True):
+    # As plain numbers, of which Python formats a line in two thirds of the time.
+    lines = zip(rows, labels, predicted, probabilities.tolist(), strict=True)
+    for row, label, guess, line in lines:
         path = [dataset.paths[row]] if dataset.paths else []
         chances = [f"{chance:.9g}" for chance in line]
-        table.writerow([row - first, *path, names[label], names[int(line.argmax())], *chances])
+        table.writerow([row - first, *path, names[label], names[guess], *chances])
     publish(folder / "predictions.csv", text.getvalue().encode())
 
 
