@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.blocks import map_sides, pad_to_multiple
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.enlarged import convolve_enlarged
 from ae_cls.autoencoder.kinds import Reconstructing
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
@@ -74,7 +75,8 @@ class Textbook(Reconstructing):
         maps = self.from_latent(latents).unflatten(1, self.map_shape)
         maps = maps.contiguous(memory_format=torch.channels_last)
         for convolution in self.up:
-            maps = convolution(functional.interpolate(functional.relu(maps), scale_factor=2))
+            assert isinstance(convolution, nn.Conv2d)
+            maps = convolve_enlarged(functional.relu(maps), convolution)
         return maps[:, :, : self.image_shape[1], : self.image_shape[2]]
 
     def encoder_layers(self) -> list[nn.Module]:
