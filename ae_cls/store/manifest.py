@@ -3,13 +3,18 @@
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import file_sha256, publish, sha256, write_json
+from ae_cls.store.row_hashes import check_rows, has_row_hashes
 
 FORMAT = 2
 """Of what a saved model says of itself: 2 since descriptions have store, devices and test."""
 NAME = "manifest.json"
+
+Facts = Mapping[str, Any]
+"""Size in bytes and SHA-256 of a file; the latter None where hashes of its rows lie beside it."""
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -21,14 +26,17 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """List all files that are in a folder now.
+    """List all files that are in a folder now; a table with hashes of its rows needs no other.
 
     Raises:
         OSError: a file cannot be read.
         StorageError: the manifest cannot be written.
     """
     listed = {
-        path.name: {"size": path.stat().st_size, "sha256": file_sha256(path)}
+        path.name: {
+            "size": path.stat().st_size,
+            "sha256": None if has_row_hashes(path) else file_sha256(path),
+        }
         for path in sorted(folder.iterdir())
     }
     write_json(folder / NAME, {"format": FORMAT, "files": listed})
@@ -56,7 +64,7 @@ def check_files(folder: Path, *, but: Collection[str] = ()) -> dict[str, int]:
     for name, facts in listed.items():
         path = _of_right_size(folder, name, facts)
         if name not in but:
-            _refuse_other_hash(path, file_sha256(path), facts)
+            _refuse_damage(path, facts)
     return {name: int(facts["size"]) for name, facts in listed.items()}
 
 
@@ -69,12 +77,12 @@ def hashes_in(folder: Path) -> dict[str, str]:
     return {name: str(facts["sha256"]) for name, facts in _listed(folder).items()}
 
 
-def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
+def _listed(folder: Path) -> dict[str, Facts]:
     path = folder / NAME
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["format"]
-        files = {
+        files: dict[str, Facts] = {
             name: {"size": facts["size"], "sha256": facts["sha256"]}
             for name, facts in manifest["files"].items()
         }
@@ -93,14 +101,14 @@ def _listed(folder: Path) -> dict[str, dict[str, int | str]]:
     return files
 
 
-def _checked(folder: Path, name: str, facts: Mapping[str, int | str]) -> bytes:
+def _checked(folder: Path, name: str, facts: Facts) -> bytes:
     path = _of_right_size(folder, name, facts)
     content = path.read_bytes()
     _refuse_other_hash(path, sha256(content), facts)
     return content
 
 
-def _of_right_size(folder: Path, name: str, facts: Mapping[str, int | str]) -> Path:
+def _of_right_size(folder: Path, name: str, facts: Facts) -> Path:
     path = folder / name
     if Path(name).name != name or path.is_symlink() or not path.is_file():
         raise ModelFileError("a listed file is missing or no plain file", where=str(path))
@@ -113,7 +121,14 @@ def _of_right_size(folder: Path, name: str, facts: Mapping[str, int | str]) -> P
     return path
 
 
-def _refuse_other_hash(path: Path, found: str, facts: Mapping[str, int | str]) -> None:
+def _refuse_damage(path: Path, facts: Facts) -> None:
+    if facts["sha256"] is None:
+        check_rows(path)
+    else:
+        _refuse_other_hash(path, file_sha256(path), facts)
+
+
+def _refuse_other_hash(path: Path, found: str, facts: Facts) -> None:
     if found != facts["sha256"]:
         raise ModelFileError(
             "a file is damaged", where=str(path),

@@ -19,6 +19,11 @@ _STRETCH = 2**16  # bytes; rows are whole, so one row may be more
 _DIGEST = hashlib.sha256().digest_size
 
 
+def has_row_hashes(path: Path) -> bool:
+    """Whether hashes of its rows lie beside a file."""
+    return _beside(path).is_file()
+
+
 def write_row_hashes(table: Path) -> None:
     """Put the hashes of an .npy table beside it.
 
@@ -30,15 +35,24 @@ def write_row_hashes(table: Path) -> None:
     publish(_beside(table), b"".join(_hashes(rows, np.arange(_stretches(rows)))))
 
 
-def check_rows(table: Path, rows: Int64[np.ndarray, " r"]) -> None:
+def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None:
     """Compare what is stored of these rows, and of their neighbours, with the hashes beside it.
+
+    Args:
+        table: an .npy file.
+        rows: in any order; None: all.
 
     Raises:
         ModelFileError: a row is not what was written.
         OSError: a file cannot be read.
     """
-    stored = _mapped(table)
-    wanted = np.unique(rows // _rows_in_stretch(stored))
+    try:
+        stored = _mapped(table)
+    except ValueError as error:
+        raise ModelFileError("a file is damaged", where=str(table), why=str(error)) from error
+    wanted = np.arange(_stretches(stored))
+    if rows is not None:
+        wanted = np.unique(rows // _rows_in_stretch(stored))
     told = _beside(table).read_bytes()
     expected = [told[place * _DIGEST : (place + 1) * _DIGEST] for place in wanted]
     if list(_hashes(stored, wanted)) != expected:
@@ -64,7 +78,10 @@ def _stretches(rows: np.ndarray) -> int:
 
 
 def _hashes(rows: np.ndarray, stretches: Int64[np.ndarray, " s"]) -> Iterator[bytes]:
-    length = _rows_in_stretch(rows)
+    # With the header: other shapes and types would read other numbers out of the same bytes.
+    length, header = _rows_in_stretch(rows), f"{rows.dtype.str}{rows.shape}".encode()
     for place in stretches.tolist():
         stretch = np.ascontiguousarray(rows[place * length : (place + 1) * length])
-        yield hashlib.sha256(stretch.data).digest()
+        told = hashlib.sha256(header)
+        told.update(stretch.data)
+        yield told.digest()

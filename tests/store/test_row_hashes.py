@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ae_cls.errors import ModelFileError
+from ae_cls.store.manifest import check_files, write_manifest
 from ae_cls.store.row_hashes import check_rows, write_row_hashes
 
 SHAPES = {"narrow": (10_000, 5), "wide": (40, 5_000), "wider than a stretch": (7, 20_000)}
@@ -44,3 +45,24 @@ def test_an_empty_table_has_nothing_to_check(tmp_path):
     np.save(tmp_path / "table.npy", np.empty((0, 0), np.float32))
     write_row_hashes(tmp_path / "table.npy")
     check_rows(tmp_path / "table.npy", np.array([], dtype=np.int64))
+
+
+def test_another_type_of_the_same_bytes_is_found(table):
+    content = table.read_bytes()
+    table.write_bytes(content.replace(b"<f4", b"<i4", 1))
+    with pytest.raises(ModelFileError, match="damaged"):
+        check_rows(table, np.array([0]))
+
+
+def test_a_folder_with_such_a_table_is_checked_by_its_rows(table):
+    write_manifest(table.parent)
+    assert check_files(table.parent).keys() == {"table.npy", "table.npy.sha256"}
+    content = bytearray(table.read_bytes())
+    content[-1] ^= 1
+    table.write_bytes(content)
+    check_files(table.parent, but=("table.npy",))
+    with pytest.raises(ModelFileError, match="damaged"):
+        check_files(table.parent)
+    table.write_bytes(b"x" * len(content))
+    with pytest.raises(ModelFileError, match="damaged"):
+        check_files(table.parent)
