@@ -9,9 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import torch
-from jaxtyping import Int64
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.split import Part
@@ -20,13 +18,14 @@ from ae_cls.encode.feature_table import read_table, write_table
 from ae_cls.evaluation import reconstruction
 from ae_cls.experiment import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Features, Labelled, Probabilities
+from ae_cls.head.fitted import Features
 from ae_cls.prepared import Prepared
 from ae_cls.pretrain import EpochRecord
 from ae_cls.processes.crew import Crew
 from ae_cls.processes.world import ALONE
 from ae_cls.report.run_figures import write_pretraining
 from ae_cls.shared_work import SharedWork
+from ae_cls.stage_outputs import Classified, PartFeatures, Places
 from ae_cls.stopwatch import Stopwatch
 from ae_cls.store.checkpoints import CheckpointFolder
 from ae_cls.store.entries import Check, Entry, Make, Store
@@ -48,7 +47,6 @@ from ae_cls.store.stage_names import write_stage_names
 WEIGHTS, TABLE, MADE, HEAD = "model.safetensors", "features.npy", "made.json", "head."
 ERROR = "reconstruction.json"
 CONTINUED = "continued_from"
-Places = Int64[np.ndarray, " r"]
 FEATURES_KEPT = 20 * 10**9
 """Bytes of features, beyond which the longest unused ones go: they are soon made again."""
 
@@ -99,12 +97,12 @@ class Stages:
             load_weights(self.prepared.model, (entry.folder / WEIGHTS).read_bytes())
         return read_history(entry.folder)
 
-    def features(self, experiment: Experiment) -> "PartFeatures":
+    def features(self, experiment: Experiment) -> PartFeatures:
         """Features by the prepared network, of each part when it is asked for."""
         self.names[WEIGHTS] = self.weights
-        return PartFeatures(self, experiment, self.weights)
+        return PartFeatures(self.prepared, self.weights, partial(self._features_of, experiment))
 
-    def classify(self, experiment: Experiment, features: "PartFeatures") -> "Classified":
+    def classify(self, experiment: Experiment, features: PartFeatures) -> Classified:
         """The head fitted on the labelled images, and the encoder where the head trains it."""
         key = classify_key(experiment, self.prepared, features.weights)
         # A training goes on only from the weights that it began with.
@@ -146,31 +144,6 @@ class Stages:
         for picture in sorted(entry.folder.glob("*.[ps][nv]g")):
             publish(folder / picture.name, picture.read_bytes())
 
-    def encode_into(self, folder: Path, experiment: Experiment, part: Part) -> None:
-        """Write the features of a part."""
-        count = len(getattr(self.prepared.split, part))
-        with self.crew.called(("encode", part)):
-            write_table(folder / TABLE, count, self._work().encode(experiment, part))
-            write_row_hashes(folder / TABLE)
-            self._tell(folder, [])
-
-    def take_features(
-        self, key: Key, experiment: Experiment, part: Part, places: Places | None
-    ) -> Features:
-        """The features kept under that key: those at these places in the part, or all."""
-        with self.stopwatch.stage("encode"):
-            entry = self._take_or_make(
-                key,
-                lambda into: self.encode_into(into, experiment, part),
-                check_files if places is None else partial(_check_some, places),
-            )
-            table = read_table(entry.folder / TABLE)
-            table = table if places is None else table[places]
-        if not entry.was_there:
-            features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
-            remove(self.store.root, over_limit(features, FEATURES_KEPT))
-        return table
-
     def continuation(self) -> dict[str, Any]:
         """What the protocol says of trainings that began otherwise; nothing where none did."""
         found = {
@@ -198,8 +171,29 @@ class Stages:
         publish(folder / WEIGHTS, weights_bytes(self.prepared.model))
         checkpoints.hand_over(folder)
 
+    def _features_of(self, experiment: Experiment, part: Part, places: Places | None) -> Features:
+        key = encode_key(experiment, self.prepared, self.weights, part)
+        check = check_files if places is None else partial(_check_some, places)
+        with self.stopwatch.stage("encode"):
+            entry = self._take_or_make(
+                key, lambda into: self._encode(into, experiment, part), check
+            )
+            table = read_table(entry.folder / TABLE)
+            table = table if places is None else table[places]
+        if not entry.was_there:
+            features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
+            remove(self.store.root, over_limit(features, FEATURES_KEPT))
+        return table
+
+    def _encode(self, folder: Path, experiment: Experiment, part: Part) -> None:
+        count = len(getattr(self.prepared.split, part))
+        with self.crew.called(("encode", part)):
+            write_table(folder / TABLE, count, self._work().encode(experiment, part))
+            write_row_hashes(folder / TABLE)
+            self._tell(folder, [])
+
     def _classify(
-        self, folder: Path, key: Key, experiment: Experiment, features: "PartFeatures"
+        self, folder: Path, key: Key, experiment: Experiment, features: PartFeatures
     ) -> None:
         checkpoints, together = self._checkpoints(key), experiment.head.trains_encoder
         with self.crew.called(("classify", None)) if together else nullcontext():
@@ -238,68 +232,6 @@ class Stages:
             "history": [asdict(each) for each in history],
         }
         write_json(folder / MADE, told)
-
-
-@final
-@dataclass(frozen=True)
-class PartFeatures:
-    """Features of the parts of a split; all training rows at once, so that label budgets share."""
-
-    stages: Stages
-    experiment: Experiment
-    weights: str
-
-    def to_learn_from(self) -> tuple[Labelled, Labelled]:
-        """Of the labelled training images and of the validation images."""
-        labels_of, split = self.stages.prepared.dataset.labels_of, self.stages.prepared.split
-        labelled, valid = labels_of(split.labelled), labels_of(split.valid)
-        return Labelled(self.labelled, labelled), Labelled(self.valid, valid)
-
-    @cached_property
-    def labelled(self) -> Features:
-        """Of the training images whose labels are shown."""
-        split = self.stages.prepared.split
-        some = len(split.labelled) < len(split.train)
-        return self._of("train", np.searchsorted(split.train, split.labelled) if some else None)
-
-    @cached_property
-    def valid(self) -> Features:
-        """Of the validation images."""
-        return self._of("valid")
-
-    @cached_property
-    def test(self) -> Features:
-        """Of the test images: asked for once, at the end."""
-        return self._of("test")
-
-    def _of(self, part: Part, places: Places | None = None) -> Features:
-        key = encode_key(self.experiment, self.stages.prepared, self.weights, part)
-        return self.stages.take_features(key, self.experiment, part, places)
-
-
-@final
-@dataclass(frozen=True)
-class Classified:
-    """A classifier and how it judges the images of the run.
-
-    Attributes:
-        classifier: what is saved and served.
-        history: one record an epoch, where it was trained by gradient.
-        prepared: the images.
-        features: of its encoder, when that is the frozen one; else images are encoded anew.
-    """
-
-    classifier: Classifier
-    history: list[EpochRecord]
-    prepared: Prepared
-    features: PartFeatures | None
-
-    def probabilities(self, part: Part) -> Probabilities:
-        """One row an image of the part."""
-        if self.features is not None:
-            return self.classifier.head.predict_proba(getattr(self.features, part))
-        rows = getattr(self.prepared.split, part)
-        return self.classifier.predict_proba(self.prepared.images(rows))
 
 
 def _check_some(places: Places, folder: Path) -> None:

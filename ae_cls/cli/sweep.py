@@ -28,10 +28,11 @@ from ae_cls.cli.launcher import (
 from ae_cls.cli.sweep_check import checked
 from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_owner import owned
-from ae_cls.cli.sweep_record import HOW, WHERE, Conditions, Planned, Record, table_at_the_end
+from ae_cls.cli.sweep_record import Conditions, Planned, Record, table_at_the_end
 from ae_cls.cli.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import StorageError, UsageError
+from ae_cls.store.key import HOW, WHERE
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take

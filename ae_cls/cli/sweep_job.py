@@ -23,8 +23,6 @@ from ae_cls import experiment, runner
 from ae_cls.cli.exits import BUG, guarded
 from ae_cls.cli.sweep_owner import is_stopped
 from ae_cls.cli.sweep_record import (
-    HOW,
-    WHERE,
     Conditions,
     Planned,
     Record,
@@ -42,6 +40,7 @@ from ae_cls.experiment import Described
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.prepared import limit_threads
 from ae_cls.store.files import cannot_write
+from ae_cls.store.key import HOW, WHERE
 from ae_cls.store.lock import Lock, Owner
 from ae_cls.store.run_folder import CONFIG, read_json, read_metrics, read_status
 

@@ -15,10 +15,7 @@ from typing import Any, final
 
 from ae_cls.errors import TrainingError
 from ae_cls.store.files import cannot_write, write_json
-from ae_cls.store.lock import Lock, Owner, this_process
-
-WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds")
-"""Keys that say where and how a job is carried out, not what it is."""
+from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS = "jobs", ".claims"
@@ -148,7 +145,7 @@ def planned_jobs(folder: Path) -> list[Planned]:
 def conditions_of(folder: Path) -> Conditions:
     """What the plan on disk says of the launcher."""
     told = _plan(folder)["conditions"]
-    return Conditions(**{**told, "owner": _owner(told["owner"])})
+    return Conditions(**{**told, "owner": owner_from(told["owner"])})
 
 
 def planned_words(folder: Path, digest: str) -> Planned:
@@ -219,11 +216,7 @@ def _read(folder: Path, name: str) -> Record:
         told = json.loads(_record_file(folder, name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Record("waiting", reason="not started")
-    return Record(**{**told, "owner": _owner(told["owner"])})
-
-
-def _owner(told: dict[str, Any] | None) -> Owner | None:
-    return Owner(**told) if told else None
+    return Record(**{**told, "owner": owner_from(told["owner"])})
 
 
 def _record_file(folder: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from ae_cls.store.files import cannot_write
 
@@ -47,6 +47,14 @@ class Owner:
 def this_process() -> Owner:
     """The process that asks."""
     return Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
+
+
+def owner_from(told: Any) -> Owner | None:
+    """The owner of whom a JSON file tells; None where it tells of none."""
+    try:
+        return Owner(**told)
+    except TypeError:
+        return None
 
 
 def _start_of(process: int) -> int:

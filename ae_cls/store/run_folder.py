@@ -15,15 +15,13 @@ from ae_cls.described import Described
 from ae_cls.errors import BusyError, Refusal, StorageError, UsageError
 from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.store.files import cannot_write, write_json
-from ae_cls.store.key import Change, changes
-from ae_cls.store.lock import Lock, Owner, this_process
+from ae_cls.store.key import WHERE, Change, changes
+from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
 STATUS, METRICS, CONFIG, LOG, LOCK = (
     "status.json", "metrics.json", "config.json", "run.log", ".lock",
 )  # fmt: skip
 PRODUCTS = ("model", "figures")
-WHERE = ("folder", "outputs")
-"""Keys that say where a run is, not what it is."""
 
 logger = logging.getLogger("ae_cls")
 
@@ -140,13 +138,13 @@ def changes_table(differences: list[Change]) -> str:
 def _is_held_by_another(path: Path) -> bool:
     """By the record of its owner: where locks do nothing, it is all there is."""
     status = read_status(path)
-    owner = _owner(status)
+    owner = owner_from(status.get("owner"))
     return status["state"] == "running" and owner not in (None, this_process()) and is_alive(owner)
 
 
 def _busy(path: Path) -> BusyError:
     status = read_status(path)
-    owner = _owner(status)
+    owner = owner_from(status.get("owner"))
     if status["state"] == "running" and owner is not None and is_alive(owner):
         return BusyError(
             "the run folder belongs to a run that goes on", where=str(path), why=str(owner),
@@ -184,7 +182,7 @@ def _reason(error: BaseException) -> dict[str, Any]:
 def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
     status = read_json(folder / STATUS) or {"state": "unknown"}
-    if status["state"] == "running" and not is_alive(_owner(status)):
+    if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
         return {**status, "state": "died", "reason": "its process ended without a word"}
     return status
 
@@ -192,13 +190,6 @@ def read_status(folder: Path) -> dict[str, Any]:
 def is_alive(owner: Owner | None) -> bool:
     """Whether the owner may still be at work."""
     return owner is not None and not owner.is_gone()
-
-
-def _owner(status: Mapping[str, Any]) -> Owner | None:
-    try:
-        return Owner(**status["owner"])
-    except (KeyError, TypeError):
-        return None
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
