@@ -117,6 +117,18 @@ def is_alive(process: int) -> bool:
         return False
 
 
+def processes_in(place: Path) -> dict[int, str]:
+    """Command lines of what runs in that folder."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == place:
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue  # it has ended, or is not ours
+    return found
+
+
 @pytest.mark.parametrize("launcher", [(), pytest.param(JOBLIB, marks=joblib)])
 def test_of_twelve_jobs_one_fails_one_is_killed_and_ten_finish(
     shell: Shell, tmp_path: Path, launcher: tuple[str, ...]
@@ -160,6 +172,10 @@ def test_when_the_sweep_is_killed_its_jobs_end(shell: Shell, launcher: tuple[str
     ended = shell.wait_for(lambda found: set(states(found).values()) == {"stopped"})
     assert {record["reason"] for record in ended.values()} == {"terminated"}
     assert ended.keys() == begun.keys()  # and nothing else has begun
+    deadline = time.monotonic() + LIMIT
+    while left := processes_in(shell.place):  # workers, and servers that jobs are forked from
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("launcher", [(), pytest.param(JOBLIB, marks=joblib)])
