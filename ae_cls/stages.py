@@ -33,7 +33,7 @@ from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.manifest import check_files
 from ae_cls.store.model import load_weights, weights_bytes, weights_sha256
-from ae_cls.store.row_hashes import check_rows, write_row_hashes
+from ae_cls.store.row_hashes import check_rows, hashed
 from ae_cls.store.shelf import kept_in, over_limit, remove
 from ae_cls.store.stage_keys import (
     classify_key,
@@ -188,8 +188,8 @@ class Stages:
     def _encode(self, folder: Path, experiment: Experiment, part: Part) -> None:
         count = len(getattr(self.prepared.split, part))
         with self.crew.called(("encode", part)):
-            write_table(folder / TABLE, count, self._work().encode(experiment, part))
-            write_row_hashes(folder / TABLE)
+            parts = self._work().encode(experiment, part)
+            write_table(folder / TABLE, count, hashed(folder / TABLE, count, parts))
             self._tell(folder, [])
 
     def _classify(

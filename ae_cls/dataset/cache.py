@@ -23,6 +23,8 @@ from ae_cls.errors import StorageError
 from ae_cls.places import cache_folder
 from ae_cls.store.files import published
 
+LARGEST_IN_MEMORY = 2**28  # bytes of all images
+
 
 @final
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def _verified(folder: Path, key: str) -> CachedImages | None:
         if path.stat().st_size != manifest["bytes"]:
             return None
         images = StoredImages(path)
+        if images.shape.numel() <= LARGEST_IN_MEMORY:
+            images.hold()
         if images_sha256(images) != manifest["images_sha256"]:
             return None
         failures = {int(place): why for place, why in manifest["failures"].items()}

@@ -7,7 +7,8 @@ from typing import Literal, final
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.idx import IdxPart, idx_dataset
+from ae_cls.dataset.idx import IdxPart
+from ae_cls.dataset.idx_set import idx_dataset
 from ae_cls.dataset.published import Published
 
 Variant = Literal["balanced", "letters", "digits", "byclass", "bymerge", "mnist"]

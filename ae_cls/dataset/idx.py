@@ -8,7 +8,7 @@ import gzip
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -18,11 +18,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
-from ae_cls.dataset import cache
-from ae_cls.dataset.contract import Dataset, ImageShape
-from ae_cls.dataset.table import PART_NAMES, Part, PartName, one_table, with_labels
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.table import Part
 from ae_cls.errors import DataError
-from ae_cls.store.files import file_sha256, sha256
 
 _TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
 _MOST_BYTES = 2**33  # a damaged header must not ask for all memory; the largest set has 0.6 GB
@@ -90,40 +88,6 @@ class IdxPart:
             told = f"{len(labels)} labels for {len(images)} in {self.image_file}"
             raise _damaged(self.label_file, told)
         return Part(np.swapaxes(images, 1, 2)[:, None] if self.lying else images[:, None], labels)
-
-
-def idx_dataset(
-    name: str,
-    parts: Mapping[PartName, IdxPart],
-    *,
-    class_names: tuple[str, ...],
-    mirrored_is_same: bool,
-) -> Dataset:
-    """The data set of these files; pictures that are packed are unpacked once and kept.
-
-    Raises:
-        DataError: a file is damaged, or images and labels do not belong together.
-        StorageError: unpacked images cannot be kept.
-    """
-    told = {"class_names": class_names, "mirrored_is_same": mirrored_is_same}
-    if not any(part.is_packed for part in parts.values()):
-        return one_table(name, {key: part.read() for key, part in parts.items()}, **told)
-    ordered = [parts[key] for key in PART_NAMES if key in parts]
-    images = cache.open_or_make(_key(ordered), ordered[0].image_shape(), _unpacked(ordered)).images
-    return with_labels(name, images, {key: part.labels() for key, part in parts.items()}, **told)
-
-
-def _key(parts: Sequence[IdxPart]) -> str:
-    """Of all files, labels too: what is kept under it was found to belong together."""
-    words = ["idx", "1"]
-    for part in parts:
-        words += [file_sha256(part.image_file), file_sha256(part.label_file), str(part.lying)]
-    return sha256("/".join(words).encode())
-
-
-def _unpacked(parts: Sequence[IdxPart]) -> Iterator[cache.Decoded]:
-    for part in parts:
-        yield from (cache.Decoded(image, "") for image in part.read().images)
 
 
 def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:

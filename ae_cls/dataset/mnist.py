@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Literal, final
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.idx import IdxPart, idx_dataset
+from ae_cls.dataset.idx import IdxPart
+from ae_cls.dataset.idx_set import idx_dataset
 from ae_cls.dataset.published import Published
 
 _FILES = (

@@ -23,7 +23,6 @@ from ae_cls.places import data_folder
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]
 
-LARGEST_IN_MEMORY = 2**28  # bytes of all images
 
 # What the arrays of each part begin with; MedMNIST says val.
 _PREFIXES: dict[str, PartName] = {
@@ -138,7 +137,7 @@ def _image_shape(sources: list[ImageArray]) -> ImageShape:
 
 def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTable:
     """All images, in memory where they are few; else kept in the cache, once."""
-    if sum(map(len, sources)) * math.prod(shape) <= LARGEST_IN_MEMORY:
+    if sum(map(len, sources)) * math.prod(shape) <= cache.LARGEST_IN_MEMORY:
         return torch.from_numpy(_filled((sum(map(len, sources)), *shape), sources))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

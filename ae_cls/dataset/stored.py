@@ -39,12 +39,17 @@ class StoredImages:
             raise ValueError(f"{path.name} holds {table.dtype} of {table.shape}, not images")
         self.path, self.shape = path, torch.Size(table.shape)
         self.sha256: str | None = None
+        self._held: UInt8[Tensor, "n c h w"] | None = None
         self._first_byte: int = table.offset
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def hold(self) -> None:
+        """Keep all images in memory from now on: rows come many times as fast from there."""
+        self._held = self.index_select(0, torch.arange(len(self)))
 
     def index_select(
         self, dim: Literal[0], index: Int64[Tensor, " b"], /
@@ -55,6 +60,8 @@ class StoredImages:
             IndexError: there is no such row.
             DataError: the file cannot be read any more, or was cut short.
         """
+        if self._held is not None:
+            return self._held.index_select(0, index)
         found = np.empty((len(index), *self.shape[1:]), np.uint8)
         rows = index.numpy()
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):

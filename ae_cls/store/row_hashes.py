@@ -5,11 +5,12 @@ longer than to fit the head.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import final
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import publish
@@ -24,15 +25,47 @@ def has_row_hashes(path: Path) -> bool:
     return _beside(path).is_file()
 
 
-def write_row_hashes(table: Path) -> None:
-    """Put the hashes of an .npy table beside it.
+def hashed(
+    table: Path, count: int, parts: Iterable[Shaped[np.ndarray, "_ d"]]
+) -> Iterator[Shaped[np.ndarray, "_ d"]]:
+    """The same parts; when all have been taken, their hashes lie beside the table.
+
+    Args:
+        table: the .npy file that they are written to.
+        count: rows of all parts.
+        parts: stretches of its rows, in order.
 
     Raises:
-        OSError: the table cannot be read.
         StorageError: the hashes cannot be written.
     """
-    rows = _mapped(table)
-    publish(_beside(table), b"".join(_hashes(rows, np.arange(_stretches(rows)))))
+    hasher = _Hasher()
+    for part in parts:
+        hasher.add(part, (count, *part.shape[1:]))
+        yield part
+    publish(_beside(table), hasher.digests())
+
+
+@final
+class _Hasher:
+    """Hashes one stretch after the other, however the rows come."""
+
+    def __init__(self) -> None:
+        self._stretches: list[hashlib._Hash] = []
+        self._room = 0  # rows that the last stretch has room for
+
+    def add(self, rows: Shaped[np.ndarray, "_ d"], whole: tuple[int, ...]) -> None:
+        """The next rows of a table of that shape."""
+        while len(rows):
+            if not self._room:
+                self._stretches.append(hashlib.sha256(_header(rows.dtype, whole)))
+                self._room = _rows_in_stretch(rows)
+            stretch, rows = rows[: self._room], rows[self._room :]
+            self._stretches[-1].update(np.ascontiguousarray(stretch).data)
+            self._room -= len(stretch)
+
+    def digests(self) -> bytes:
+        """Of all stretches."""
+        return b"".join(stretch.digest() for stretch in self._stretches)
 
 
 def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None:
@@ -69,6 +102,11 @@ def _beside(table: Path) -> Path:
     return table.with_name(table.name + SUFFIX)
 
 
+def _header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """Begins each stretch: with another shape or type the same bytes would be other numbers."""
+    return f"{kind.str}{shape}".encode()
+
+
 def _rows_in_stretch(rows: np.ndarray) -> int:
     return max(1, _STRETCH // max(1, rows[:1].nbytes))
 
@@ -78,8 +116,7 @@ def _stretches(rows: np.ndarray) -> int:
 
 
 def _hashes(rows: np.ndarray, stretches: Int64[np.ndarray, " s"]) -> Iterator[bytes]:
-    # With the header: other shapes and types would read other numbers out of the same bytes.
-    length, header = _rows_in_stretch(rows), f"{rows.dtype.str}{rows.shape}".encode()
+    length, header = _rows_in_stretch(rows), _header(rows.dtype, rows.shape)
     for place in stretches.tolist():
         stretch = np.ascontiguousarray(rows[place * length : (place + 1) * length])
         told = hashlib.sha256(header)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ae_cls.dataset.contract import Dataset
-from ae_cls.dataset.idx import IdxPart, idx_dataset
+from ae_cls.dataset.idx import IdxPart
+from ae_cls.dataset.idx_set import idx_dataset
 from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 from tests.dataset.written import idx_bytes, labels_of, pictures
@@ -130,3 +131,13 @@ def test_what_was_unpacked_before_does_not_serve_other_files(tmp_path: Path) -> 
     )
     with pytest.raises(DataError, match="damaged"):
         packed_set(tmp_path, good()[0], idx_bytes(LABELS[:-1].astype(np.uint8)))
+
+
+def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    parts: dict[PartName, IdxPart] = {}
+    for name, pixels in (("train", IMAGES), ("test", IMAGES[:, :4])):
+        (tmp_path / name).mkdir()
+        parts[name] = IdxPart(*write(tmp_path / name, idx_bytes(pixels), good()[1]), class_count=3)
+    with pytest.raises(DataError, match="not of one size") as caught:
+        idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
+    assert str(tmp_path / "test" / "images") in caught.value.where

@@ -18,7 +18,7 @@ GREY, COLOUR, LABELS = pictures(12, 9, 8), pictures(12, 3, 9, 8), labels_of(12, 
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """All is asked of small sets and, in blocks of one image, of sets too large for memory."""
     if request.param == "in a file":
-        monkeypatch.setattr(npz, "LARGEST_IN_MEMORY", 0)
+        monkeypatch.setattr(npz.cache, "LARGEST_IN_MEMORY", 0)
         monkeypatch.setattr(npz_file, "_BLOCK", 1)
     return request.param
 

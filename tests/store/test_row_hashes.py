@@ -1,21 +1,27 @@
 """Rows of a table are checked without the others."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.manifest import check_files, write_manifest
-from ae_cls.store.row_hashes import check_rows, write_row_hashes
+from ae_cls.store.row_hashes import check_rows, hashed
 
 SHAPES = {"narrow": (10_000, 5), "wide": (40, 5_000), "wider than a stretch": (7, 20_000)}
+
+
+def written(path: Path, rows: np.ndarray, parts: list[np.ndarray]) -> Path:
+    assert sum(len(part) for part in hashed(path, len(rows), parts)) == len(rows)
+    np.save(path, rows)
+    return path
 
 
 @pytest.fixture(params=SHAPES)
 def table(request, tmp_path):
     rows = np.random.default_rng(0).random(SHAPES[request.param], dtype=np.float32)
-    np.save(tmp_path / "table.npy", rows)
-    write_row_hashes(tmp_path / "table.npy")
-    return tmp_path / "table.npy"
+    return written(tmp_path / "table.npy", rows, np.array_split(rows, 3))
 
 
 def test_whole_rows_pass_in_any_order(table):
@@ -42,9 +48,19 @@ def test_hashes_that_were_cut_short_are_found(table):
 
 
 def test_an_empty_table_has_nothing_to_check(tmp_path):
-    np.save(tmp_path / "table.npy", np.empty((0, 0), np.float32))
-    write_row_hashes(tmp_path / "table.npy")
-    check_rows(tmp_path / "table.npy", np.array([], dtype=np.int64))
+    table = written(tmp_path / "table.npy", np.empty((0, 0), np.float32), [])
+    check_rows(table)
+    check_rows(table, np.array([], dtype=np.int64))
+
+
+def test_hashes_do_not_depend_on_how_the_rows_came(tmp_path):
+    rows = np.arange(60_000, dtype=np.float32).reshape(1200, 50)
+    found = set()
+    for place, count in enumerate((1, 2, 7, 1200)):
+        table = written(tmp_path / f"{place}.npy", rows, np.array_split(rows, count))
+        check_rows(table)
+        found.add((tmp_path / f"{place}.npy.sha256").read_bytes())
+    assert len(found) == 1
 
 
 def test_another_type_of_the_same_bytes_is_found(table):
