@@ -7,7 +7,6 @@ from typing import Any
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import file_sha256, publish, sha256, write_json
-from ae_cls.store.row_hashes import check_rows, has_row_hashes
 
 FORMAT = 2
 """Of what a saved model says of itself: 2 since descriptions have store, devices and test."""
@@ -15,6 +14,11 @@ NAME = "manifest.json"
 
 Facts = Mapping[str, Any]
 """Size in bytes and SHA-256 of a file; the latter None where hashes of its rows lie beside it."""
+
+
+def row_hashes_of(table: Path) -> Path:
+    """Where hashes of a table's rows lie, if there are any."""
+    return table.with_name(table.name + ".sha256")
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -35,7 +39,7 @@ def write_manifest(folder: Path) -> None:
     listed = {
         path.name: {
             "size": path.stat().st_size,
-            "sha256": None if has_row_hashes(path) else file_sha256(path),
+            "sha256": None if row_hashes_of(path).is_file() else file_sha256(path),
         }
         for path in sorted(folder.iterdir())
     }
@@ -123,6 +127,8 @@ def _of_right_size(folder: Path, name: str, facts: Facts) -> Path:
 
 def _refuse_damage(path: Path, facts: Facts) -> None:
     if facts["sha256"] is None:
+        from ae_cls.store.row_hashes import check_rows  # and NumPy, which lists need not wait for
+
         check_rows(path)
     else:
         _refuse_other_hash(path, file_sha256(path), facts)

@@ -14,15 +14,10 @@ from jaxtyping import Int64, Shaped
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import publish
+from ae_cls.store.manifest import row_hashes_of
 
-SUFFIX = ".sha256"
 _STRETCH = 2**16  # bytes; rows are whole, so one row may be more
 _DIGEST = hashlib.sha256().digest_size
-
-
-def has_row_hashes(path: Path) -> bool:
-    """Whether hashes of its rows lie beside a file."""
-    return _beside(path).is_file()
 
 
 def hashed(
@@ -42,7 +37,7 @@ def hashed(
     for part in parts:
         hasher.add(part, (count, *part.shape[1:]))
         yield part
-    publish(_beside(table), hasher.digests())
+    publish(row_hashes_of(table), hasher.digests())
 
 
 @final
@@ -86,7 +81,7 @@ def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None
     wanted = np.arange(_stretches(stored))
     if rows is not None:
         wanted = np.unique(rows // _rows_in_stretch(stored))
-    told = _beside(table).read_bytes()
+    told = row_hashes_of(table).read_bytes()
     expected = [told[place * _DIGEST : (place + 1) * _DIGEST] for place in wanted]
     if list(_hashes(stored, wanted)) != expected:
         raise ModelFileError(
@@ -96,10 +91,6 @@ def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None
 
 def _mapped(table: Path) -> np.ndarray:
     return np.load(table, mmap_mode="r", allow_pickle=False)
-
-
-def _beside(table: Path) -> Path:
-    return table.with_name(table.name + SUFFIX)
 
 
 def _header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
