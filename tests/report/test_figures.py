@@ -20,7 +20,7 @@ from ae_cls.report.figures import (
     reconstructions,
     render,
 )
-from ae_cls.report.figures.canvas import shortened
+from ae_cls.report.figures.canvas import in_house_style, shortened
 from ae_cls.report.figures.latents import UNKNOWN, class_colours
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (3, 96, 160)]
@@ -159,6 +159,24 @@ def test_strange_class_names_are_drawn_as_they_are_and_never_run(make) -> None:
     svg = render(figure)["svg"]
     assert b"<script" not in svg
     xml.etree.ElementTree.fromstring(svg)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: confused(names(10)),
+        lambda: mapped(names(3)),
+        lambda: mistaken(names(3)),
+        rebuilt,
+        lambda: drawn(trained([3.0, 1.0, 2.0]) + trained([1.0, 0.9], "finetune")),
+    ],
+)
+def test_nothing_is_cut_off(make) -> None:
+    whole = BytesIO()
+    save = in_house_style(make().savefig)
+    save(whole, format="png", dpi=150, bbox_inches="tight")
+    sizes = [Image.open(BytesIO(png)).size for png in (render(make())["png"], whole.getvalue())]
+    assert sizes[0] == pytest.approx(sizes[1], abs=2)  # pixels; text is measured at another scale
 
 
 def test_images_outside_0_to_1_or_not_finite_are_still_drawn() -> None:
