@@ -88,13 +88,15 @@ def kill_at_random(rounds: int, tmp_path: Path, draws: random.Random) -> Counter
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
             process.join(30)
-            hit[read_status(folder).get("stage", "begin") if folder.exists() else "begin"] += 1
             verify(folder, cache)
         else:
             assert process.exitcode == 0
+        if folder.exists() and read_status(folder)["state"] == "finished":  # killed since, or not
             assert contents(folder) == contents(straight)
             shutil.rmtree(folder)
             shutil.rmtree(cache)
+        else:
+            hit[stage_of(folder)] += 1
     if not (folder / "metrics.json").exists():
         undisturbed(folder, cache)
     assert contents(folder) == contents(straight)

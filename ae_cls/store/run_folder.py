@@ -22,6 +22,7 @@ STATUS, METRICS, CONFIG, LOG, LOCK = (
     "status.json", "metrics.json", "config.json", "run.log", ".lock",
 )  # fmt: skip
 PRODUCTS = ("model", "figures")
+_HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
 
 logger = logging.getLogger("ae_cls")
 
@@ -95,6 +96,8 @@ def _claimed(described: Described, told: Mapping[str, Any]) -> tuple[Path, Lock]
         raise _busy(path)
     for name in PRODUCTS:  # of an attempt that did not finish
         shutil.rmtree(path / name, ignore_errors=True)
+    for half_written in path.glob(_HALF_WRITTEN):
+        half_written.unlink(missing_ok=True)
     return path, lock
 
 
@@ -114,7 +117,11 @@ def _made(described: Described) -> Path:
 
 def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
-    if path.is_dir() and {each.name for each in path.iterdir()} <= {LOCK, STATUS, LOG}:
+    half_written = {each.name for each in path.glob(_HALF_WRITTEN)}
+    if (
+        path.is_dir()
+        and {each.name for each in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
+    ):
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)

@@ -77,6 +77,15 @@ def test_a_folder_named_by_the_user_may_exist_when_it_is_empty(tmp_path):
         assert begun.path == tmp_path / "mine"
 
 
+def test_what_a_kill_left_half_written_is_in_nobodys_way(tmp_path):
+    own = told(tmp_path, folder=str(tmp_path / "x"))
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / ".status.json.0123.tmp").write_text("{")
+    with run_folder(own, {"command": "run"}) as folder:
+        assert not list(folder.path.glob(".*.tmp"))
+    assert read_status(tmp_path / "x")["state"] == "finished"
+
+
 def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError) as refused, run_folder(told(tmp_path / "file"), FACTS):
