@@ -286,7 +286,9 @@ def test_nothing_grows_with_the_number_of_jobs(
     assert ae_cls("run", "-m", "seed=20,21").code == 0
     before = open_files(), threading.active_count()
     assert ae_cls("run", "-m", "seed=30,31,32,33,34,35").code == 0
-    assert (open_files(), threading.active_count()) == before
+    # Fewer may be left: what an earlier test of this process began can end meanwhile.
+    after = open_files(), threading.active_count()
+    assert after[0] <= before[0] and after[1] <= before[1], (before, after)
 
 
 def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
