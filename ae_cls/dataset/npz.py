@@ -1,8 +1,8 @@
 """Arrays in an .npz file: one's own, or one of MedMNIST (Yang et al. 2023)."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, final
 
@@ -16,9 +16,10 @@ from ae_cls.dataset import cache
 from ae_cls.dataset.arrays import NamedArray
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
 from ae_cls.dataset.npz_file import ImageArray, read_npz
-from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
+from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
 from ae_cls.places import data_folder
+from ae_cls.store.files import file_sha256, sha256
 
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]
@@ -139,9 +140,7 @@ def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTab
     """All images, in memory where they are few; else kept in the cache, once."""
     if sum(map(len, sources)) * math.prod(shape) <= cache.LARGEST_IN_MEMORY:
         return torch.from_numpy(_filled((sum(map(len, sources)), *shape), sources))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    key = hashlib.sha256(f"npz/1/{digest}".encode()).hexdigest()
+    key = sha256(f"npz/1/{file_sha256(path)}".encode())
     return cache.open_or_make(key, shape, _decoded(sources)).images
 
 
@@ -169,19 +168,12 @@ def _dataset(
     class_names: tuple[str, ...],
     mirrored_is_same: bool,
 ) -> Dataset:
-    rows = consecutive_rows({part: len(found) for part, found in labels.items()})
+    dataset = with_labels(
+        "npz", images, labels, class_names=class_names, mirrored_is_same=mirrored_is_same
+    )
     known = labels["train"] != NO_LABEL
-    return Dataset(
-        name="npz",
-        images=images,
-        labels=torch.from_numpy(
-            np.concatenate([labels[part] for part in PART_NAMES if part in labels])
-        ),
-        class_names=class_names,
-        train=rows["train"][known],
-        valid=rows["valid"],
-        test=rows["test"],
-        unlabelled=np.concatenate([rows["train"][~known], rows["unlabelled"]]),
-        paths=(),
-        mirrored_is_same=mirrored_is_same,
+    return replace(
+        dataset,
+        train=dataset.train[known],
+        unlabelled=np.concatenate([dataset.train[~known], dataset.unlabelled]),
     )

@@ -1,6 +1,5 @@
 """STL-10: 96x96 colour photographs, 5000 for training, 8000 for testing, 100 000 without labels."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, final
@@ -13,6 +12,7 @@ from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape
 from ae_cls.dataset.published import Published, reading
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import with_labels
+from ae_cls.store.files import file_sha256, sha256
 
 _SHAPE: ImageShape = (3, 96, 96)
 _CLASSES = (
@@ -56,8 +56,7 @@ def _labels(path: Path, images: UInt8[np.ndarray, "n c w h"]) -> Int64[np.ndarra
 def _upright_table(
     paths: tuple[Path, ...], pictures: list[UInt8[np.ndarray, "_ c w h"]]
 ) -> StoredImages:
-    digests = [_sha256(path) for path in paths]
-    key = hashlib.sha256("/".join(["stl10", "1", *digests]).encode()).hexdigest()
+    key = sha256("/".join(["stl10", "1", *map(file_sha256, paths)]).encode())
     return cache.open_or_make(key, _SHAPE, _upright(pictures)).images
 
 
@@ -81,11 +80,6 @@ def _dataset(
         class_names=_CLASSES,
         mirrored_is_same=True,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(folder: Path) -> None:

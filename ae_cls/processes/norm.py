@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any, final
 
 import torch
-import torch.distributed as distributed
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -110,7 +109,7 @@ class _OfBatch(torch.autograd.Function):
         slope = _exact_rows(slopes[0])
         torch.sub(_exact_rows(values), mean, out=rows)
         own = torch.stack([slope.sum(0), (slope * rows).sum(0) * inverse])
-        mean_slope, mean_pull = (_summed(own, ctx.world) / count).to(rows.dtype)
+        mean_slope, mean_pull = (ctx.world.summed(own) / count).to(rows.dtype)
         scale = inverse if weight is None else inverse * weight
         # scale * (slope - mean_slope - normed * mean_pull), each step in place
         rows.mul_(-scale * inverse * mean_pull).sub_(scale * mean_slope).addcmul_(slope, scale)
@@ -125,18 +124,10 @@ def _of_whole_batch(
     # One row a process, the others' all zeros: their sum is the table of all.
     table = own_mean.new_zeros(world.size, 3, len(own_mean), dtype=torch.float64)
     table[world.rank] = torch.stack([torch.full_like(own_mean, own_count), own_mean, own_spread])
-    counts, means, spreads = _summed(table, world).unbind(1)
+    counts, means, spreads = world.summed(table).unbind(1)
     count = counts[:, 0].sum()
     mean = (counts * means).sum(0) / count
     return count, mean, (spreads + counts * (means - mean).square()).sum(0) / count
-
-
-def _summed(part: Tensor, world: World) -> Tensor:
-    if world.size == 1:
-        return part
-    total = part.clone()
-    distributed.all_reduce(total)
-    return total
 
 
 def _exact_rows(values: Float[Tensor, "b c *sides"]) -> Float[Tensor, "_ c"]:
