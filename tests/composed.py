@@ -6,7 +6,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ae_cls.experiment import COMMANDS, Described, Experiment, read
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.descriptions import COMMANDS, Experiment
+from ae_cls.experiment.read import read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -25,7 +27,7 @@ def plain(command: str, *words: str) -> dict:
 
 
 @cache
-def described(command: str, *words: str) -> Described:
+def described(command: str, *words: str) -> CommonKeys:
     """The validated description of a command line."""
     return read(COMMANDS[command], plain(command, *words))
 

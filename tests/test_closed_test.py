@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from ae_cls import prepared, runner
 from ae_cls.dataset.contract import Dataset, ImageTable
-from ae_cls.dataset.digits import DigitsConfig
 from ae_cls.dataset.fingerprint import images_sha256
+from ae_cls.dataset.sources.digits import DigitsConfig
 from ae_cls.errors import UsageError
-from ae_cls.report import run_figures
+from ae_cls.jobs import commands
 from ae_cls.report.table import print_table, summary_table
+from ae_cls.run import data as prepared
+from ae_cls.run import figures as run_figures
+from ae_cls.run import run as runner
 from tests.composed import described, experiment
 
 QUICK = (
@@ -64,7 +66,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def go(place: Path, command: str, *words: str) -> runner.Result:
     given = described(command, *words).model_copy(update={"outputs": str(place)})
-    return runner.COMMANDS[command](given)
+    return commands.COMMANDS[command](given)
 
 
 @pytest.mark.parametrize("head", [LINEAR, FINETUNE], ids=["linear", "finetune"])

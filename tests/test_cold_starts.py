@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
+from ae_cls.jobs import commands
 from tests.composed import described
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["ae_cls.runner", "tests.test_cold_starts"])
+FORK.set_forkserver_preload(["ae_cls.run.run", "tests.test_cold_starts"])
 WORDS = (
     "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=2", "pretrain.least_steps=3",
     "autoencoder.widths=[16,8]", "head.C=[0.1]",
@@ -21,7 +21,7 @@ def carry_out(folder: str, cache: str, gate) -> None:
     os.environ["AE_CLS_CACHE"] = cache
     told = described("run", *WORDS).model_copy(update={"folder": folder, "outputs": cache})
     gate.wait()
-    runner.COMMANDS["run"](told)
+    commands.COMMANDS["run"](told)
 
 
 def start_at_once(count: int, tmp_path: Path) -> list[Path]:

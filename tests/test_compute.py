@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ae_cls import compute, prepared
+from ae_cls import compute
 from ae_cls.errors import UsageError
 from tests.composed import described
 
@@ -39,17 +39,17 @@ def test_a_device_that_is_not_there_is_refused_with_the_fix():
 def test_threads_are_those_asked_for():
     before = torch.get_num_threads()
     try:
-        prepared.start(described("run", "threads=2"))
+        compute.start("cpu", "auto", 2)
         assert torch.get_num_threads() == 2
     finally:
-        prepared.start(described("run", f"threads={before}"))
+        compute.start("cpu", "auto", before)
 
 
 @pytest.mark.gpu
 def test_a_run_on_a_gpu_gives_the_accuracy_of_one_on_the_cpu(tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    from ae_cls import runner
+    from ae_cls.run import run as runner
 
     accuracies = [
         runner.run(described("run", f"device={device}", f"folder={tmp_path / device}")).metrics[

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from ae_cls import runner, stages
+from ae_cls.jobs import commands
+from ae_cls.run import run as runner
+from ae_cls.run import stages
 from tests.composed import described
 
 SMALL = (
@@ -24,7 +26,7 @@ START = "from ae_cls.cli.main import main; main()"
 
 def go(outputs: Path, *words: str) -> runner.Result:
     description = described("run", *SMALL, *words).model_copy(update={"outputs": str(outputs)})
-    result = runner.carry_out("run", description)
+    result = commands.carry_out("run", description)
     assert result is not None
     return result
 
@@ -71,7 +73,9 @@ def test_fine_tuning_by_two_processes_gives_what_one_gives(tmp_path):
     found = []
     for devices in (1, 2):
         description = described("run", *words, f"devices={devices}")
-        result = runner.carry_out("run", description.model_copy(update={"outputs": str(tmp_path)}))
+        result = commands.carry_out(
+            "run", description.model_copy(update={"outputs": str(tmp_path)})
+        )
         assert result is not None
         found.append(result.metrics)
     alike(found[1], found[0])

@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from ae_cls.errors import UsageError
-from ae_cls.experiment import COMMANDS, Classification, Experiment, Pretraining, read
+from ae_cls.experiment.descriptions import COMMANDS, Classification, Experiment, Pretraining
+from ae_cls.experiment.read import read
 from tests.composed import CONFIGS, described, experiment, options, plain
 
 GROUPS = ["dataset", "autoencoder", "pretrain", "encode", "head"]

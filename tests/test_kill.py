@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.errors import ModelFileError
+from ae_cls.jobs import commands
+from ae_cls.run.folder import read_status
+from ae_cls.store.cleaning import damage_in
 from ae_cls.store.manifest import read_files
-from ae_cls.store.run_folder import read_status
-from ae_cls.store.shelf import damage_in
 from tests.composed import described
 
 # Started once with everything imported: kills then hit the run, not its imports.
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["ae_cls.runner", "matplotlib.backends.backend_agg", "tests.test_kill"])
+FORK.set_forkserver_preload(
+    ["ae_cls.run.run", "matplotlib.backends.backend_agg", "tests.test_kill"]
+)
 
 WORDS = (
     "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=3", "pretrain.least_steps=1",
@@ -38,7 +40,7 @@ def carry_out(folder: str, cache: str) -> None:
     """The run, as the command line would start it."""
     os.environ["AE_CLS_CACHE"] = cache
     told = described("run", *WORDS)
-    runner.COMMANDS["run"](told.model_copy(update={"folder": folder, "outputs": cache}))
+    commands.COMMANDS["run"](told.model_copy(update={"folder": folder, "outputs": cache}))
 
 
 def start(folder: Path, cache: Path):

@@ -15,7 +15,7 @@ from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.errors import DataError
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Features, FittedHead, Probabilities
-from ae_cls.predict import Prediction, find_images, predict, write_csv
+from ae_cls.saved.predict import Prediction, find_images, predict, write_csv
 
 SHAPE = (1, 4, 4)
 
@@ -93,7 +93,7 @@ def test_without_any_image_the_place_is_named(tmp_path: Path, name: str) -> None
 def test_each_file_gets_its_own_prediction_and_damaged_ones_an_error(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ae_cls.predict.BATCH", 3)
+    monkeypatch.setattr("ae_cls.saved.predict.BATCH", 3)
     greys = [0, 255, 255, 0, 255, 0, 0, 255]
     files = [picture(tmp_path / f"{index}.png", grey) for index, grey in enumerate(greys)]
     for index in (1, 6):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ae_cls.cli.main import COMMANDS as WORDS
 from ae_cls.cli.main import dispatch
-from ae_cls.experiment import COMMANDS
+from ae_cls.experiment.descriptions import COMMANDS
 from tests.composed import CONFIGS, described, options
 
 HOME = CONFIGS.parent

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.errors import BusyError, UsageError
-from ae_cls.pretrain.state import State
-from ae_cls.resume import resume
-from ae_cls.store.run_folder import read_status
+from ae_cls.run import run as runner
+from ae_cls.run.folder import read_status
+from ae_cls.run.resume import resume
+from ae_cls.train.state import State
 from tests.composed import described
 
 RUN = (

@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from ae_cls import prepared, runner
-from ae_cls.dataset.digits import DigitsConfig
+from ae_cls import compute
+from ae_cls.dataset.sources.digits import DigitsConfig
+from ae_cls.dataset.split import make_split
 from ae_cls.errors import DataError, ModelFileError, UsageError
-from ae_cls.experiment import Described, Experiment, read_run
-from ae_cls.places import cache_folder
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.experiment.read import read_run
+from ae_cls.jobs import commands
+from ae_cls.run import data as prepared
+from ae_cls.run import run as runner
+from ae_cls.saved.model import load_classifier
 from ae_cls.store.manifest import read_files
-from ae_cls.store.model import load_classifier
+from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
 from tests.composed import described, options
 
@@ -33,7 +39,7 @@ RUN = (*QUICK, *SMALL_CONV, *ONE_TRIAL)
 
 def go(tmp_path: Path, command: str, *words: str) -> runner.Result:
     description = described(command, *words).model_copy(update={"outputs": str(tmp_path)})
-    return runner.COMMANDS[command](description)
+    return commands.COMMANDS[command](description)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +129,7 @@ def shuffle_labels(monkeypatch, part: str) -> None:
 
     def loaded(self):
         dataset = load(self)
-        split = prepared.make_split(dataset, experiment.split, prepared.ALL_LABELS, experiment.seed)
+        split = make_split(dataset, experiment.split, experiment.labels, experiment.seed)
         labels, rows = dataset.labels.clone(), torch.from_numpy(getattr(split, part))
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(9))
         labels[rows] = labels[rows[order]]
@@ -239,7 +245,7 @@ def test_a_classifier_is_refused_when_a_byte_of_it_changed(finished, tmp_path):
     content[-3] ^= 1
     weights.write_bytes(content)
     with pytest.raises(ModelFileError, match="damaged"):
-        load_classifier(folder, prepared.start(described("run", *RUN)))
+        load_classifier(folder, compute.resolve("cpu", "fp32"))
 
 
 @pytest.mark.parametrize(
@@ -283,9 +289,9 @@ def test_a_failing_run_leaves_its_reason(tmp_path, monkeypatch):
 def test_every_command_has_a_kind_and_a_function():
     kinds = {
         word: type(described(word, *(("encoder=x",) if word == "classify" else ())))
-        for word in runner.COMMANDS
+        for word in commands.COMMANDS
     }
-    assert all(issubclass(kind, Described) for kind in kinds.values())
+    assert all(issubclass(kind, CommonKeys) for kind in kinds.values())
 
 
 def test_features_that_were_damaged_are_made_again_before_a_row_of_them_is_used(tmp_path, caplog):

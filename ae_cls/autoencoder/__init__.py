@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Loss
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
@@ -13,6 +13,7 @@ from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
 from ae_cls.autoencoder.textbook import TextbookConfig
 from ae_cls.autoencoder.vae import VaeConfig
+from ae_cls.train.loss import Loss
 
 AutoencoderChoice = Annotated[
     PixelsConfig

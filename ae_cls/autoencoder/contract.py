@@ -1,32 +1,17 @@
 """What every autoencoder answers: codes, images from codes, a loss, feature maps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.draws import Draws
+from ae_cls.draws import Draws, derive_seed
 from ae_cls.settings import Settings
-
-
-@final
-@dataclass(frozen=True)
-class Loss:
-    """What one batch costs.
-
-    Attributes:
-        total: the number to go down, with its graph.
-        terms: its parts, detached; always holds `mse`, the mean squared error per pixel against the
-            clean image, so that all variants share one column.
-    """
-
-    total: Float[Tensor, ""]
-    terms: Mapping[str, Float[Tensor, ""]]
+from ae_cls.train.loss import Loss
 
 
 class Autoencoder(nn.Module, ABC):
@@ -91,3 +76,10 @@ class AutoencoderConfig(Settings, ABC):
         Raises:
             UsageError: the images are too small for the network, with the fix.
         """
+
+
+def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:
+    """The network with weights that follow from the seed; torch's generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "init"))
+        return config.build(image_shape)

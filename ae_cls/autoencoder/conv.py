@@ -11,10 +11,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.blocks import Decoder, Trunk, map_sides, patch_side
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
-from ae_cls.autoencoder.kinds import Reconstructing
+from ae_cls.autoencoder.parts.bases import Reconstructing
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, map_sides, patch_side
+from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.kinds import Fixed
+from ae_cls.autoencoder.parts.bases import Fixed
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import UsageError

@@ -14,9 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
-from ae_cls.autoencoder.dense import Activation, activation_module, dense, pixel_count
-from ae_cls.autoencoder.kinds import Reconstructing
+from ae_cls.autoencoder.parts.bases import Reconstructing
+from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.dense import Activation, activation_module, dense, pixel_count
 from ae_cls.dataset.contract import ImageShape
 
 

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.blocks import map_sides, pad_to_multiple
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
-from ae_cls.autoencoder.enlarged import convolve_enlarged
-from ae_cls.autoencoder.kinds import Reconstructing
+from ae_cls.autoencoder.parts.bases import Reconstructing
+from ae_cls.autoencoder.parts.blocks import map_sides, pad_to_multiple
+from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.enlarged import convolve_enlarged
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
 

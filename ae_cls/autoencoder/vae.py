@@ -12,11 +12,11 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.blocks import Decoder, Trunk, map_sides, patch_side
-from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Loss
-from ae_cls.autoencoder.corruption import Corruption, CorruptionChoice
-from ae_cls.autoencoder.dense import pixel_count
-from ae_cls.autoencoder.losses import (
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, map_sides, patch_side
+from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.dense import pixel_count
+from ae_cls.autoencoder.parts.losses import (
     at_least_float32,
     mean_squared_error,
     weighted_mean_squared_error,
@@ -26,6 +26,7 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
 from ae_cls.settings import Width
+from ae_cls.train.loss import Loss
 
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
 

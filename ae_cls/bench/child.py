@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from ae_cls.bench.contenders import Contender
-from ae_cls.bench.description import Benchmark
 from ae_cls.errors import TrainingError
+from ae_cls.experiment.benchmark import Benchmark
 
 Task = Literal["speed", "probe"]
 

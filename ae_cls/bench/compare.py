@@ -3,25 +3,25 @@
 import logging
 import os
 import statistics
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from ae_cls.bench.child import measured
 from ae_cls.bench.contenders import CONTENDERS, Contender
-from ae_cls.bench.description import Benchmark
-from ae_cls.prepared import prepare
-from ae_cls.stopwatch import Stopwatch
-from ae_cls.store.environment import environment
+from ae_cls.experiment.benchmark import Benchmark
+from ae_cls.run.data import prepare
+from ae_cls.run.environment import environment
+from ae_cls.run.folder import run_folder
+from ae_cls.run.run import Result
+from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.store.files import write_json
-from ae_cls.store.run_folder import run_folder
 
 log = logging.getLogger(__name__)
 
 
-def compare(benchmark: Benchmark) -> tuple[Path, dict[str, Any], dict[str, float]]:
-    """Time all contenders; the run folder, what bench.json holds, and seconds of each stage.
+def bench(benchmark: Benchmark) -> Result:
+    """Time all contenders; the metrics are what bench.json holds.
 
     Raises:
         UsageError: the images do not fit a network.
@@ -42,7 +42,7 @@ def compare(benchmark: Benchmark) -> tuple[Path, dict[str, Any], dict[str, float
         found = {"load_before": before, "until": benchmark.until, "contenders": rows}
         write_json(folder / "bench.json", found)
         write_json(folder / "environment.json", environment(compute, stopwatch.seconds))
-    return folder, found, dict(stopwatch.seconds)
+    return Result(folder, found, dict(stopwatch.seconds))
 
 
 def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:

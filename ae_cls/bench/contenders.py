@@ -2,8 +2,8 @@
 
 from typing import Literal, final
 
-from ae_cls.bench.description import Benchmark
-from ae_cls.experiment import Pretraining
+from ae_cls.experiment.benchmark import Benchmark
+from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.settings import Settings
 

@@ -6,13 +6,13 @@ import torch
 
 from ae_cls.autoencoder.textbook import Textbook
 from ae_cls.bench.contenders import Contender
-from ae_cls.bench.description import Benchmark
 from ae_cls.bench.tutorial import copy_weights, train, tutorial_network
 from ae_cls.encode import Encoder
+from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.head.fitted import Labelled
-from ae_cls.prepared import Prepared, prepare
-from ae_cls.pretrain.checkpoint import NoCheckpoints
-from ae_cls.pretrain.record import Score
+from ae_cls.run.data import Prepared, prepare
+from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.record import Score
 
 
 def probe(benchmark: Benchmark, contender: Contender) -> list[dict[str, Any]]:

@@ -12,15 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.textbook import Textbook
 from ae_cls.bench.contenders import Contender
-from ae_cls.bench.description import Benchmark
 from ae_cls.bench.tutorial import train, tutorial_network
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
-from ae_cls.prepared import Prepared, prepare
-from ae_cls.pretrain.checkpoint import NoCheckpoints
+from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.pretrain.gradient import GradientPretraining
-from ae_cls.store.environment import peak_memory_mib
+from ae_cls.run.data import Prepared, prepare
+from ae_cls.run.environment import peak_memory_mib
+from ae_cls.train.checkpoint import NoCheckpoints
 
 _SIDE = 2048  # of the matrices that are multiplied to see how fast the hardware is
 _PRODUCTS = 9

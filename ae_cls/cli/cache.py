@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import ModelFileError, UsageError
-from ae_cls.store.shelf import Kept, damage_in, kept_in, over_limit, remove, unused_for
+from ae_cls.store.cleaning import Kept, damage_in, kept_in, over_limit, remove, unused_for
 
 SUMMARY = "what is kept between runs: ls, verify, prune"
 _EPILOG = """\
@@ -43,7 +43,7 @@ def parser() -> Parser:
 def cache(words: Sequence[str]) -> int:
     """Carry out one action; the exit code."""
     from ae_cls.cli.terminal import log_to_stderr
-    from ae_cls.places import shared_store
+    from ae_cls.store.places import shared_store
 
     given = parser().parse_args(words)
     log_to_stderr()

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 
-from ae_cls.cli import configs
 from ae_cls.cli.flags import FLAGS, sort_words
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 _QUERY = "query=bash"
 

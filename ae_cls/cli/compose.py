@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ae_cls.cli import configs
 from ae_cls.cli.nearest import did_you_mean
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 VERSION_BASE = "1.3"
 

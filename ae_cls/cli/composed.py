@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli import configs
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import Words, sort_words
 from ae_cls.cli.search import WORD, asks_for_search, search
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError, printable
+from ae_cls.experiment import configs
 
 
 def run_composed(command: str, words: Sequence[str]) -> int:

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli import configs
 from ae_cls.cli.parser import Parser, device, output_file
+from ae_cls.experiment import configs
 
 SUMMARY = "features of a run's images, or of a folder, as .npz"
 _EPILOG = """\
@@ -57,8 +57,8 @@ def parser() -> Parser:
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0."""
     given = parser().parse_args(words)
-    from ae_cls.cli.features import load_encoder  # here, as it imports torch
     from ae_cls.cli.terminal import log_to_stderr
+    from ae_cls.saved.encode import load_encoder  # here, as it imports torch
 
     log_to_stderr()
     saved = load_encoder(given.run, given.encode, given.device)

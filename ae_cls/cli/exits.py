@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ae_cls.errors import Refusal, printable
+from ae_cls.errors import AeClsError, printable
 from ae_cls.interrupt import INTERRUPTED
 
 BUG, IN_PART, NO_READER = 1, 8, 141
@@ -19,7 +19,7 @@ def guarded(work: Callable[[], int]) -> int:
         code = work()
         sys.stdout.flush()
         return code
-    except Refusal as refusal:
+    except AeClsError as refusal:
         complain(refusal.block())
         return refusal.code
     except KeyboardInterrupt:

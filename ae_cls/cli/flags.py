@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ae_cls.cli import configs
 from ae_cls.cli.nearest import did_you_mean
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 
 @final
@@ -56,6 +56,7 @@ _WITHHELD = {
 }
 _BY_NAME = {name: flag for flag in FLAGS for name in flag.names}
 _MODES = ("--multirun", "--cfg", "--info", "--explain")
+SEARCH_WORD = "hydra/sweeper=optuna"
 _OURS = ("--explain",)
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ae_cls.cli import configs
 from ae_cls.cli.flags import FLAGS, Flag
+from ae_cls.experiment import configs
 
 KEYS = {
     "split.valid_fraction": "of the training rows; where there is no official validation part",

@@ -36,23 +36,26 @@ def explain_job(config: DictConfig) -> None:
 
 
 def _explain(command: str, config: DictConfig) -> int:
-    from ae_cls import experiment  # here and below, as torch takes seconds to import
-    from ae_cls.explain import explain, lines
+    from ae_cls.experiment.benchmark import Benchmark  # here and below, as torch takes seconds
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.experiment.read import read
+    from ae_cls.run.explain import explain, lines
 
-    described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
-    if isinstance(described, experiment.Benchmark):
+    described = read(COMMANDS[command], plain_values(config, command))
+    if isinstance(described, Benchmark):
         raise UsageError("bench keeps nothing, so there is nothing to explain")
     print("\n".join(lines(explain(described))))
     return 0
 
 
 def _run_alone(command: str, config: DictConfig) -> int:
-    from ae_cls import experiment, runner
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.experiment.read import read
+    from ae_cls.jobs.commands import carry_out
     from ae_cls.report.bench_table import bench_table
     from ae_cls.report.table import print_table, summary_table
 
-    described = experiment.read(experiment.COMMANDS[command], plain_values(config, command))
-    result = runner.carry_out(command, described)
+    result = carry_out(command, read(COMMANDS[command], plain_values(config, command)))
     if result is None:
         return 0
     if command == "bench":

@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 _LOOK_EVERY = 1.0  # seconds
 # What a job imports sooner or later.
 _IMPORTED = [
-    "ae_cls.cli.sweep_job", "ae_cls.report.run_figures", "matplotlib.backends.backend_agg",
+    "ae_cls.cli.sweep_job", "ae_cls.run.figures", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "sklearn.manifold", "torch._dynamo",
 ]  # fmt: skip
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import final
 
-from ae_cls.cli import cache, configs, encode, predict, resume, schema, sweep_status
+from ae_cls.cli import cache, encode, predict, resume, schema, sweep_status
 from ae_cls.cli.complete import complete
 from ae_cls.cli.composed import run_composed
 from ae_cls.cli.exits import guarded, mend_streams
 from ae_cls.cli.nearest import did_you_mean
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 
 @final
@@ -69,7 +70,7 @@ def dispatch(words: Sequence[str]) -> int:
     """Carry out a command line.
 
     Raises:
-        Refusal: the user's mistake.
+        AeClsError: the user's mistake.
     """
     if words[:1] in (["-sc"], ["--shell-completion"]):
         return complete(words[1:], _flags())

@@ -58,10 +58,10 @@ def predict(words: Sequence[str]) -> int:
 
 def _predict(given: Namespace) -> tuple[int, int]:
     """Number of errors, and of files."""
-    from ae_cls import predict as core  # here, as it imports torch
-    from ae_cls.cli.saved_run import compute_of, fit_of
+    from ae_cls.saved import predict as core  # here, as it imports torch
+    from ae_cls.saved.model import load_classifier, read_experiment
+    from ae_cls.saved.use import compute_of, fit_of
     from ae_cls.store.files import publish
-    from ae_cls.store.model import load_classifier, read_experiment
 
     files = core.find_images(given.paths, output=given.output)
     description = read_experiment(given.model)

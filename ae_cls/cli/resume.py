@@ -36,8 +36,8 @@ def resume(words: Sequence[str]) -> int:
     from ae_cls.cli.terminal import log_to_stderr
     from ae_cls.interrupt import end_on_signals
     from ae_cls.report.table import print_table, summary_table
-    from ae_cls.resume import resume as go_on  # here, as it imports torch
-    from ae_cls.store.run_folder import read_status
+    from ae_cls.run.folder import read_status
+    from ae_cls.run.resume import resume as go_on  # here, as it imports torch
 
     log_to_stderr()
     end_on_signals()

@@ -2,10 +2,10 @@
 
 from importlib.util import find_spec
 
+from ae_cls.cli.flags import SEARCH_WORD as WORD
 from ae_cls.cli.flags import Words
 from ae_cls.errors import UsageError
 
-WORD = "hydra/sweeper=optuna"
 PACKAGE = "optuna>=5"
 """As the extra `search` says."""
 

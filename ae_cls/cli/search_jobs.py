@@ -18,7 +18,6 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from pydantic import ValidationError
 
-from ae_cls.cli import configs
 from ae_cls.cli.compose import VERSION_BASE, complaints_as_ours
 from ae_cls.cli.flags import Words
 from ae_cls.cli.job import job
@@ -31,6 +30,7 @@ from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_record import Conditions
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 Launch = Callable[[Sequence[Job]], None]
 """Carries out trials; each leaves its record."""
@@ -158,7 +158,7 @@ def _settings(config: DictConfig) -> SearchSettings:
     try:
         return SearchSettings.model_validate_json(json.dumps(plain))
     except ValidationError as error:
-        from ae_cls.experiment import explain  # here, as it imports torch
+        from ae_cls.experiment.read import explain  # here, as it imports torch
 
         mistakes = [_OWN + explain(mistake, plain) for mistake in error.errors()]
     raise UsageError(

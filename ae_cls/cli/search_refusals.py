@@ -1,7 +1,7 @@
 """What a search must not choose, for its trials must be comparable, and must not read."""
 
+from ae_cls.cli.flags import SEARCH_WORD as WORD
 from ae_cls.cli.flags import Words
-from ae_cls.cli.search import WORD
 from ae_cls.cli.search_goal import GOALS
 from ae_cls.cli.search_space import Space
 from ae_cls.errors import UsageError

@@ -41,10 +41,11 @@ def _check(command: str, jobs: Sequence[dict[str, Any]], tell: Connection) -> No
 
 
 def _checked(command: str, plain: dict[str, Any]) -> Checked:
-    from ae_cls import experiment  # here, as it imports torch
     from ae_cls.cli.sweep_job import digest
+    from ae_cls.experiment.descriptions import COMMANDS  # here, as it imports torch
+    from ae_cls.experiment.read import read
 
     try:
-        return Checked(digest=digest(experiment.read(experiment.COMMANDS[command], plain)))
+        return Checked(digest=digest(read(COMMANDS[command], plain)))
     except UsageError as error:
         return Checked(mistake=error.where or error.what)

@@ -19,7 +19,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ae_cls import experiment, runner
 from ae_cls.cli.exits import BUG, guarded
 from ae_cls.cli.sweep_owner import is_stopped
 from ae_cls.cli.sweep_record import (
@@ -35,14 +34,18 @@ from ae_cls.cli.sweep_record import (
     record_of,
 )
 from ae_cls.cli.terminal import log_to_stderr
-from ae_cls.errors import ModelFileError, Refusal, StorageError
-from ae_cls.experiment import Described
+from ae_cls.compute import limit_threads
+from ae_cls.errors import AeClsError, ModelFileError, StorageError
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.descriptions import COMMANDS
+from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
-from ae_cls.prepared import limit_threads
-from ae_cls.store.files import cannot_write
+from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
+from ae_cls.run.folder import CONFIG, read_status
+from ae_cls.saved.use import read_metrics
+from ae_cls.store.files import cannot_write, read_json
 from ae_cls.store.key import HOW, WHERE
 from ae_cls.store.lock import Lock, Owner
-from ae_cls.store.run_folder import CONFIG, read_json, read_metrics, read_status
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds between two looks at another process
@@ -71,7 +74,7 @@ def carry_out(
         limit_threads(conditions.threads)
 
     def work() -> int:
-        described = experiment.read(experiment.COMMANDS[command], plain)
+        described = read(COMMANDS[command], plain)
         job = planned_words(sweep, digest(described))
         tell(job.name)
         return _done_once(command, described, sweep, job, conditions)
@@ -79,7 +82,7 @@ def carry_out(
     sys.exit(guarded(work))
 
 
-def digest(described: Described) -> str:
+def digest(described: CommonKeys) -> str:
     """A hash of all that the job was told, but not of where and how it is carried out."""
     told = described.model_dump(mode="json", exclude={*WHERE, *HOW})
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
@@ -103,7 +106,7 @@ def _end_with(owner: Owner | None) -> None:
 
 
 def _done_once(
-    command: str, described: Described, sweep: Path, job: Planned, conditions: Conditions
+    command: str, described: CommonKeys, sweep: Path, job: Planned, conditions: Conditions
 ) -> int:
     claim = claim_of(sweep, job.name)
     try:
@@ -147,7 +150,7 @@ def _own_log(path: Path, *, quiet: bool) -> Iterator[None]:
 
 
 def _do_what_is_missing(
-    command: str, described: Described, sweep: Path, job: Planned, conditions: Conditions
+    command: str, described: CommonKeys, sweep: Path, job: Planned, conditions: Conditions
 ) -> None:
     """Do it, and write down how it goes and went."""
     folder, done = _folder_of(sweep, job.name, digest(described))
@@ -166,7 +169,7 @@ def _do_what_is_missing(
         keep(_ended(command, described, sweep, folder, log_of(sweep, job.name)))
 
 
-def _ended(command: str, described: Described, sweep: Path, folder: Path, log: Path) -> Record:
+def _ended(command: str, described: CommonKeys, sweep: Path, folder: Path, log: Path) -> Record:
     try:
         if is_stopped(sweep):  # before the start was written down, the signal had no address
             return _stopped(INTERRUPTED)
@@ -206,14 +209,14 @@ def _finished_before(sweep: Path, folder: Path) -> Record:
         return Record("failed", code=ModelFileError.code, reason=damaged)
 
 
-def _carried_out(command: str, described: Described, folder: Path, log: Path) -> Record:
+def _carried_out(command: str, described: CommonKeys, folder: Path, log: Path) -> Record:
     try:
         # What was begun in some way is ended in it: no byte shows then that it was stopped.
         begun = read_json(folder / CONFIG)
         how = {key: begun[key] for key in HOW if key in begun}
         own = described.model_copy(update={"folder": str(folder), **how})
-        return Record("finished", metrics=runner.COMMANDS[command](own).metrics)
-    except Refusal as refusal:
+        return Record("finished", metrics=CARRY_OUT[command](own).metrics)
+    except AeClsError as refusal:
         _LOG.error("%s", refusal.block())
         if not folder.is_dir():
             _keep_traceback(log)

@@ -16,7 +16,7 @@ from typing import final
 
 from ae_cls.cli.sweep_owner import GRACE, stop
 from ae_cls.cli.sweep_record import Record, forget, keep_record, planned_jobs, record_of
-from ae_cls.errors import Refusal, UsageError
+from ae_cls.errors import AeClsError, UsageError
 from ae_cls.interrupt import CODES, TERMINATED
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def _handed_over(hand_over: Callable[[], None]) -> Exception | None:
     """The launcher's own error, when it ended early."""
     try:
         hand_over()
-    except Refusal:
+    except AeClsError:
         raise
     except Exception as error:
         return error

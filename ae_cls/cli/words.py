@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli import configs
 from ae_cls.cli.flags import Words
 from ae_cls.cli.nearest import did_you_mean
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 
 def hydra_words(words: Words) -> list[str]:

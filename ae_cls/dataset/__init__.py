@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ae_cls.dataset.cifar import Cifar10Config, Cifar100Config
 from ae_cls.dataset.contract import (
     NO_LABEL,
     About,
@@ -18,16 +17,17 @@ from ae_cls.dataset.contract import (
     ImageTable,
     Rows,
 )
-from ae_cls.dataset.digits import DigitsConfig
-from ae_cls.dataset.emnist import EmnistConfig
-from ae_cls.dataset.folder import FolderConfig
-from ae_cls.dataset.mnist import FashionMnistConfig, KmnistConfig, MnistConfig, QmnistConfig
-from ae_cls.dataset.npz import NpzConfig
 from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.dataset.sources.cifar import Cifar10Config, Cifar100Config
+from ae_cls.dataset.sources.digits import DigitsConfig
+from ae_cls.dataset.sources.emnist import EmnistConfig
+from ae_cls.dataset.sources.folder import FolderConfig
+from ae_cls.dataset.sources.mnist import FashionMnistConfig, KmnistConfig, MnistConfig, QmnistConfig
+from ae_cls.dataset.sources.npz import NpzConfig
+from ae_cls.dataset.sources.stl10 import Stl10Config
+from ae_cls.dataset.sources.svhn import SvhnConfig
+from ae_cls.dataset.sources.usps import UspsConfig
 from ae_cls.dataset.split import LabelsConfig, Split, SplitConfig, make_split
-from ae_cls.dataset.stl10 import Stl10Config
-from ae_cls.dataset.svhn import SvhnConfig
-from ae_cls.dataset.usps import UspsConfig
 
 DatasetChoice = Annotated[
     DigitsConfig

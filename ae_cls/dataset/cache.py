@@ -20,8 +20,8 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
-from ae_cls.places import cache_folder
 from ae_cls.store.files import published
+from ae_cls.store.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**28  # bytes of all images
 

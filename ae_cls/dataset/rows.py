@@ -43,6 +43,15 @@ class ImageRows:
         return ImageRows(self.images, self.rows[places])
 
 
+@final
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images and the class index of each."""
+
+    images: ImageRows
+    labels: Int64[np.ndarray, " n"]
+
+
 def to_unit(images: UInt8[Tensor, "b c h w"], device: torch.device) -> Tensor:
     """Bytes moved to the device, then scaled to float32 in [0, 1] there: less traffic."""
     return images.to(device, non_blocking=True).to(torch.float32).div_(255.0)

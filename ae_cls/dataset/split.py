@@ -1,7 +1,7 @@
 """Which rows train, validate and test, and which of the training rows show their label."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -58,6 +58,10 @@ class Split:
             rows: Rows = getattr(self, name)
             told.update(f"{name}:{len(rows)}:".encode() + rows.astype("<i8").tobytes())
         return told.hexdigest()
+
+    def parts_sha256(self) -> str:
+        """Hash of the parts, the same for every label budget."""
+        return replace(self, labelled=self.labelled[:0]).digest()
 
 
 def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed: int) -> Split:

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from numpy.lib import format as npy
 
 from ae_cls.errors import StorageError
-from ae_cls.places import cache_folder
+from ae_cls.store.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**29  # bytes
 

@@ -11,19 +11,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.contract import Autoencoder, Loss
+from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
-from ae_cls.dataset.rows import to_unit
+from ae_cls.dataset.rows import LabelledImages, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
 from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Learned, Task
 from ae_cls.head.softmax import Softmax
-from ae_cls.head.task import LabelledImages
-from ae_cls.pretrain.loop import optimise
-from ae_cls.pretrain.record import Score
-from ae_cls.pretrain.schedule import Schedule
-from ae_cls.pretrain.step import Group
 from ae_cls.processes.batch import batch_sum, shared_batch
+from ae_cls.train.loop import optimise
+from ae_cls.train.loss import Loss
+from ae_cls.train.record import Score
+from ae_cls.train.schedule import Schedule
+from ae_cls.train.step import Group
 
 _VALID_BATCH = 512  # images at a time
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from ae_cls.head.choice import Classes, Trial, choose, seen_classes
 from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
 from ae_cls.head.descent import Axes, Descent, Line, log_loss
-from ae_cls.head.path import along
 from ae_cls.head.softmax import NEVER, Softmax
 from ae_cls.head.standardise import Standardiser
+from ae_cls.head.warm_start import along
 from ae_cls.settings import OneOrMore
 
 

@@ -16,9 +16,9 @@ from ae_cls.draws import generator
 from ae_cls.head.descent import Axes, Descent, squared_hinge
 from ae_cls.head.fitted import Fact, Features, Labelled
 from ae_cls.head.head_files import Arrays, Layout
-from ae_cls.head.path import along
 from ae_cls.head.standardise import Standardiser, as_tensor
 from ae_cls.head.svm_machine import Candidate, Machine, gamma_scale, rbf
+from ae_cls.head.warm_start import along
 
 LINEAR_LAYOUT: Layout = {
     "mean": (np.float32, "d"),

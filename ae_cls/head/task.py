@@ -4,21 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from ae_cls.dataset.rows import ImageRows
+from ae_cls.dataset.rows import LabelledImages
 from ae_cls.encode.encoder import Encoder
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Labelled, Labels
-from ae_cls.pretrain.checkpoint import Checkpoints
-from ae_cls.pretrain.record import EpochRecord
-
-
-@final
-@dataclass(frozen=True)
-class LabelledImages:
-    """Images and the class index of each."""
-
-    images: ImageRows
-    labels: Labels
+from ae_cls.head.fitted import Labelled
+from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.record import EpochRecord
 
 
 @final

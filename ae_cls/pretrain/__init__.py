@@ -7,7 +7,7 @@ from pydantic import Field
 from ae_cls.pretrain.contract import PretrainConfig
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.pretrain.none import NoPretraining
-from ae_cls.pretrain.record import EpochRecord
+from ae_cls.train.record import EpochRecord
 
 PretrainChoice = Annotated[NoPretraining | GradientPretraining, Field(discriminator="name")]
 

@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.pretrain.checkpoint import Checkpoints
-from ae_cls.pretrain.record import EpochRecord
 from ae_cls.settings import Settings
+from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.record import EpochRecord
 
 
 class PretrainConfig(Settings, ABC):

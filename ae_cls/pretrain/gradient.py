@@ -6,17 +6,18 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from ae_cls.autoencoder.contract import Autoencoder, Loss
+from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
-from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.pretrain.loop import optimise, whole_loss
-from ae_cls.pretrain.record import EpochRecord, Means, Score
-from ae_cls.pretrain.schedule import Schedule
-from ae_cls.pretrain.step import Group
 from ae_cls.processes.batch import shared_batch
+from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.loop import optimise, whole_loss
+from ae_cls.train.loss import Loss
+from ae_cls.train.record import EpochRecord, Means, Score
+from ae_cls.train.schedule import Schedule
+from ae_cls.train.step import Group
 
 _VALID_BATCH = 512  # images at a time
 

@@ -5,9 +5,9 @@ from typing import Literal, final
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.pretrain.checkpoint import Checkpoints
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.pretrain.record import EpochRecord
+from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.record import EpochRecord
 
 
 @final

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ae_cls.errors import printable
 from ae_cls.report.table import empty_table, uncut
-from ae_cls.store.shelf import Kept
+from ae_cls.store.cleaning import Kept
 
 _UNITS = (("day", 86_400), ("h", 3600), ("min", 60))
 

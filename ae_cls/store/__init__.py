@@ -1,1 +1,1 @@
-"""The only writer: atomic files, manifests, run folders, saved models."""
+"""The ground and the only writer: atomic files, manifests, locks, keys, entries."""

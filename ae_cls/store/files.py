@@ -95,3 +95,22 @@ def file_sha256(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file of a run folder says; empty where there is none.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise StorageError("cannot read", where=str(path), why=str(error)) from error
+
+
+def row_hashes_of(table: Path) -> Path:
+    """Where hashes of a table's rows lie, if there are any."""
+    return table.with_name(table.name + ".sha256")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.files import file_sha256, publish, sha256, write_json
+from ae_cls.store.files import file_sha256, publish, row_hashes_of, sha256, write_json
 
 FORMAT = 2
 """Of what a saved model says of itself: 2 since descriptions have store, devices and test."""
@@ -14,11 +14,6 @@ NAME = "manifest.json"
 
 Facts = Mapping[str, Any]
 """Size in bytes and SHA-256 of a file; the latter None where hashes of its rows lie beside it."""
-
-
-def row_hashes_of(table: Path) -> Path:
-    """Where hashes of a table's rows lie, if there are any."""
-    return table.with_name(table.name + ".sha256")
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,11 +1,19 @@
-"""Where the outputs of a run's stages are kept."""
+"""Where what is kept between runs lives on this machine."""
 
+import os
 from pathlib import Path
 
-from ae_cls.described import Staged
-from ae_cls.places import shared_store
+import platformdirs
 
 
-def store_folder(described: Staged, folder: Path) -> Path:
-    """As the run in this folder was told."""
-    return shared_store() if described.store == "shared" else folder / "stages"
+def cache_folder() -> Path:
+    """AE_CLS_CACHE, else the user's cache folder; all in it can be made again."""
+    given = os.environ.get("AE_CLS_CACHE")
+    if given:
+        return Path(given).expanduser()
+    return platformdirs.user_cache_path("ae-cls", appauthor=False)
+
+
+def shared_store() -> Path:
+    """Where outputs of stages are kept for all runs of this user."""
+    return cache_folder() / "stages"

@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Int64, Shaped
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.files import publish
-from ae_cls.store.manifest import row_hashes_of
+from ae_cls.store.files import publish, row_hashes_of
 
 _STRETCH = 2**16  # bytes; rows are whole, so one row may be more
 _DIGEST = hashlib.sha256().digest_size

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ae_cls.autoencoder.corruption import Gaussian, NoCorruption, PatchMask, SaltPepper
-from ae_cls.autoencoder.losses import weighted_mean_squared_error
+from ae_cls.autoencoder.parts.corruption import Gaussian, NoCorruption, PatchMask, SaltPepper
+from ae_cls.autoencoder.parts.losses import weighted_mean_squared_error
 from ae_cls.draws import Draws
 
 

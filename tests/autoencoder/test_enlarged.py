@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ae_cls.autoencoder.enlarged import convolve_enlarged
+from ae_cls.autoencoder.parts.enlarged import convolve_enlarged
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from skimage.feature import hog
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from ae_cls.autoencoder.blocks import Trunk, pad_to_multiple
 from ae_cls.autoencoder.hog import Hog
+from ae_cls.autoencoder.parts.blocks import Trunk, pad_to_multiple
 from ae_cls.autoencoder.pca import Pca, _exact_axes, _leading_axes
 from ae_cls.autoencoder.pixels import Pixels
 from ae_cls.autoencoder.vae import divergence_from_standard_normal

@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 
-from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, build
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
-from ae_cls.experiment import Pretraining
-from ae_cls.prepared import build
+from ae_cls.experiment.descriptions import Pretraining
 from tests.composed import described, options
 
 VARIANTS = options("autoencoder")

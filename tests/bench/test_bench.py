@@ -3,16 +3,15 @@
 import pytest
 import torch
 
-from ae_cls import runner
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.textbook import Textbook
-from ae_cls.bench.compare import seconds_until
+from ae_cls.bench.compare import bench, seconds_until
 from ae_cls.bench.contenders import CONTENDERS
-from ae_cls.bench.description import Benchmark
 from ae_cls.bench.probe import probe
 from ae_cls.bench.speed import flop_per_image
 from ae_cls.bench.tutorial import TorchvisionImages, copy_weights, train, tutorial_network
 from ae_cls.errors import TrainingError
+from ae_cls.experiment.benchmark import Benchmark
 from tests.autoencoder.variants import table, unit, variant
 from tests.composed import described
 
@@ -113,5 +112,5 @@ def test_a_measurement_that_fails_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     broken = small(f"folder={tmp_path / 'b'}", "pretrain.lr=1e30", "yardstick_lr=1e30")
     with pytest.raises(TrainingError) as refused:
-        runner.bench(broken)
+        bench(broken)
     assert "not finite" in refused.value.why

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.cli import job_process, sweep_check
 from ae_cls.cli.main import main
+from ae_cls.jobs import commands
 from tests.cli.fake_runs import Started
 
 with_hydra = pytest.mark.filterwarnings(
@@ -72,5 +72,5 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     for module in (job_process, sweep_check):
         monkeypatch.setattr(module, "context", lambda: multiprocessing.get_context("fork"))
     found = Started(tmp_path_factory.mktemp("started") / "log")
-    monkeypatch.setitem(runner.COMMANDS, "run", found.run)
+    monkeypatch.setitem(commands.COMMANDS, "run", found.run)
     return found

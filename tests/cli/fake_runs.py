@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ae_cls import runner
 from ae_cls.errors import DataError, StorageError
-from ae_cls.experiment import Described
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.run import run as runner
+from ae_cls.run.folder import run_folder
 from ae_cls.store.files import write_json
-from ae_cls.store.run_folder import run_folder
 
 
-def carry_out(described: Described) -> runner.Result:
+def carry_out(described: CommonKeys) -> runner.Result:
     """A run of no time; seeds say how it ends."""
     with run_folder(described, {"command": "run"}) as folder:
         ENDS.get(described.seed, lambda: None)()
@@ -60,7 +60,7 @@ class Started:
         self.log = log
         self.log.touch()
 
-    def run(self, described: Described) -> runner.Result:
+    def run(self, described: CommonKeys) -> runner.Result:
         with self.log.open("a") as file:
             file.write(f"{described.seed}\n")
         return carry_out(described)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
-from ae_cls.places import shared_store
+from ae_cls.jobs import commands
+from ae_cls.store.places import shared_store
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import described
 
@@ -20,7 +20,7 @@ RUN = (
 @pytest.fixture
 def one_run(tmp_path) -> Path:
     told = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
-    return runner.COMMANDS["run"](told).folder
+    return commands.COMMANDS["run"](told).folder
 
 
 def test_ls_tells_what_each_is(one_run, ae_cls: AeCls):
@@ -39,7 +39,7 @@ def test_verify_finds_damage_and_the_next_run_mends_it(one_run, tmp_path, ae_cls
     told = ae_cls("cache", "verify")
     assert told.code == 5
     assert str(weights.parent) in told.err
-    again = runner.COMMANDS["run"](
+    again = commands.COMMANDS["run"](
         described("run", *RUN).model_copy(update={"outputs": str(tmp_path / "again")})
     )
     assert (again.folder / "metrics.json").read_bytes() == (one_run / "metrics.json").read_bytes()

@@ -2,25 +2,27 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.errors import DataError
-from ae_cls.experiment import Described, Experiment
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.jobs import commands
+from ae_cls.run import run as runner
 from tests.cli.conftest import AeCls, with_hydra
 
 pytestmark = with_hydra
 
 
 @pytest.fixture
-def described(monkeypatch: pytest.MonkeyPatch) -> list[Described]:
+def described(monkeypatch: pytest.MonkeyPatch) -> list[CommonKeys]:
     """What reached the runner, which does nothing here but refuse."""
-    found: list[Described] = []
+    found: list[CommonKeys] = []
 
-    def refuse(given: Described) -> runner.Result:
+    def refuse(given: CommonKeys) -> runner.Result:
         found.append(given)
         raise DataError("no data in this test", fix="none")
 
     for command in ("run", "pretrain", "classify"):
-        monkeypatch.setitem(runner.COMMANDS, command, refuse)
+        monkeypatch.setitem(commands.COMMANDS, command, refuse)
     return found
 
 
@@ -57,7 +59,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_a_mistake_is_one_block_before_any_folder_is_made(
-    ae_cls: AeCls, described: list[Described], tmp_path: Path, words: tuple[str, ...]
+    ae_cls: AeCls, described: list[CommonKeys], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     outcome = ae_cls(*words)
     assert outcome.code == 2
@@ -71,7 +73,7 @@ def test_a_mistake_is_one_block_before_any_folder_is_made(
 
 
 def test_words_reach_the_runner_as_one_description(
-    ae_cls: AeCls, described: list[Described]
+    ae_cls: AeCls, described: list[CommonKeys]
 ) -> None:
     ae_cls(
         "run", "autoencoder.latent_dim=3", "autoencoder.corruption=gaussian", "head=knn", "seed=7"
@@ -85,7 +87,7 @@ def test_words_reach_the_runner_as_one_description(
 
 @pytest.mark.parametrize("words", [["run"], ["pretrain"], ["classify", "encoder=x"]])
 def test_a_refusal_of_the_runner_gives_its_exit_code(
-    ae_cls: AeCls, described: list[Described], words: list[str]
+    ae_cls: AeCls, described: list[CommonKeys], words: list[str]
 ) -> None:
     outcome = ae_cls(*words)
     assert outcome.code == 3
@@ -94,7 +96,7 @@ def test_a_refusal_of_the_runner_gives_its_exit_code(
 
 
 def test_cfg_prints_the_composed_config_and_runs_nothing(
-    ae_cls: AeCls, described: list[Described]
+    ae_cls: AeCls, described: list[CommonKeys]
 ) -> None:
     outcome = ae_cls("run", "head=svm", "seed=5", "--cfg", "job")
     assert outcome.code == 0
@@ -103,7 +105,7 @@ def test_cfg_prints_the_composed_config_and_runs_nothing(
 
 
 def test_options_of_a_users_folder_can_be_chosen(
-    ae_cls: AeCls, described: list[Described], tmp_path: Path
+    ae_cls: AeCls, described: list[CommonKeys], tmp_path: Path
 ) -> None:
     (tmp_path / "own" / "pretrain").mkdir(parents=True)
     (tmp_path / "own" / "pretrain" / "mine.yaml").write_text("name: none\n")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ae_cls.cli.exits import guarded
-from ae_cls.errors import BusyError, DataError, ModelFileError, Refusal, StorageError
+from ae_cls.errors import AeClsError, BusyError, DataError, ModelFileError, StorageError
 
 AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
 
@@ -22,7 +22,7 @@ def raising(error: BaseException) -> int:
     "refusal", [DataError("x"), ModelFileError("x"), StorageError("x"), BusyError("x")]
 )
 def test_a_refusal_ends_with_its_own_code(
-    refusal: Refusal, capsys: pytest.CaptureFixture[str]
+    refusal: AeClsError, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert raising(refusal) == refusal.code
     assert capsys.readouterr() == ("", f"error[{refusal.code}] x\n")

@@ -4,10 +4,10 @@ import sys
 import pytest
 from pydantic import BaseModel
 
-from ae_cls.cli import configs
 from ae_cls.cli.help import KEYS, help_of
 from ae_cls.cli.main import COMMANDS
-from ae_cls.experiment import COMMANDS as KINDS
+from ae_cls.experiment import configs
+from ae_cls.experiment.descriptions import COMMANDS as KINDS
 from tests.cli.conftest import AeCls
 from tests.composed import options
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ae_cls.head.softmax import Softmax
-from ae_cls.prepared import prepare
-from ae_cls.store.model import save_model
+from ae_cls.run.data import prepare
+from ae_cls.saved.model import save_model
 from tests.cli.conftest import AeCls
 from tests.composed import experiment
 

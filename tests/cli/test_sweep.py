@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.cli import sweep_rows
 from ae_cls.cli.sweep_job import digest
 from ae_cls.cli.sweep_owner import owned
@@ -23,10 +22,12 @@ from ae_cls.cli.sweep_record import (
     planned_words,
     table_at_the_end,
 )
-from ae_cls.experiment import Described
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.jobs import commands
+from ae_cls.run import run as runner
+from ae_cls.run.folder import LOG
 from ae_cls.store.files import write_json
 from ae_cls.store.lock import Owner, this_process
-from ae_cls.store.run_folder import LOG
 from tests.cli.conftest import AeCls, forked, with_hydra
 from tests.cli.fake_runs import Started, carry_out
 from tests.composed import experiment
@@ -183,13 +184,13 @@ def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
 def test_a_job_that_ignores_the_signal_is_killed(
     ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stubborn(described: Described) -> runner.Result:
+    def stubborn(described: CommonKeys) -> runner.Result:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.kill(os.getppid(), signal.SIGTERM)
         time.sleep(60)
         return carry_out(described)
 
-    monkeypatch.setitem(runner.COMMANDS, "run", stubborn)
+    monkeypatch.setitem(commands.COMMANDS, "run", stubborn)
     monkeypatch.setattr("ae_cls.cli.sweep_launch.GRACE", 0.5)
     assert ae_cls("run", "-m", "seed=0,6").code == 143
     states = [(job["state"], job["reason"].partition(":")[0]) for job in jobs(tmp_path)]

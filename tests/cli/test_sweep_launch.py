@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls import runner
 from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_record import (
     Planned,
@@ -19,7 +18,9 @@ from ae_cls.cli.sweep_record import (
     table_at_the_end,
 )
 from ae_cls.errors import UsageError
-from ae_cls.experiment import Described
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.jobs import commands
+from ae_cls.run import run as runner
 from ae_cls.store.files import write_json
 from tests.cli.conftest import AeCls, forked, with_hydra
 from tests.cli.fake_runs import Started, carry_out
@@ -103,7 +104,7 @@ def test_a_wait_that_is_broken_off_ends_the_job(
 ) -> None:
     """As submitit does at the time limit of a cluster."""
 
-    def long(described: Described) -> runner.Result:
+    def long(described: CommonKeys) -> runner.Result:
         os.kill(os.getppid(), signal.SIGUSR2)
         time.sleep(60)
         return carry_out(described)
@@ -111,7 +112,7 @@ def test_a_wait_that_is_broken_off_ends_the_job(
     def leave(number: int, frame: object) -> None:
         raise SystemExit(255)
 
-    monkeypatch.setitem(runner.COMMANDS, "run", long)
+    monkeypatch.setitem(commands.COMMANDS, "run", long)
     before = signal.signal(signal.SIGUSR2, leave)
     try:
         assert ae_cls("run", "-m", "seed=0,6").code == 255

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ae_cls.dataset import image_table
 from ae_cls.dataset.cache import Decoded, open_or_make
-from ae_cls.dataset.image_table import Frame, decode_all
+from ae_cls.dataset.files import image_table
+from ae_cls.dataset.files.image_table import Frame, decode_all
 from ae_cls.errors import DataError, StorageError, TrainingError
 from tests.dataset.chosen import whole
 

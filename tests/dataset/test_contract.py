@@ -205,7 +205,7 @@ def test_emnist_variants_name_their_classes(
 def test_emnist_names_agree_with_torchvision() -> None:
     from torchvision.datasets import EMNIST
 
-    from ae_cls.dataset.emnist import _CLASSES
+    from ae_cls.dataset.sources.emnist import _CLASSES
 
     for variant, classes in _CLASSES.items():
         names = EMNIST.classes_split_dict[variant]

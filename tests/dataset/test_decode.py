@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ae_cls.dataset.decode import Fit, decode
+from ae_cls.dataset.files.decode import Fit, decode
 from ae_cls.errors import DataError
 
 HEIGHT, WIDTH = 24, 32

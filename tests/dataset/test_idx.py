@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ae_cls.dataset.contract import Dataset
-from ae_cls.dataset.idx import IdxPart
-from ae_cls.dataset.idx_set import idx_dataset
+from ae_cls.dataset.files.idx import IdxPart
+from ae_cls.dataset.files.idx_set import idx_dataset
 from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 from tests.dataset.written import idx_bytes, labels_of, pictures

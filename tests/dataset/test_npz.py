@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset, npz, npz_file
+from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset.files import npz_file
+from ae_cls.dataset.sources import npz
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole

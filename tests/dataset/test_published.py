@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ae_cls.dataset import mnist
+from ae_cls.dataset.sources import mnist
 from ae_cls.errors import DataError, StorageError
 from tests.dataset import written
 from tests.dataset.chosen import chosen

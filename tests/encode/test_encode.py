@@ -10,7 +10,7 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.encode import EncodeConfig, Encoder
 from ae_cls.encode.multiscale import signed_square_root
 from ae_cls.encode.pooling import averages, pool
-from ae_cls.experiment import Classification
+from ae_cls.experiment.descriptions import Classification
 from tests.autoencoder.variants import VARIANTS, table, unit, variant
 from tests.composed import described, options
 

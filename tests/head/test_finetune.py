@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows
+from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.encode import Encoder
-from ae_cls.experiment import Classification
+from ae_cls.experiment.descriptions import Classification
 from ae_cls.head.finetune import FinetuneConfig, _groups, _network, score
 from ae_cls.head.softmax import Softmax
-from ae_cls.head.task import LabelledImages, Task
-from ae_cls.pretrain.checkpoint import NoCheckpoints
+from ae_cls.head.task import Task
+from ae_cls.train.checkpoint import NoCheckpoints
 from tests.autoencoder.variants import TRAINED, variant
 from tests.composed import described
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ae_cls.head import path
+from ae_cls.head import warm_start as path
 from ae_cls.head.descent import Axes, Descent, Line, log_loss
-from ae_cls.head.path import along
 from ae_cls.head.standardise import Standardiser
+from ae_cls.head.warm_start import along
 from tests.head.heads import digits
 
 

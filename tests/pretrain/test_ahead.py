@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ae_cls.pretrain.ahead import ahead
+from ae_cls.train.ahead import ahead
 
 
 def test_items_come_in_order_and_all_of_them():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ae_cls.draws import Draws
-from ae_cls.pretrain.augment import Augment
+from ae_cls.train.augment import Augment
 
 OFF = {"flip": False, "shift": 0.0, "scale": 0.0, "brightness": 0.0, "erase": 0.0}
 CHANGES = [

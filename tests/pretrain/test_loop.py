@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from ae_cls.autoencoder.contract import Loss
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import TrainingError
-from ae_cls.experiment import Pretraining
-from ae_cls.pretrain.checkpoint import NoCheckpoints
+from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.pretrain.gradient import GradientPretraining, validation_loss
-from ae_cls.pretrain.loop import optimise
-from ae_cls.pretrain.order import passes
-from ae_cls.pretrain.record import Score
-from ae_cls.pretrain.step import Group
+from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.loop import optimise
+from ae_cls.train.loss import Loss
+from ae_cls.train.order import passes
+from ae_cls.train.record import Score
+from ae_cls.train.step import Group
 from tests.autoencoder.variants import table, variant
 from tests.composed import described, options
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ae_cls.compute import Compute
-from ae_cls.pretrain.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.pretrain.gradient import GradientPretraining
-from ae_cls.store.checkpoints import CheckpointFolder
-from ae_cls.store.model import weights_bytes
+from ae_cls.run.checkpoints import CheckpointFolder
+from ae_cls.store.weights import weights_bytes
+from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from tests.autoencoder.variants import TRAINED, table, variant
 from tests.composed import described
 

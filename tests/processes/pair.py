@@ -15,19 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from ae_cls.compute import Compute
+from ae_cls.dataset.rows import LabelledImages
 from ae_cls.draws import Draws
 from ae_cls.encode import Encoder
-from ae_cls.experiment import Classification, Experiment, Pretraining
-from ae_cls.head.task import LabelledImages, Task
-from ae_cls.prepared import prepare
-from ae_cls.pretrain.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
-from ae_cls.pretrain.loop import whole_loss
-from ae_cls.pretrain.shared_checkpoints import SharedCheckpoints
+from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
+from ae_cls.head.task import Task
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.crew import crew_of
 from ae_cls.processes.helper import tasks_of_the_first
 from ae_cls.processes.norm import exact_norms
 from ae_cls.processes.world import World
+from ae_cls.run.data import prepare
+from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from ae_cls.train.loop import whole_loss
+from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from tests.autoencoder.variants import CORRUPTIONS, TRAINED, table, unit, variant
 from tests.composed import described
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ae_cls.errors import StorageError
-from ae_cls.pretrain.checkpoint import Checkpoint
-from ae_cls.store.checkpoints import CheckpointFolder
+from ae_cls.run.checkpoints import CheckpointFolder
+from ae_cls.train.checkpoint import Checkpoint
 
 
 def checkpoint(step: int) -> Checkpoint:

@@ -10,11 +10,11 @@ import pytest
 
 from ae_cls.errors import StorageError
 from ae_cls.store import lock as lock_module
+from ae_cls.store.cleaning import damage_in, kept_in, over_limit, remove, unused_for
 from ae_cls.store.entries import Store, opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.lock import Lock, Owner, this_process
-from ae_cls.store.shelf import damage_in, kept_in, over_limit, remove, unused_for
 
 KEY = Key("pretrain", {"seed": 0, "autoencoder": {"name": "conv", "latent_dim": 8}}, {"data": "x"})
 SPAWN = multiprocessing.get_context("spawn")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ae_cls.errors import BusyError, StorageError, TrainingError
-from ae_cls.experiment import Experiment
-from ae_cls.store.run_folder import read_status, run_folder
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.run.folder import read_status, run_folder
 from tests.composed import experiment
 
 FACTS = {"command": "run"}

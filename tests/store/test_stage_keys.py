@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ae_cls import prepared
-from ae_cls.experiment import Experiment
-from ae_cls.store import stage_keys
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.run import data as prepared
+from ae_cls.run import keys as stage_keys
+from ae_cls.run.keys import classify_key, encode_key, pretrain_key
 from ae_cls.store.key import flat
-from ae_cls.store.stage_keys import classify_key, encode_key, pretrain_key
 from tests.composed import described
 
 WORDS = ("device=cpu", "precision=fp32", "autoencoder.widths=[8,8]", "labels.per_class=5")

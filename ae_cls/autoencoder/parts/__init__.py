@@ -1,0 +1,1 @@
+"""What variants share: trunk and decoder, dense layers, losses, corruption."""

@@ -1,0 +1,47 @@
+"""Two kinds of variant that differ only in how they encode and decode."""
+
+from abc import ABC
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.autoencoder.parts.corruption import Corruption
+from ae_cls.autoencoder.parts.losses import mean_squared_error, reconstruction_loss
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.draws import Draws
+from ae_cls.train.loss import Loss
+
+
+class Fixed(Autoencoder, ABC):
+    """A variant without weights to train: its loss only says how well it reconstructs."""
+
+    # Its axes and sums are exact in float32; bf16 keeps 8 bits of them.
+    allows_bf16: ClassVar[bool] = False
+
+    def encoder_layers(self) -> list[nn.Module]:
+        return []
+
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        return images
+
+    def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
+        error = mean_squared_error(self.decode(self.encode(images)), images)
+        return Loss(error, {"mse": error})
+
+
+class Reconstructing(Autoencoder, ABC):
+    """A variant trained by the squared error of clean images rebuilt from corrupted ones."""
+
+    corruption: Corruption
+
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        return self.corruption.apply(images, draws).images
+
+    def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
+        seen = self.corruption.apply(images, draws)
+        return reconstruction_loss(self.decode(self.encode(seen.images)), images, seen.weight)
+
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        """Nothing to learn without gradients."""

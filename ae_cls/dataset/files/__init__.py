@@ -1,0 +1,1 @@
+"""Files that strangers wrote: finding, decoding, reading them."""

@@ -1,0 +1,154 @@
+"""An .npz file of strangers: small arrays whole, images a block at a time."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, final, runtime_checkable
+from zipfile import ZipFile
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy.lib import format as npy
+
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.errors import DataError
+
+_BLOCK = 2**24  # bytes read at a time
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+@runtime_checkable
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@final
+@dataclass(frozen=True)
+class ImageArray:
+    """Images that are read as they are asked for; they may be larger than memory.
+
+    Attributes:
+        file: the .npz file.
+        name: of the array.
+        stored_shape: as it is in the file.
+        dtype: of its numbers.
+        in_c_order: whether one image follows the other in the file.
+    """
+
+    file: Path
+    name: str
+    stored_shape: tuple[int, ...]
+    dtype: np.dtype
+    in_c_order: bool
+
+    def __len__(self) -> int:
+        return self.stored_shape[0]
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Channels, height, width.
+
+        Raises:
+            DataError: these are no images by their shape.
+        """
+        nothing = np.broadcast_to(np.uint8(0), self.stored_shape)
+        channels, height, width = self._named(nothing).channels_first().shape[1:]
+        return channels, height, width
+
+    def blocks(self) -> Iterator[UInt8[np.ndarray, "b c h w"]]:
+        """All images, a few at a time.
+
+        Raises:
+            DataError: the file is damaged, or holds what is no image.
+        """
+        done = 0
+        for values in self._values():
+            yield self._named(values, done).images()
+            done += len(values)
+
+    def wrong(self, why: str) -> DataError:
+        """The error that names this array."""
+        return self._named(np.empty(0)).wrong(why)
+
+    def _named(self, values: np.ndarray, first: int = 0) -> NamedArray:
+        return NamedArray(self.file, self.name, values, first)
+
+    def _values(self) -> Iterator[np.ndarray]:
+        with (
+            _reading(self.file, self.name),
+            ZipFile(self.file) as archive,
+            archive.open(f"{self.name}.npy") as stream,
+        ):
+            if not self.in_c_order:
+                yield npy.read_array(stream, allow_pickle=False)
+                return
+            _header(stream)
+            row_bytes = int(np.prod(self.stored_shape[1:])) * self.dtype.itemsize
+            count = max(1, _BLOCK // row_bytes)
+            for start in range(0, len(self), count):
+                rows = min(count, len(self) - start)
+                content = _exactly(stream, rows * row_bytes)
+                yield np.frombuffer(content, self.dtype).reshape(rows, *self.stored_shape[1:])
+            stream.read(1)  # the check sum is compared at the end of the array
+
+
+def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
+    """All arrays; those whose name ends in `images` are left in the file.
+
+    Raises:
+        DataError: it is no .npz file, is damaged, or holds Python objects.
+    """
+    with _reading(path, "the directory"), path.open("rb") as opened, ZipFile(opened) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        pictures = {
+            name: _image_array(path, archive, name) for name in names if name.endswith("images")
+        }
+        opened.seek(0)
+        with np.load(opened, allow_pickle=False) as file:
+            arrays = {name: _array(path, file, name) for name in names if name not in pictures}
+    return arrays, pictures
+
+
+def _array(path: Path, file: Mapping[str, np.ndarray], name: str) -> NamedArray:
+    with _reading(path, name):
+        return NamedArray(path, name, np.asarray(file[name]))
+
+
+def _image_array(path: Path, archive: ZipFile, name: str) -> ImageArray:
+    with _reading(path, name), archive.open(f"{name}.npy") as stream:
+        shape, fortran_order, dtype = _header(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects")
+        return ImageArray(path, name, shape, dtype, in_c_order=not fortran_order)
+
+
+def _header(stream: _Readable) -> tuple[tuple[int, ...], bool, np.dtype]:
+    return _HEADERS[npy.read_magic(stream)](stream)
+
+
+def _exactly(stream: _Readable, count: int) -> bytearray:
+    content = bytearray()
+    while len(content) < count:
+        more = stream.read(count - len(content))
+        if not more:
+            raise EOFError("it ends too early")
+        content += more
+    return content
+
+
+@contextmanager
+def _reading(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        # Fed with strangers' bytes, zipfile and NumPy raise almost anything.
+        raise DataError(
+            f"{name} of {path.name} cannot be read",
+            where=f"dataset.root={path}",
+            why=str(error) or type(error).__name__,
+            fix="an .npz file of plain arrays; arrays of Python objects are never loaded",
+        ) from error

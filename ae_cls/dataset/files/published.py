@@ -1,0 +1,131 @@
+"""Files of published data sets: found on this machine, or fetched when that is asked for."""
+
+import http.client
+import shlex
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import final
+
+from ae_cls.dataset.places import data_folder
+from ae_cls.errors import DataError, StorageError
+
+
+@final
+@dataclass(frozen=True)
+class Published:
+    """A data set that somebody else keeps.
+
+    Attributes:
+        name: the word of the config group.
+        files: all of them have to be there.
+        fetch: downloads into an empty folder, whose layout the first of `below` names.
+        below: folders below the root where the files may lie; the first that has all of them wins.
+        elsewhere: where to look as well when no root is given.
+        may_be_packed: whether a file may also lie there as `<file>.gz`.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    fetch: Callable[[Path], object]
+    below: tuple[str, ...] = (".",)
+    elsewhere: tuple[Path, ...] = ()
+    may_be_packed: bool = False
+
+    def find(self, root: str | None, *, download: bool) -> tuple[Path, ...]:
+        """The files, in the order of `files`.
+
+        Raises:
+            DataError: some are missing, or cannot be fetched.
+            StorageError: fetched files cannot be written.
+        """
+        found = self._look(root)
+        if not found and download:
+            self._download(data_folder(root))
+            found = self._look(root)
+        if not found:
+            raise self._missing(root)
+        return found
+
+    def _look(self, root: str | None) -> tuple[Path, ...]:
+        for folder in self._folders(root):
+            paths = [self._plain_or_packed(folder / file) for file in self.files]
+            if all(path.is_file() for path in paths):
+                return tuple(paths)
+        return ()
+
+    def _plain_or_packed(self, path: Path) -> Path:
+        packed = path.with_name(path.name + ".gz")
+        usable = self.may_be_packed and packed.is_file() and not path.is_file()
+        return packed if usable else path
+
+    def _folders(self, root: str | None) -> list[Path]:
+        given = data_folder(root)
+        return [given / below for below in self.below] + list(
+            self.elsewhere if root is None else ()
+        )
+
+    def _download(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Each file appears under its name by one rename: what was half fetched is never read.
+            with TemporaryDirectory(prefix=".fetching-", dir=folder) as staging:
+                self.fetch(Path(staging))
+                _move_files(Path(staging), folder)
+        except (RuntimeError, *_NETWORK_ERRORS) as error:
+            raise self._unfetched(folder, str(error)) from error
+        except OSError as error:
+            raise StorageError(
+                f"{self.name} cannot be stored", where=str(folder), why=str(error),
+                fix="dataset.root=FOLDER or AE_CLS_DATA=FOLDER, with room in it",
+            ) from error  # fmt: skip
+
+    def _missing(self, root: str | None) -> DataError:
+        packed = " (or packed, as .gz)" if self.may_be_packed else ""
+        given = "" if root is None else " " + shlex.quote(f"dataset.root={root}")
+        return DataError(
+            f"the files of {self.name} are not here",
+            where=", ".join(str(folder) for folder in self._folders(root)),
+            why=f"expected in one of these folders{packed}: {', '.join(self.files)}",
+            fix=f"ae-cls run dataset={self.name} dataset.download=true{given}",
+        )
+
+    def _unfetched(self, folder: Path, why: str) -> DataError:
+        return DataError(
+            f"{self.name} cannot be downloaded",
+            where=str(folder / self.below[0]),
+            why=why,
+            fix=f"try again, or put these files there yourself: {', '.join(self.files)}",
+        )
+
+
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    ConnectionError,
+    TimeoutError,
+    http.client.HTTPException,
+)
+
+
+def _move_files(source: Path, target: Path) -> None:
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        final_path = target / file.relative_to(source)
+        final_path.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(final_path)
+
+
+@contextmanager
+def reading(name: str, files: tuple[Path, ...]) -> Iterator[None]:
+    """Turns what torchvision raises on damaged files into a DataError that names them."""
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"a file of {name} is damaged or is another one",
+            where=", ".join(str(file) for file in files),
+            why=str(error),
+            fix="delete the files and fetch them again with dataset.download=true",
+        ) from error

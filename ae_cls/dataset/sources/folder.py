@@ -1,0 +1,144 @@
+"""A folder of image files, decoded once into a file of bytes."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import Field, model_validator
+
+from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig
+from ae_cls.dataset.files.decode import Fit
+from ae_cls.dataset.files.image_table import Frame, decode_all
+from ae_cls.dataset.files.label_csv import entries_by_csv
+from ae_cls.dataset.files.layout import Entry, entries_by_folder
+from ae_cls.dataset.files.listing import list_images, some
+from ae_cls.dataset.places import data_folder
+from ae_cls.dataset.stored import StoredImages
+from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
+from ae_cls.errors import DataError
+
+_LOG = logging.getLogger(__name__)
+_SHOWN = 10
+
+Side = Annotated[int, Field(ge=4, le=4096)]
+
+
+@final
+class FolderConfig(DatasetConfig):
+    """Image files of one's own."""
+
+    name: Literal["folder"]
+    image_size: Side | tuple[Side, Side] = Field(
+        description="height and width in pixels, or one number for both; from 4 to 4096"
+    )
+    channels: Literal[1, 3] = Field(description="1: all become grey; 3: all become colour")
+    fit: Fit = Field(description="crop: fill the frame; pad: show all, on white; stretch")
+    on_bad: Literal["error", "skip"] = Field(
+        description="images that cannot be decoded: end the run, or leave them out and count them"
+    )
+    labels_csv: str | None = Field(
+        description="CSV file with the columns path, label and, if wanted, split; below root"
+    )
+    mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> "FolderConfig":
+        if not self.root:
+            raise ValueError("root: say which folder, for example dataset.root=photos")
+        if self.download:
+            raise ValueError("download: nobody publishes your folder; leave it false")
+        return self
+
+    def load(self) -> Dataset:
+        folder = data_folder(self.root)
+        entries = self._entries(folder)
+        class_names = _class_names(entries)
+        cached = decode_all([folder / entry.path for entry in entries], self._frame())
+        failed = {entries[place].path: why for place, why in cached.failures.items()}
+        self._answer_failures(failed)
+        kept = [entry for entry in entries if entry.path not in failed]
+        _refuse_lost_classes(kept, class_names)
+        return _dataset(cached.images, kept, class_names, tuple(failed), self.mirrored_is_same)
+
+    def _entries(self, folder: Path) -> list[Entry]:
+        listing = list_images(folder)
+        if not listing.files:
+            raise DataError("there are no image files", where=f"dataset.root={folder}")
+        if self.labels_csv is None:
+            entries = entries_by_folder(listing)
+        else:
+            entries = entries_by_csv(listing, folder / self.labels_csv)
+        return sorted(entries, key=lambda entry: (PART_NAMES.index(entry.part), entry.path))
+
+    def _frame(self) -> Frame:
+        size = self.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return Frame(self.channels, height, width, self.fit)
+
+    def _answer_failures(self, failed: Mapping[str, str]) -> None:
+        reasons = [f"{path}: {why}" for path, why in failed.items()]
+        if failed and self.on_bad == "error":
+            more = len(failed) - _SHOWN
+            raise DataError(
+                f"{len(failed)} images cannot be decoded",
+                where=f"dataset.root={self.root}",
+                why="\n".join(reasons[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])),
+                fix="replace the files, or leave them out with dataset.on_bad=skip",
+            )
+        for reason in reasons:
+            _LOG.warning("left out: %s", reason)
+
+
+def _class_names(entries: list[Entry]) -> tuple[str, ...]:
+    """The classes of the training part, by code point: one list for all parts."""
+    trained = {entry.label for entry in entries if entry.part == "train" and entry.label}
+    for entry in entries:
+        if entry.label is not None and entry.label not in trained:
+            raise DataError(
+                f"the class {entry.label} is not among the training images",
+                where=entry.path,
+                why=f"training has {some(sorted(trained))}",
+                fix="rename it, give it training images, or take it away",
+            )
+    return tuple(sorted(trained))
+
+
+def _refuse_lost_classes(kept: list[Entry], class_names: tuple[str, ...]) -> None:
+    left = {entry.label for entry in kept if entry.part == "train"}
+    lost = [name for name in class_names if name not in left]
+    if lost or not kept:
+        raise DataError(
+            "no training image can be decoded of " + (some(lost) or "any class"),
+            where="dataset.root",
+            fix="replace the files",
+        )
+
+
+def _dataset(
+    images: StoredImages,
+    entries: list[Entry],
+    class_names: tuple[str, ...],
+    left_out: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    number: dict[str | None, int] = {name: index for index, name in enumerate(class_names)}
+    number[None] = NO_LABEL
+    counts: dict[PartName, int] = {
+        part: sum(entry.part == part for entry in entries) for part in PART_NAMES
+    }
+    rows = consecutive_rows(counts)
+    return Dataset(
+        name="folder",
+        images=images,
+        labels=torch.tensor([number[entry.label] for entry in entries], dtype=torch.int64),
+        class_names=class_names,
+        train=rows["train"],
+        valid=rows["valid"],
+        test=rows["test"],
+        unlabelled=rows["unlabelled"],
+        paths=tuple(entry.path for entry in entries),
+        mirrored_is_same=mirrored_is_same,
+        left_out=left_out,
+    )

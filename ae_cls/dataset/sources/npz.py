@@ -1,0 +1,179 @@
+"""Arrays in an .npz file: one's own, or one of MedMNIST (Yang et al. 2023)."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from pydantic import Field, model_validator
+from tqdm import tqdm
+
+from ae_cls.dataset import cache
+from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.npz_file import ImageArray, read_npz
+from ae_cls.dataset.places import data_folder
+from ae_cls.dataset.table import PartName, with_labels
+from ae_cls.errors import DataError
+from ae_cls.store.files import file_sha256, sha256
+
+Arrays = Mapping[str, NamedArray]
+Pictures = Mapping[str, ImageArray]
+
+
+# What the arrays of each part begin with; MedMNIST says val.
+_PREFIXES: dict[str, PartName] = {
+    "": "train",
+    "train_": "train",
+    "val_": "valid",
+    "valid_": "valid",
+    "test_": "test",
+}
+_UNLABELLED = "unlabelled_images"
+_HELD_OUT = ("val_", "valid_", "test_")
+
+
+@final
+class NpzConfig(DatasetConfig):
+    """Images and labels as NumPy arrays."""
+
+    name: Literal["npz"]
+    root: str | None = Field(
+        description="the .npz file: images and labels, or train_images, train_labels, val_images, "
+        "val_labels, test_images, test_labels; if wanted unlabelled_images and class_names"
+    )
+    class_names: tuple[str, ...] | None = Field(
+        description="names in the order of the labels; null: those in the file, else the numbers"
+    )
+    mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> "NpzConfig":
+        if not self.root:
+            raise ValueError("root: say which file, for example dataset.root=pathmnist.npz")
+        if self.download:
+            raise ValueError("download: nobody publishes your file; leave it false")
+        return self
+
+    def load(self) -> Dataset:
+        path = data_folder(self.root)
+        arrays, pictures = read_npz(path)
+        present = _present(path, arrays, pictures)
+        sources = [pictures[f"{prefix}images"] for prefix in present.values()]
+        sources += [pictures[_UNLABELLED]] if _UNLABELLED in pictures else []
+        image_shape = _image_shape(sources)
+        labels, names = self._labels(arrays, pictures, present)
+        images = _table(path, sources, image_shape)
+        return _dataset(images, labels, names, self.mirrored_is_same)
+
+    def _labels(
+        self, arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]
+    ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
+        """The labels of each part, and the names of the classes."""
+        named = self.class_names or _names_in(arrays)
+        train = _labels(arrays, pictures, present["train"], len(named) if named else None)
+        # From training alone: a class that only the test part has would else seem to be learnable.
+        names = named or tuple(map(str, range(int(train.max()) + 1)))
+        labels: dict[PartName, np.ndarray] = {
+            part: _labels(arrays, pictures, prefix, len(names)) for part, prefix in present.items()
+        }
+        if _UNLABELLED in pictures:
+            labels["unlabelled"] = np.full(len(pictures[_UNLABELLED]), NO_LABEL, dtype=np.int64)
+        return labels, names
+
+
+def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, str]:
+    """What the arrays of each part begin with, in the order of the parts."""
+    found: list[tuple[PartName, str]] = [
+        (part, prefix) for prefix, part in _PREFIXES.items() if f"{prefix}images" in pictures
+    ]
+    present = dict(found)
+    if len(present) < len(found) or "train" not in present:
+        raise DataError(
+            "the file has not one array of training images",
+            where=str(path),
+            why=f"it holds {', '.join([*pictures, *arrays]) or 'nothing'}",
+            fix="save images and labels, or train_images, train_labels, test_images, test_labels",
+        )
+    return present
+
+
+def _labels(
+    arrays: Arrays, pictures: Pictures, prefix: str, class_count: int | None
+) -> Int64[np.ndarray, " _"]:
+    images, name = pictures[f"{prefix}images"], f"{prefix}labels"
+    if name not in arrays:
+        raise images.wrong(f"{name} is missing; {_UNLABELLED} need none")
+    array = arrays[name]
+    labels = array.labels(class_count)
+    if len(images) != len(labels):
+        raise array.wrong(f"{len(labels)} labels for {len(images)} images")
+    if prefix in _HELD_OUT and (labels == NO_LABEL).any():
+        raise array.wrong(f"index {int((labels == NO_LABEL).argmax())} has no label")
+    return labels
+
+
+def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
+    if "class_names" not in arrays:
+        return None
+    names = arrays["class_names"]
+    if names.values.ndim != 1 or names.values.dtype.kind != "U":
+        raise names.wrong("it is no list of words")
+    return tuple(names.values.tolist())
+
+
+def _image_shape(sources: list[ImageArray]) -> ImageShape:
+    first = sources[0]
+    for source in sources[1:]:
+        if source.image_shape != first.image_shape:
+            raise source.wrong(
+                f"images of {source.image_shape}; those of {first.name} are {first.image_shape}"
+            )
+    return first.image_shape
+
+
+def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTable:
+    """All images, in memory where they are few; else kept in the cache, once."""
+    if sum(map(len, sources)) * math.prod(shape) <= cache.LARGEST_IN_MEMORY:
+        return torch.from_numpy(_filled((sum(map(len, sources)), *shape), sources))
+    key = sha256(f"npz/1/{file_sha256(path)}".encode())
+    return cache.open_or_make(key, shape, _decoded(sources)).images
+
+
+def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarray, "n c h w"]:
+    table, filled = np.empty(shape, np.uint8), 0
+    for source in sources:
+        for block in source.blocks():
+            table[filled : filled + len(block)] = block
+            filled += len(block)
+    return table
+
+
+def _decoded(sources: list[ImageArray]) -> Iterator[cache.Decoded]:
+    # disable=None: no bar where stderr is no terminal.
+    with tqdm(total=sum(map(len, sources)), desc="storing", unit="image", disable=None) as bar:
+        for source in sources:
+            for block in source.blocks():
+                yield from (cache.Decoded(image, "") for image in block)
+                bar.update(len(block))
+
+
+def _dataset(
+    images: ImageTable,
+    labels: Mapping[PartName, Int64[np.ndarray, " _"]],
+    class_names: tuple[str, ...],
+    mirrored_is_same: bool,
+) -> Dataset:
+    dataset = with_labels(
+        "npz", images, labels, class_names=class_names, mirrored_is_same=mirrored_is_same
+    )
+    known = labels["train"] != NO_LABEL
+    return replace(
+        dataset,
+        train=dataset.train[known],
+        unlabelled=np.concatenate([dataset.train[~known], dataset.unlabelled]),
+    )

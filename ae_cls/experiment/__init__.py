@@ -1,0 +1,1 @@
+"""What a command is to do: frozen, validated descriptions, and the YAML folder they come from."""

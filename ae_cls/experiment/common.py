@@ -1,0 +1,48 @@
+"""What every composed command needs to know."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from pydantic import Field
+
+from ae_cls.compute import Precision
+from ae_cls.settings import Settings
+
+
+class CommonKeys(Settings, ABC):
+    """The keys that all of them share."""
+
+    seed: int = Field(ge=0, lt=2**32, description="every random draw follows from it")
+    device: str = Field(
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU where there is one"
+    )
+    precision: Precision = Field(
+        description="of matrix products; auto takes bf16 where the hardware multiplies it"
+    )
+    threads: int | None = Field(
+        ge=1, le=1024, description="CPU threads; null: all cores, or a worker's share of them"
+    )
+    outputs: str = Field(min_length=1, description="folder under which run folders are made")
+    folder: str | None = Field(
+        min_length=1, description="the run folder itself; null: a new one under outputs"
+    )
+
+    @abstractmethod
+    def words(self) -> tuple[str, ...]:
+        """What tells this run from others in a folder's name."""
+
+
+class StagedKeys(CommonKeys, ABC):
+    """The keys of what is done in stages, whose outputs are kept."""
+
+    store: Literal["shared", "own"] = Field(
+        description="where outputs of stages are kept: for all runs, or for this run alone"
+    )
+    devices: int = Field(
+        ge=1,
+        le=1024,
+        description="processes that train one model, each with a card or a share of the cores",
+    )
+    checkpoint_seconds: float = Field(
+        gt=0, description="between two checkpoints of a training; one more ends each epoch"
+    )

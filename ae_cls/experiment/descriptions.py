@@ -1,0 +1,114 @@
+"""The frozen, validated description of what a command is to do."""
+
+from pathlib import Path
+from typing import Annotated, final
+
+from pydantic import Field, ValidationError, model_validator
+
+from ae_cls.autoencoder import AutoencoderChoice
+from ae_cls.dataset import DatasetChoice
+from ae_cls.dataset.split import LabelsConfig, SplitConfig
+from ae_cls.encode import EncodeChoice
+from ae_cls.errors import UsageError
+from ae_cls.experiment.benchmark import Benchmark
+from ae_cls.experiment.common import StagedKeys
+from ae_cls.head import HeadChoice
+from ae_cls.pretrain import PretrainChoice
+
+ReadsTest = Annotated[
+    bool, Field(description="read the test part at the end; a search leaves it closed")
+]
+
+
+@final
+class Pretraining(StagedKeys):
+    """`ae-cls pretrain`: the first stage alone."""
+
+    dataset: DatasetChoice
+    split: SplitConfig
+    autoencoder: AutoencoderChoice
+    pretrain: PretrainChoice
+
+    @property
+    def labels(self) -> LabelsConfig:
+        """No budget: pretraining reads no label, so all may stay."""
+        return LabelsConfig(per_class=None, fraction=None, count=None, draw=None)
+
+    def words(self) -> tuple[str, ...]:
+        """What tells this run from others in a folder's name."""
+        return self.dataset.name, self.autoencoder.name
+
+
+@final
+class Experiment(StagedKeys):
+    """`ae-cls run`: pretrain, encode, classify, evaluate."""
+
+    dataset: DatasetChoice
+    split: SplitConfig
+    labels: LabelsConfig
+    autoencoder: AutoencoderChoice
+    pretrain: PretrainChoice
+    encode: EncodeChoice
+    head: HeadChoice
+    test: ReadsTest
+
+    @model_validator(mode="after")
+    def _something_to_fine_tune(self) -> "Experiment":
+        if self.head.trains_encoder and not self.autoencoder.has_gradients:
+            raise ValueError(
+                f"head={self.head.name} trains the encoder, and {self.autoencoder.name} has no "
+                "weights to train: choose head=linear, or an autoencoder with weights such as conv"
+            )
+        return self
+
+    def words(self) -> tuple[str, ...]:
+        """What tells this run from others in a folder's name."""
+        return self.dataset.name, self.autoencoder.name, self.head.name
+
+    def pretraining(self) -> Pretraining:
+        """The first stage of this experiment."""
+        return Pretraining(**{name: getattr(self, name) for name in Pretraining.model_fields})
+
+
+@final
+class Classification(StagedKeys):
+    """`ae-cls classify`: the stages after pretraining, on the encoder of an earlier run."""
+
+    encoder: str = Field(min_length=1, description="run folder of ae-cls pretrain or ae-cls run")
+    labels: LabelsConfig
+    encode: EncodeChoice
+    head: HeadChoice
+    test: ReadsTest
+
+    def words(self) -> tuple[str, ...]:
+        """The encoder's run says what it is of."""
+        return Path(self.encoder).name, self.head.name
+
+    def on(self, pretraining: Pretraining) -> Experiment:
+        """The whole experiment: that pretraining, with the split it was made on, then these stages.
+
+        Raises:
+            UsageError: the head cannot be used with that autoencoder.
+        """
+        split_seed = pretraining.split.seed
+        split = pretraining.split.model_copy(
+            update={"seed": pretraining.seed if split_seed is None else split_seed}
+        )
+        inherited = ("dataset", "autoencoder", "pretrain")
+        parts = {name: getattr(pretraining, name) for name in inherited}
+        own = {name: getattr(self, name) for name in StagedKeys.model_fields}
+        own |= {name: getattr(self, name) for name in ("labels", "encode", "head", "test")}
+        own["split"] = split
+        try:
+            return Experiment(**parts, **own)
+        except ValidationError as error:
+            raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+COMMANDS: dict[str, type[Pretraining | Experiment | Classification | Benchmark]] = {
+    "run": Experiment,
+    "pretrain": Pretraining,
+    "classify": Classification,
+    "bench": Benchmark,
+}
+"""The commands that Hydra composes, and what each composes to."""

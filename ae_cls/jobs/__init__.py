@@ -1,0 +1,1 @@
+"""Jobs: what each command does, planned, carried out N at a time, recorded, continued."""

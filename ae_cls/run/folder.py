@@ -1,0 +1,199 @@
+"""The folder that a run leaves behind, and its state while it goes on."""
+
+import json
+import logging
+import shutil
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, final
+
+from ae_cls.errors import AeClsError, BusyError, UsageError
+from ae_cls.experiment.common import CommonKeys
+from ae_cls.interrupt import INTERRUPTED, last_words
+from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.store.key import WHERE, Change, changes
+from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+
+STATUS, METRICS, CONFIG, LOG, LOCK = (
+    "status.json", "metrics.json", "config.json", "run.log", ".lock",
+)  # fmt: skip
+PRODUCTS = ("model", "figures")
+_HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
+
+logger = logging.getLogger("ae_cls")
+
+
+@final
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder while the run goes on.
+
+    Attributes:
+        path: of the folder.
+        facts: what status.json says from beginning to end, such as the command.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+
+    def tell(self, state: str, **more: Any) -> None:
+        """Write status.json."""
+        write_json(self.path / STATUS, {"state": state, **more, **self.facts})
+
+    def enter(self, stage: str) -> None:
+        """The run goes on with this stage."""
+        self.tell("running", stage=stage, owner=asdict(this_process()))
+
+
+@contextmanager
+def run_folder(described: CommonKeys, facts: Mapping[str, Any]) -> Iterator[RunFolder]:
+    """Make the folder, keep its status.json and run.log true while the body runs.
+
+    A folder named by the user that holds an unfinished run of the same config is continued. An
+    exception leaves the state `failed` or `interrupted` with its reason, and its traceback in
+    run.log.
+
+    Raises:
+        BusyError: the folder named is in use, or holds something else.
+        UsageError: it holds an unfinished run of another config.
+        StorageError: the folder cannot be made.
+    """
+    told = described.model_dump(mode="json")
+    path, lock = _claimed(described, told)
+    folder, handler = RunFolder(path, facts), _log_to(path / LOG)
+    try:
+        folder.enter("begin")
+        if not (path / CONFIG).exists():
+            write_json(path / CONFIG, told)
+        with last_words(lambda code: folder.tell("interrupted", code=code, reason="interrupted")):
+            yield folder
+        folder.tell("finished")
+    except BaseException as error:
+        logger.debug("%s", traceback.format_exc())
+        folder.tell(**_reason(error))
+        error.add_note(str(path))  # where the traceback is
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        lock.path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _claimed(described: CommonKeys, told: Mapping[str, Any]) -> tuple[Path, Lock]:
+    if described.folder and Path(described.folder).exists():
+        path = Path(described.folder)
+        _refuse_unless_ours(path, told)
+    else:
+        path = _made(described)
+    lock = Lock(path / LOCK)
+    if not lock.take() or _is_held_by_another(path):
+        lock.release()
+        raise _busy(path)
+    for name in PRODUCTS:  # of an attempt that did not finish
+        shutil.rmtree(path / name, ignore_errors=True)
+    for half_written in path.glob(_HALF_WRITTEN):
+        half_written.unlink(missing_ok=True)
+    return path, lock
+
+
+def _made(described: CommonKeys) -> Path:
+    # Microseconds, and no exist_ok: two runs never share a folder.
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    new = Path(described.outputs) / "run" / "-".join(described.words()) / stamp
+    path = Path(described.folder) if described.folder else new
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise _busy(path) from None
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
+    """A folder that is there may be empty, or hold an unfinished run of the same config."""
+    half_written = {each.name for each in path.glob(_HALF_WRITTEN)}
+    if (
+        path.is_dir()
+        and {each.name for each in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
+    ):
+        return
+    if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
+        raise _busy(path)
+    before = read_json(path / CONFIG)
+    if found := [each for each in changes(before, told) if each.key not in WHERE]:
+        raise UsageError(
+            "the folder holds an unfinished run of another config",
+            where=f"{path}\n{changes_table(found)}",
+            fix=f"ae-cls resume {path}\nor another folder=..., or none for a new one",
+        )  # fmt: skip
+
+
+def changes_table(differences: list[Change]) -> str:
+    """One line a key: what it was, and what it is now."""
+    return "\n".join(
+        f"{each.key}: was {json.dumps(each.before)}, is now {json.dumps(each.now)}"
+        for each in differences
+    )
+
+
+def _is_held_by_another(path: Path) -> bool:
+    """By the record of its owner: where locks do nothing, it is all there is."""
+    status = read_status(path)
+    owner = owner_from(status.get("owner"))
+    return status["state"] == "running" and owner not in (None, this_process()) and is_alive(owner)
+
+
+def _busy(path: Path) -> BusyError:
+    status = read_status(path)
+    owner = owner_from(status.get("owner"))
+    if status["state"] == "running" and owner is not None and is_alive(owner):
+        return BusyError(
+            "the run folder belongs to a run that goes on", where=str(path), why=str(owner),
+            fix="wait for it, or another folder=...",
+        )  # fmt: skip
+    return BusyError(
+        "the run folder is there already", where=str(path),
+        fix="another folder=..., or none for a new one under outputs",
+    )  # fmt: skip
+
+
+def _log_to(path: Path) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setLevel(logging.DEBUG)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    return handler
+
+
+def _reason(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, AeClsError):
+        told = {"code": error.code, "reason": error.what, "where": error.where, "why": error.why}
+        return {"state": "failed", **told}
+    if isinstance(error, KeyboardInterrupt):
+        return {"state": "interrupted", "code": INTERRUPTED, "reason": "interrupted"}
+    if isinstance(error, SystemExit):
+        return {"state": "interrupted", "code": error.code, "reason": "terminated"}
+    return {"state": "failed", "code": 1, "reason": f"{type(error).__name__}: {error}"}
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """The state of a run: finished, failed, interrupted, running, died; or unknown."""
+    status = read_json(folder / STATUS) or {"state": "unknown"}
+    if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
+        return {**status, "state": "died", "reason": "its process ended without a word"}
+    return status
+
+
+def is_alive(owner: Owner | None) -> bool:
+    """Whether the owner may still be at work."""
+    return owner is not None and not owner.is_gone()

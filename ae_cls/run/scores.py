@@ -1,0 +1,104 @@
+"""The numbers of a run: the classifier on validation and test, the decoder, the protocol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from ae_cls.dataset.contract import Rows
+from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.dataset.split import Part
+from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
+from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.head.fitted import Probabilities
+from ae_cls.run.data import Prepared
+
+_BATCH = 512  # images at a time
+
+
+@final
+@dataclass(frozen=True)
+class Scored:
+    """What the classifier achieved.
+
+    Attributes:
+        metrics: of each part that was read: validation and, unless it stays closed, test.
+        part: the last of them, which the run is told by: test where it was read.
+        probabilities: one row an image of that part.
+    """
+
+    metrics: dict[Part, Metrics]
+    part: Part
+    probabilities: Probabilities
+
+    def as_metrics(self) -> dict[str, Any]:
+        """The part of metrics.json that they make."""
+        return {**self.metrics, "warnings": warnings(self.metrics[self.part])}
+
+
+def evaluate_classifier(
+    probabilities_of: Callable[[Part], Probabilities], prepared: Prepared, *, test: bool
+) -> Scored:
+    """Validation, then, as the last step of a run and only when asked for, test."""
+    parts: tuple[Part, ...] = ("valid", "test") if test else ("valid",)
+    probabilities: dict[Part, Probabilities] = {part: probabilities_of(part) for part in parts}
+    metrics: dict[Part, Metrics] = {
+        part: evaluate(
+            found,
+            prepared.dataset.labels_of(rows_of(prepared, part)),
+            prepared.dataset.class_names,
+        )
+        for part, found in probabilities.items()
+    }
+    return Scored(metrics, parts[-1], probabilities[parts[-1]])
+
+
+def rows_of(prepared: Prepared, part: Part) -> Rows:
+    """The rows of a part that is evaluated."""
+    return getattr(prepared.split, part)
+
+
+def reconstruction(prepared: Prepared, part: Part) -> dict[str, Any]:
+    """Error of clean images rebuilt from their codes, and the images it was taken on."""
+    return {**reconstruction_of(prepared, prepared.images(rows_of(prepared, part))), "part": part}
+
+
+@torch.inference_mode()
+def reconstruction_of(prepared: Prepared, images: ImageRows) -> Reconstruction:
+    """Mean squared error per pixel, and PSNR in dB, of clean images."""
+    model, total = prepared.model.eval(), SquaredError()
+    for batch in images.batches(_BATCH):
+        clean = to_unit(batch, prepared.compute.device)
+        with prepared.compute.autocast(allowed=model.allows_bf16):
+            output = model.decode(model.encode(clean))
+        total = total.add(output.float().cpu().numpy(), clean.cpu().numpy())
+    return total.metrics()
+
+
+def label_counts(prepared: Prepared) -> dict[str, Any]:
+    """How many labels the head was given, in all and a class."""
+    labels = prepared.dataset.labels_of(prepared.split.labelled)
+    counts = np.bincount(labels, minlength=len(prepared.dataset.class_names)).tolist()
+    per_class = dict(zip(prepared.dataset.class_names, counts, strict=True))
+    return {"count": len(labels), "per_class": per_class}
+
+
+def protocol(description: Experiment | Pretraining, prepared: Prepared) -> dict[str, Any]:
+    """How the numbers were got: what was learnt from which images, what was chosen on which."""
+    split = prepared.split
+    return {
+        "seed": description.seed,
+        "split_sha256": split.parts_sha256(),
+        "images": {
+            "pretrain": len(split.pretrain),
+            "labelled": len(split.labelled),
+            "valid": len(split.valid),
+            "test": len(split.test),
+            "left_out": len(prepared.dataset.left_out),
+        },
+        "encoder_saw": "training images without their labels",
+        "chosen_on": "validation",
+        "precision": prepared.compute.precision,
+    }

@@ -1,0 +1,1 @@
+"""A finished run opened again: its model, its features, its predictions."""

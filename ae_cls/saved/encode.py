@@ -1,0 +1,169 @@
+"""Features of images by the encoder of a saved run."""
+
+import io
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from pydantic import TypeAdapter
+
+from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.dataset.split import Split, make_split
+from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
+from ae_cls.errors import DataError
+from ae_cls.experiment import configs
+from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.saved.model import load_autoencoder, read_experiment
+from ae_cls.saved.predict import decoded, find_images
+from ae_cls.saved.use import compute_of, fit_of, read_metrics
+from ae_cls.store.files import publish
+
+_LOG = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True)
+class Encoded:
+    """Features, and what they are of.
+
+    Attributes:
+        features: one row an image.
+        labels: class index, -1 where nothing is known.
+        class_names: in the order of the class index.
+        names: path of each image; empty where images are no files.
+        rows: position of each image in the data set, or in the list of files.
+    """
+
+    features: Float32[np.ndarray, "n d"]
+    labels: Int64[np.ndarray, " n"]
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: Rows
+
+    def save(self, path: Path) -> None:
+        """An .npz file without pickle."""
+        content = io.BytesIO()
+        np.savez(
+            content,
+            features=self.features,
+            labels=self.labels,
+            class_names=np.array(self.class_names, dtype=np.str_),
+            names=np.array(self.names, dtype=np.str_),
+            rows=self.rows,
+        )
+        publish(path, content.getvalue())
+
+
+@final
+@dataclass(frozen=True)
+class SavedEncoder:
+    """A run's encoder, and what the run was told."""
+
+    description: Experiment | Pretraining
+    encoder: Encoder
+
+    def of_part(self, run: Path, part: str) -> Encoded:
+        """Features of a part of the run's own data set.
+
+        Raises:
+            DataError: the data set is not there, or is not what the run was given.
+        """
+        dataset = self.description.dataset.load()
+        split = make_split(
+            dataset, self.description.split, self.description.labels, self.description.seed
+        )
+        _refuse_other_data(run, split)
+        rows = _rows_of(part, dataset, split)
+        return Encoded(
+            features=self.encoder.features(ImageRows(dataset.images, rows)),
+            labels=dataset.labels_of(rows),
+            class_names=dataset.class_names,
+            names=tuple(dataset.paths[row] for row in rows) if dataset.paths else (),
+            rows=rows,
+        )
+
+    def of_folder(self, folder: Path) -> Encoded:
+        """Features of all images in a folder; damaged ones are told of and left out.
+
+        Raises:
+            DataError: there is no image that can be decoded.
+        """
+        files = find_images([folder])
+        features: list[Float32[np.ndarray, "b d"]] = []
+        errors: list[str] = []
+        for batch in decoded(files, self.encoder.model.image_shape, fit_of(self.description)):
+            errors += batch.errors
+            if len(batch.images):
+                features.append(self.encoder.features(batch.rows))
+        rows = np.array([row for row, error in enumerate(errors) if not error], dtype=np.int64)
+        _tell_of_errors(files, errors)
+        return Encoded(
+            features=np.concatenate(features),
+            labels=np.full(len(rows), NO_LABEL),
+            class_names=(),
+            names=tuple(files[row].relative_to(folder).as_posix() for row in rows),
+            rows=rows,
+        )
+
+
+def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
+    """The encoder of a run folder.
+
+    Args:
+        run: folder of `ae-cls run` or `ae-cls pretrain`.
+        encode: option of the group `encode`; None: as the run read its features.
+        device: auto, cpu or a CUDA device.
+
+    Raises:
+        ModelFileError: the saved model is missing or damaged.
+    """
+    description = read_experiment(run)
+    compute = compute_of(description, device)
+    model = load_autoencoder(run, compute)
+    return SavedEncoder(description, Encoder(model, _encode_of(description, encode), compute))
+
+
+def _encode_of(description: Experiment | Pretraining, word: str | None) -> EncodeConfig:
+    if word is None and isinstance(description, Experiment):
+        return description.encode
+    option = (
+        configs.config_folder() / "encode" / f"{word or configs.groups_of('run')['encode']}.yaml"
+    )
+    return TypeAdapter(EncodeChoice).validate_json(json.dumps(configs.read_yaml(option)))
+
+
+def _refuse_other_data(run: Path, split: Split) -> None:
+    """Rows mean something only in the data that the run has seen."""
+    told = read_metrics(run).get("protocol", {}).get("split_sha256")
+    if told is not None and told != split.parts_sha256():
+        raise DataError(
+            "the data set is not what the run was given", where=str(run),
+            why="its split differs from the one in metrics.json",
+        )  # fmt: skip
+
+
+def _rows_of(part: str, dataset: Dataset, split: Split) -> Rows:
+    parts = {
+        "train": split.train,
+        "labelled": split.labelled,
+        "valid": split.valid,
+        "test": split.test,
+        "pretrain": split.pretrain,
+        "all": np.arange(len(dataset.images)),
+    }
+    if not len(parts[part]):
+        raise DataError(f"the part {part} has no images", where=f"dataset={dataset.name}")
+    return parts[part]
+
+
+def _tell_of_errors(files: list[Path], errors: list[str]) -> None:
+    for file, error in zip(files, errors, strict=True):
+        if error:
+            _LOG.warning("left out: %s: %s", file, error)
+    if all(errors):
+        raise DataError("no image can be decoded", where=str(files[0].parent), why=errors[0])

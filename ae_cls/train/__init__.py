@@ -1,0 +1,1 @@
+"""The one training loop, with its steps, schedules, augmentation and checkpoints."""

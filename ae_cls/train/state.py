@@ -1,0 +1,101 @@
+"""What changes while a network is trained, and its way into a checkpoint and back."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ae_cls.train.checkpoint import Checkpoint
+from ae_cls.train.record import EpochRecord, Means
+
+_NETWORK, _OPTIMISER, _BEST, _SUMS = "network.", "optimiser.", "best.", "sums."
+
+
+@final
+@dataclass
+class State:
+    """A training after so many steps.
+
+    Attributes:
+        network: its weights and buffers are part of the state.
+        optimiser: its moments are, too.
+        step: steps done.
+        history: epochs that were validated.
+        means: of the epoch that goes on.
+        seconds: that this epoch has taken so far.
+        best: lowest validation score so far.
+        best_weights: of the epoch that has it; none before the first.
+    """
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
+    means: Means = field(default_factory=Means)
+    seconds: float = 0.0
+    best: float = math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def checkpoint(self) -> Checkpoint:
+        """The state as it can be kept; tensors are not copied."""
+        tensors = {_NETWORK + name: tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {_OPTIMISER + name: tensor for name, tensor in self._moments().items()}
+        tensors |= {_BEST + name: tensor for name, tensor in self.best_weights.items()}
+        tensors |= {_SUMS + name: torch.as_tensor(total) for name, total in self.means.sums.items()}
+        facts = {
+            "history": [asdict(record) for record in self.history],
+            "terms": list(self.means.sums),  # in their order: a file of tensors has its own
+            "count": self.means.count,
+            "seconds": self.seconds,
+            "best": self.best if math.isfinite(self.best) else None,
+        }
+        return Checkpoint(self.step, tensors, facts)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Become what was kept; network and optimiser are filled in place."""
+        parts = checkpoint.tensors
+        self.network.load_state_dict(_below(parts, _NETWORK))
+        self._restore_moments(_below(parts, _OPTIMISER))
+        device = next(self.network.parameters()).device
+        self.best_weights = {n: t.to(device) for n, t in _below(parts, _BEST).items()}
+        facts, sums = checkpoint.facts, _below(parts, _SUMS)
+        self.means = Means()
+        self.means.sums = {name: sums[name].to(device) for name in facts["terms"]}
+        self.means.count, self.seconds = facts["count"], facts["seconds"]
+        self.history = [EpochRecord(**record) for record in facts["history"]]
+        self.best = math.inf if facts["best"] is None else facts["best"]
+        self.step = checkpoint.step
+
+    def end_epoch(self, record: EpochRecord, score: float) -> None:
+        """Enter a validated epoch and begin the next."""
+        self.history.append(record)
+        self.means, self.seconds = Means(), 0.0
+        if score < self.best:
+            self.best = score
+            self.best_weights = copy.deepcopy(dict(self.network.state_dict()))
+
+    def _moments(self) -> dict[str, Tensor]:
+        state: dict[int, dict[str, Any]] = self.optimiser.state_dict()["state"]
+        return {
+            f"{number}.{name}": tensor
+            for number, moments in state.items()
+            for name, tensor in moments.items()
+        }
+
+    def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        for key, tensor in tensors.items():
+            number, _, name = key.partition(".")
+            parameter = parameters[int(number)]
+            if tensor.shape == parameter.shape:
+                # Fused optimisers walk weights and moments side by side in memory.
+                tensor = torch.empty_like(parameter).detach().copy_(tensor)
+            self.optimiser.state[parameter][name] = tensor.to(parameter.device)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -1,0 +1,72 @@
+"""One step of the optimiser: rates, decay, clipping, and a stop before anything is spoilt."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import nn
+
+from ae_cls.errors import TrainingError
+from ae_cls.train.loss import Loss
+from ae_cls.train.schedule import Schedule
+
+
+@final
+@dataclass(frozen=True)
+class Group:
+    """Modules that share a learning rate.
+
+    Attributes:
+        modules: whose parameters are trained.
+        rate: factor on the schedule's learning rate.
+    """
+
+    modules: Sequence[nn.Module]
+    rate: float
+
+
+def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
+    """Weight matrices decay; biases and norms do not."""
+    options: list[dict[str, object]] = []
+    for group in groups:
+        parameters = [p for module in group.modules for p in module.parameters()]
+        decayed = [p for p in parameters if p.ndim >= 2]
+        exempt = [p for p in parameters if p.ndim < 2]
+        options.append({"params": decayed, "rate": group.rate})
+        options.append({"params": exempt, "rate": group.rate, "weight_decay": 0.0})
+    kind = torch.optim.AdamW if schedule.optimiser == "adamw" else torch.optim.Adam
+    return kind(options, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
+
+
+def trained_parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """All that the optimiser changes."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def take_step(
+    optimiser: torch.optim.Optimizer, loss: Loss, schedule: Schedule, lr: float, where: str
+) -> None:
+    """Follow the gradient once.
+
+    Raises:
+        TrainingError: the loss or its gradient is not finite; the weights are as they were.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = lr * group["rate"]
+    optimiser.zero_grad(set_to_none=True)
+    loss.total.backward()
+    parameters = trained_parameters(optimiser)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    # One number tells about both: a loss that is not finite has no finite gradient.
+    if not math.isfinite(loss.total.item() + norm.item()):
+        raise TrainingError(
+            "the loss or its gradient is not finite; the weights of the step before were kept",
+            where=where,
+            why=f"loss {loss.total.item():g}, gradient norm {norm.item():g}, learning rate {lr:g}",
+            fix="a lower lr, a longer warm_up or precision=fp32",
+        )
+    if norm > schedule.clip:
+        nn.utils.clip_grads_with_norm_(parameters, schedule.clip, norm)
+    optimiser.step()
