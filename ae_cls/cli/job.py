@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from ae_cls.cli.compose import plain_values
 from ae_cls.cli.exits import guarded
 from ae_cls.cli.job_process import run_in_sweep
-from ae_cls.cli.terminal import log_to_stderr
+from ae_cls.report.terminal import log_to_stderr
 from ae_cls.errors import UsageError
 from ae_cls.interrupt import end_on_signals
 
