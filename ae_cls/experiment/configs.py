@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Key(NamedTuple):
+    """A key of a command that is no group: its name, its default, what it means."""
+
+    name: str
+    default: str
+    meaning: str
 
 
 def config_folder() -> Path:
@@ -13,28 +21,39 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
-def is_group(name: str, folders: Sequence[Path]) -> bool:
-    """Whether one of the folders has options for it; a nested name has slashes."""
-    return bool(name) and any(_options_in(folder / name) for folder in folders)
+def is_group(name: str, folders: Sequence[Path] = ()) -> bool:
+    """Whether our folder or one of the user's has options for it; a nested name has slashes."""
+    return bool(name) and bool(options(name, folders))
 
 
-def options(group: str, folders: Sequence[Path]) -> list[str]:
-    """The words that may stand behind `group=`, by code point."""
-    return sorted({option for folder in folders for option in _options_in(folder / group)})
+def options(group: str, folders: Sequence[Path] = ()) -> list[str]:
+    """The words that may stand behind `group=`, the user's own included, by code point."""
+    places = (config_folder(), *folders)
+    return sorted({option for folder in places for option in _options_in(folder / group)})
 
 
-def groups(folders: Sequence[Path]) -> list[str]:
-    """All groups, nested ones as `group/inner`, by code point."""
-    return sorted({name for folder in folders for name in _groups_in(folder)})
+def groups(folders: Sequence[Path] = ()) -> list[str]:
+    """All groups, the user's own included, nested ones as `group/inner`, by code point."""
+    places = (config_folder(), *folders)
+    return sorted({name for folder in places for name in _groups_in(folder)})
 
 
 def groups_of(command: str) -> dict[str, str]:
     """The groups that a command chooses from, in its order, each with its default option."""
-    defaults = read_yaml(config_folder() / f"{command}.yaml")["defaults"]
-    chosen = [entry for entry in defaults if isinstance(entry, dict)]
-    return {
-        group: option for entry in chosen for group, option in entry.items() if group.isidentifier()
-    }
+    chosen: dict[str, str] = {}
+    for entry in _defaults(config_folder() / f"{command}.yaml"):
+        if isinstance(entry, dict):
+            chosen |= {group: option for group, option in entry.items() if group.isidentifier()}
+        elif entry != "_self_":
+            chosen |= groups_of(entry)
+    return chosen
+
+
+def keys_of(command: str) -> list[Key]:
+    """The keys of a command that are no groups, its own first, with the comments behind them."""
+    path = config_folder() / f"{command}.yaml"
+    files = [entry for entry in _defaults(path) if isinstance(entry, str) and entry != "_self_"]
+    return [*_commented_keys(path), *(key for file in files for key in keys_of(file))]
 
 
 def first_comment(path: Path) -> str:
@@ -49,6 +68,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _defaults(path: Path) -> list[Any]:
+    return read_yaml(path).get("defaults", [])
+
+
+def _commented_keys(path: Path) -> Iterator[Key]:
+    """Lines of the form `key: default  # meaning`, at most one level deep."""
+    above = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        setting, _, meaning = line.partition("  # ")
+        name, colon, default = setting.partition(":")
+        if meaning:
+            outer = above if name.startswith(" ") else ""
+            yield Key(outer + name.strip(), default.strip(), meaning)
+        elif colon:
+            above = f"{name.strip()}."
 
 
 def _options_in(folder: Path) -> list[str]:
