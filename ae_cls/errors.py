@@ -4,6 +4,10 @@ from abc import ABC
 from typing import ClassVar, final
 
 
+BUG, IN_PART = 1, 8
+"""Exit codes of what no user can mend, and of a sweep in which some jobs did not finish."""
+
+
 class AeClsError(Exception, ABC):
     """A mistake that the user can mend. `code` is the exit code of the process.
 

@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ae_cls.errors import AeClsError, printable
+from ae_cls.errors import BUG, AeClsError, printable
 from ae_cls.interrupt import INTERRUPTED
 
-BUG, IN_PART, NO_READER = 1, 8, 141
+NO_READER = 141
 
 
 def guarded(work: Callable[[], int]) -> int:

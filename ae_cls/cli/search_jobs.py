@@ -158,7 +158,7 @@ def _settings(config: DictConfig) -> SearchSettings:
     try:
         return SearchSettings.model_validate_json(json.dumps(plain))
     except ValidationError as error:
-        from ae_cls.experiment.read import explain  # here, as it imports torch
+        from ae_cls.experiment.mistakes import mistake_line as explain  # here, as it imports torch
 
         mistakes = [_OWN + explain(mistake, plain) for mistake in error.errors()]
     raise UsageError(

@@ -27,7 +27,7 @@ from ae_cls.cli.sweep_record import (
     record_of,
     table_at_the_end,
 )
-from ae_cls.cli.terminal import log_to_stderr
+from ae_cls.report.terminal import log_to_stderr
 from ae_cls.errors import StorageError, UsageError
 from ae_cls.interrupt import INTERRUPTED
 

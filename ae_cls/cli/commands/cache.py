@@ -42,7 +42,7 @@ def parser() -> Parser:
 
 def cache(words: Sequence[str]) -> int:
     """Carry out one action; the exit code."""
-    from ae_cls.cli.terminal import log_to_stderr
+    from ae_cls.report.terminal import log_to_stderr
     from ae_cls.store.places import shared_store
 
     given = parser().parse_args(words)

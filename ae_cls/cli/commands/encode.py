@@ -57,7 +57,7 @@ def parser() -> Parser:
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0."""
     given = parser().parse_args(words)
-    from ae_cls.cli.terminal import log_to_stderr
+    from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.encode import load_encoder  # here, as it imports torch
 
     log_to_stderr()

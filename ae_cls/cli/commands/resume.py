@@ -33,7 +33,7 @@ def resume(words: Sequence[str]) -> int:
     """Go on; 0 when the run has finished."""
     given = parser().parse_args(words)
     told = dict(_read(word) for word in given.words)
-    from ae_cls.cli.terminal import log_to_stderr
+    from ae_cls.report.terminal import log_to_stderr
     from ae_cls.interrupt import end_on_signals
     from ae_cls.report.table import print_table, summary_table
     from ae_cls.run.folder import read_status

@@ -1,0 +1,231 @@
+"""What a sweep leaves on disk: its plan and how each job went (`sweep.json`), who runs it.
+
+`jobs/NAME.json` says how a job goes from its start on; `jobs/NAME.log` what went wrong where there
+was no run folder to say it in.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
+from ae_cls.run.folder import METRICS, STATUS
+from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+
+PLAN = "sweep.json"
+_RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
+
+
+@final
+@dataclass(frozen=True)
+class Planned:
+    """A job as people know it.
+
+    Attributes:
+        words: those that are not the same in all jobs.
+        name: of its folder; words and a hash of the resolved config.
+        note: what the table says of it besides; mostly nothing.
+    """
+
+    words: tuple[str, ...]
+    name: str
+    note: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The hash in its name: the same for equal jobs of any sweep."""
+        return self.name.rpartition("-")[2]
+
+
+@final
+@dataclass(frozen=True)
+class Record:
+    """How a job went, or goes.
+
+    Attributes:
+        state: running; finished, skipped (it was finished before), failed, stopped (by a signal) or
+            died (its process ended unexpectedly); waiting where there is no record.
+        folder: its run folder; None when it ended before it had one.
+        metrics: as in metrics.json; empty unless finished or skipped.
+        seconds: that it took in this call; 0 when skipped.
+        code: the exit code that it would have had alone.
+        reason: why it is not finished.
+        owner: the process that carries it out, or did.
+        started: date and time, UTC.
+    """
+
+    state: str
+    folder: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    code: int = 0
+    reason: str = ""
+    owner: Owner | None = None
+    started: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are results."""
+        return self.state in {"finished", "skipped"}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it in this call."""
+        return self.state not in {"running", "waiting"}
+
+    @property
+    def in_words(self) -> str:
+        """The state, as people are told."""
+        return "finished before" if self.state == "skipped" else self.state
+
+
+def begun(run: Path) -> Record:
+    """The record of a job that this process begins to carry out."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Record("running", str(run), owner=this_process(), started=now)
+
+
+def died(reason: str) -> Record:
+    """The record of a job whose process could not write it."""
+    return Record("died", code=TrainingError.code, reason=reason)
+
+
+@final
+@dataclass(frozen=True)
+class SweepFolder:
+    """The folder of a sweep or search.
+
+    Attributes:
+        path: of the folder; run folders of jobs lie in it.
+    """
+
+    path: Path
+
+    def begin(self, command: str, jobs: Sequence[Planned]) -> None:
+        """Write the plan, and forget the records of earlier calls: run folders say what is done.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        try:
+            (self.path / _RECORDS).mkdir(parents=True, exist_ok=True)
+            for record in (self.path / _RECORDS).iterdir():
+                record.unlink()
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self.end(command, [(job, Record("waiting")) for job in jobs])
+
+    def add(self, job: Planned) -> None:
+        """Plan one more; readers see the plan before or after."""
+        plan = read_json(self.path / PLAN)
+        entry = {**asdict(job), **asdict(Record("waiting"))}
+        write_json(self.path / PLAN, {**plan, "jobs": [*plan["jobs"], entry]})
+
+    def ended(self) -> list[tuple[Planned, Record]]:
+        """Every planned job and how it went."""
+        return [(job, self.record(job.name)) for job in self.jobs()]
+
+    def end(self, command: str, ended: Sequence[tuple[Planned, Record]]) -> None:
+        """Let the plan tell how the jobs went."""
+        entries = [{**asdict(job), **asdict(record)} for job, record in ended]
+        write_json(self.path / PLAN, {"command": command, "jobs": entries})
+
+    def jobs(self) -> list[Planned]:
+        """The plan on disk."""
+        entries = read_json(self.path / PLAN).get("jobs", [])
+        return [Planned(tuple(each["words"]), each["name"], each["note"]) for each in entries]
+
+    def run(self, name: str) -> Path:
+        """The run folder of a job."""
+        return self.path / name
+
+    def log(self, name: str) -> Path:
+        """The job's own log: what it said without a run folder, and how its process crashed."""
+        return self.path / _RECORDS / f"{name}.log"
+
+    def claim(self, name: str) -> Lock:
+        """What the process that carries out a job holds, whichever call of the sweep started it."""
+        return Lock(self.path / _CLAIMS / name)
+
+    def keep(self, name: str, record: Record) -> None:
+        """Write down at once how a job goes or went."""
+        run = Path(record.folder) if record.folder else self.run(name)
+        where = str(run) if run.is_dir() or record.state == "running" else None
+        told = {**asdict(record), "folder": where, "seconds": round(record.seconds, 1)}
+        write_json(self._record(name), told)
+
+    def record(self, name: str) -> Record:
+        """How a job goes. One whose process has gone without writing so has died."""
+        record = self._read(name)
+        if record.state == "running" and record.owner and record.owner.is_gone():
+            record = self._read(name)  # its end may have been written since
+            if record.state == "running":
+                unexpected = died("its process ended unexpectedly")
+                return replace(unexpected, folder=record.folder, owner=record.owner)
+        return record
+
+    def owner(self) -> Owner | None:
+        """Who runs the sweep, or ran it last."""
+        if not (self.path / _CLAIMS / _SWEEP).is_file():
+            return None
+        lock = Lock(self.path / _CLAIMS / _SWEEP)
+        try:
+            return lock.owner()
+        finally:
+            lock.release()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """The sweep belongs to this process alone.
+
+        Raises:
+            BusyError: a living process runs it.
+        """
+        lock = self.claim(_SWEEP)
+        try:
+            if not lock.take():
+                raise BusyError(
+                    "another process runs this sweep", where=str(self.path), why=str(lock.owner()),
+                    fix=f"wait, or end that process; its progress: ae-cls sweep-status {self.path}",
+                )  # fmt: skip
+            yield
+        finally:
+            lock.release()
+
+    def _record(self, name: str) -> Path:
+        return self.path / _RECORDS / f"{name}.json"
+
+    def _read(self, name: str) -> Record:
+        told = read_json(self._record(name))
+        if not told:
+            return Record("waiting", reason="not started")
+        return Record(**{**told, "owner": owner_from(told["owner"])})
+
+
+def finished_before(folder: SweepFolder, job: Planned) -> Record | None:
+    """The record of a job that it, or an equal one of any sweep or search, was finished before."""
+    own = folder.run(job.name)
+    for run in (own, *sorted(folder.path.parent.glob(f"*/*-{job.digest}"))):
+        if _is_finished(run):
+            return _reused(run, "" if run.parent == folder.path else f"in {run}")
+    return None
+
+
+def _is_finished(run: Path) -> bool:
+    try:
+        return read_json(run / STATUS).get("state") == "finished"
+    except StorageError:
+        return False  # damaged: whoever needs it will say so
+
+
+def _reused(run: Path, where: str) -> Record:
+    try:
+        return Record("skipped", str(run), read_json(run / METRICS), reason=where)
+    except StorageError as error:
+        damaged = f"{error.where} is damaged; without {run} the job is done again"
+        return Record("failed", str(run), code=ModelFileError.code, reason=damaged)
