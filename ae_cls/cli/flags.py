@@ -28,22 +28,16 @@ class Words:
     Attributes:
         overrides: `group=option` and `key=value`, in their order.
         folders: the user's own option folders.
-        multirun: whether the words name the jobs of a sweep.
-        explain: whether to say what is kept instead of running.
-        show: whether to print the composed config instead of running.
-        package: of which only this key; None for all.
-        resolve: with interpolations filled in.
-        help: whether to print the help text instead of running.
+        mode: the flag that asks for something else than one run, by its long name; empty for none.
+        package: with --cfg, the key to print; None for all.
+        resolve: with --cfg, whether to fill in interpolations.
     """
 
     overrides: tuple[str, ...]
-    folders: tuple[Path, ...] = ()
-    multirun: bool = False
-    explain: bool = False
-    show: bool = False
-    package: str | None = None
-    resolve: bool = False
-    help: bool = False
+    folders: tuple[Path, ...]
+    mode: str
+    package: str | None
+    resolve: bool
 
 
 def parser(command: str) -> Parser:
@@ -83,12 +77,11 @@ def sort_words(command: str, words: Sequence[str]) -> Words:
         UsageError: a flag is not offered, lacks its value or has a wrong one.
     """
     given = parser(command).read(words, flags_anywhere=True)
+    modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name)]
+    folders = () if given.config_dir is None else (given.config_dir,)
     return Words(
-        overrides=tuple(given.words),
-        folders=() if given.config_dir is None else (given.config_dir,),
-        multirun=given.multirun, explain=given.explain, show=given.cfg is not None,
-        package=given.package, resolve=given.resolve, help=given.help,
-    )  # fmt: skip
+        tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve
+    )
 
 
 def _own_folder(word: str) -> Path:

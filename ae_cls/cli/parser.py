@@ -44,20 +44,24 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, fix=f"{self.prog} --help")
 
-    def flags(self) -> list[argparse.Action]:
-        """All flags that the help text shows."""
-        return [action for action in self._shown() if action.option_strings]
+    def flags(self) -> list[str]:
+        """The long names of all flags."""
+        return [action.option_strings[-1] for action in self.shown() if action.option_strings]
 
-    def choices_after(self, earlier: Sequence[str]) -> list[str]:
-        """The only words that may stand behind these; none where any may, or a path."""
-        previous = earlier[-1] if earlier else ""
-        for action in self._shown():
-            is_next = previous in action.option_strings or not (action.option_strings or earlier)
-            if is_next and action.choices:
-                return [str(choice) for choice in action.choices]
-        return []
+    def choices_after(self, flag: str) -> list[str] | None:
+        """The only values of a flag, empty where any is allowed; None when it takes no value."""
+        for action in self.shown():
+            if flag in action.option_strings and action.nargs != 0:
+                return [*(action.choices or [])]
+        return None
 
-    def _shown(self) -> list[argparse.Action]:
+    def first_choices(self) -> list[str]:
+        """The only words that may stand first; empty where any may, such as a path."""
+        first = next(action for action in self.shown() if not action.option_strings)
+        return [*(first.choices or [])]
+
+    def shown(self) -> list[argparse.Action]:
+        """All arguments that the help text shows."""
         return [action for action in self._actions if action.help != argparse.SUPPRESS]
 
 
@@ -85,7 +89,5 @@ def output_file(word: str) -> Path:
 def device(word: str) -> str:
     """A device word, as the key `device` takes it."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", word):
-        raise argparse.ArgumentTypeError(
-            f"{word} is not a device; use auto, cpu, cuda or cuda:1"
-        )
+        raise argparse.ArgumentTypeError(f"{word} is not a device; use auto, cpu, cuda or cuda:1")
     return word

@@ -27,9 +27,9 @@ from ae_cls.cli.sweep_record import (
     record_of,
     table_at_the_end,
 )
-from ae_cls.report.terminal import log_to_stderr
 from ae_cls.errors import StorageError, UsageError
 from ae_cls.interrupt import INTERRUPTED
+from ae_cls.report.terminal import log_to_stderr
 
 _LOG = logging.getLogger(__name__)
 _STUDY = "study.db"

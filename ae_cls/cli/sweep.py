@@ -29,10 +29,10 @@ from ae_cls.cli.sweep_check import checked
 from ae_cls.cli.sweep_launch import launch
 from ae_cls.cli.sweep_owner import owned
 from ae_cls.cli.sweep_record import Conditions, Planned, Record, table_at_the_end
-from ae_cls.report.terminal import log_to_stderr
 from ae_cls.cli.words import hydra_words
 from ae_cls.errors import StorageError, UsageError
 from ae_cls.experiment.common import HOW, WHERE
+from ae_cls.report.terminal import log_to_stderr
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take

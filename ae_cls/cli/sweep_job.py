@@ -33,18 +33,17 @@ from ae_cls.cli.sweep_record import (
     planned_words,
     record_of,
 )
-from ae_cls.report.terminal import log_to_stderr
 from ae_cls.compute import limit_threads
 from ae_cls.errors import AeClsError, ModelFileError, StorageError
-from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
+from ae_cls.report.terminal import log_to_stderr
 from ae_cls.run.folder import CONFIG, read_status
 from ae_cls.saved.use import read_metrics
 from ae_cls.store.files import cannot_write, read_json
-from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.store.lock import Lock, Owner
 
 _LOG = logging.getLogger(__name__)

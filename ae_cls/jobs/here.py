@@ -125,6 +125,4 @@ def _keep_stopped(work: Work, ended: Running, reason: str = "") -> None:
         return
     code = work.signals.code or TERMINATED
     reason = reason or ("interrupted" if code == INTERRUPTED else "terminated")
-    work.folder.keep(
-        ended.job.name, replace(record, state="stopped", code=code, reason=reason)
-    )
+    work.folder.keep(ended.job.name, replace(record, state="stopped", code=code, reason=reason))

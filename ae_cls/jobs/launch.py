@@ -90,9 +90,7 @@ class SlurmHere(Launch):
         carry_out_on_cluster(work, "local", parameters, self.max_num_timeout, conditions)
 
 
-_CHOICE = TypeAdapter[Launch](
-    Annotated[Local | Slurm | SlurmHere, Field(discriminator="name")]
-)
+_CHOICE = TypeAdapter[Launch](Annotated[Local | Slurm | SlurmHere, Field(discriminator="name")])
 HERE = Local(name="local", jobs=1)
 """One job after another, on this machine."""
 

@@ -1,10 +1,67 @@
 """`run`, `pretrain`, `classify` and `bench`: the commands whose words Hydra composes."""
 
-import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ae_cls.cli.commands.modes import MODES, carry_out_sweep
 from ae_cls.cli.exits import complain
-from ae_cls.cli.flags import Words, sort_words
-from ae_cls.cli.launched import launch_of, refuse_several_processes
+from ae_cls.cli.flags import sort_words
 from ae_cls.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from ae_cls.run.run import Result
+
+
+def run_composed(command: str, words: Sequence[str]) -> int:
+    """Carry out a command, or what its flags ask for instead; the exit code.
+
+    Raises:
+        AeClsError: what the user can mend.
+    """
+    typed = sort_words(command, words)
+    for folder in typed.folders:
+        complain(f"options are also read from {printable(str(folder))}")
+    if typed.mode:
+        return MODES[typed.mode](command, typed)
+    from ae_cls.cli.compose import compose  # here and below, as these imports take time
+
+    plain = compose(command, typed.overrides, typed.folders)
+    if _is_for_elsewhere(command, plain.pop("launch", None)):
+        return carry_out_sweep(command, typed)
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.experiment.read import read
+    from ae_cls.interrupt import end_on_signals
+    from ae_cls.jobs.commands import carry_out
+    from ae_cls.report.terminal import log_to_stderr
+
+    log_to_stderr()
+    end_on_signals()
+    _print(command, carry_out(command, read(COMMANDS[command], plain)))
+    return 0
+
+
+def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
+    """Whether a single run is a job on other machines, by what the group `launch` composes to."""
+    if plain is None:
+        return False
+    from ae_cls.jobs.launch import HERE, read_launch
+
+    launch = read_launch(plain)
+    if launch != HERE and plain["name"] == HERE.name:
+        raise UsageError(
+            f"launch.jobs={plain['jobs']} has no effect on a single run",
+            fix=f"a sweep: ae-cls {command} -m ...",
+        )
+    return launch != HERE
+
+
+def _print(command: str, result: "Result | None") -> None:
+    from ae_cls.report.bench_table import bench_table
+    from ae_cls.report.table import print_table, summary_table
+
+    if result is None:  # another process of the same run prints it
+        return
+    if command == "bench":
+        print_table(bench_table(result.metrics, result.seconds, result.folder))
+    else:
+        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
