@@ -22,7 +22,8 @@ def complete(words: Sequence[str], commands: Mapping[str, Command]) -> int:
         UsageError: there is no such shell.
     """
     if words[:1] == ["query"]:
-        print(*candidates(words[-1], commands), sep="\n")
+        for word in candidates(words[-1], commands):
+            print(word)
         return 0
     shells = {f"install={shell}": script for shell, script in SCRIPTS.items()}
     if len(words) != 1 or words[0] not in shells:

@@ -102,7 +102,7 @@ def read_launch(plain: dict[str, Any]) -> Launch:
         UsageError: all mistakes at once.
     """
     fix = f"its keys: ae-cls run launch={plain['name']} --cfg job --package launch"
-    return read_part(_CHOICE, plain, "launch", fix)
+    return read_part(_CHOICE.validate_json, plain, "launch", fix)
 
 
 def side_by_side(at_once: int) -> Conditions:

@@ -1,15 +1,13 @@
 """`run`, `pretrain`, `classify` and `bench`: the commands whose words Hydra composes."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ae_cls.cli.commands.modes import MODES, carry_out_sweep
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import sort_words
 from ae_cls.errors import UsageError, printable
-
-if TYPE_CHECKING:
-    from ae_cls.run.run import Result
 
 
 def run_composed(command: str, words: Sequence[str]) -> int:
@@ -36,7 +34,9 @@ def run_composed(command: str, words: Sequence[str]) -> int:
 
     log_to_stderr()
     end_on_signals()
-    _print(command, carry_out(command, read(COMMANDS[command], plain)))
+    result = carry_out(command, read(COMMANDS[command], plain))
+    if result is not None:  # None: another process of the same run has it
+        _print(command, result.metrics, result.seconds, result.folder, result.kept)
     return 0
 
 
@@ -55,13 +55,17 @@ def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
     return launch != HERE
 
 
-def _print(command: str, result: "Result | None") -> None:
+def _print(
+    command: str,
+    metrics: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    folder: Path,
+    kept: Sequence[str],
+) -> None:
     from ae_cls.report.bench_table import bench_table
     from ae_cls.report.table import print_table, summary_table
 
-    if result is None:  # another process of the same run prints it
-        return
     if command == "bench":
-        print_table(bench_table(result.metrics, result.seconds, result.folder))
+        print_table(bench_table(metrics, seconds, folder))
     else:
-        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
+        print_table(summary_table(metrics, seconds, folder, kept))
