@@ -48,6 +48,8 @@ def _possible(
     if not words:
         return list(commands)
     word, *earlier = words
+    if word not in commands:
+        return []
     parser = commands[word].parser()
     values = parser.choices_after(earlier[-1]) if earlier else None
     if values is not None:
@@ -79,11 +81,7 @@ def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: st
     own = configs.groups_of(command)
     yield from (f"{name}=" for name in configs.groups(folders) if name.partition("/")[0] in own)
     config = composed(command, combinations(words, folders)[0].words, folders)
-    node = OmegaConf.select(config, outer) if outer else config
-    if OmegaConf.is_dict(node):
-        start = f"{outer}." if outer else ""
-        plain = OmegaConf.to_container(node)
-        yield from (
-            f"{start}{name}{'.' if isinstance(value, dict) else '='}"
-            for name, value in plain.items()
-        )
+    node = OmegaConf.to_container(OmegaConf.select(config, outer) if outer else config)
+    start = f"{outer}." if outer else ""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        yield f"{start}{name}{'.' if isinstance(value, dict) else '='}"

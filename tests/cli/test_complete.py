@@ -163,7 +163,7 @@ def completed_at_a_terminal(script: str, line: str, folder: Path) -> str:
         os.write(terminal, f"unsetopt zle_bracketed_paste; {script}; print -r rea''dy\n".encode())
         wait_for(terminal, "ready\r\n")
         os.write(terminal, f"{line}\t\x01print -r -- '<\x05>'\n".encode())
-        return wait_for(terminal, ">\r\n").rpartition("\r\n<")[2].removesuffix(">\r\n").strip()
+        return wait_for(terminal, ">\r\n").rpartition("\r\n<")[2].partition(">")[0].strip()
     finally:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
