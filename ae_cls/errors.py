@@ -3,7 +3,6 @@
 from abc import ABC
 from typing import ClassVar, final
 
-
 BUG, IN_PART = 1, 8
 """Exit codes of what no user can mend, and of a sweep in which some jobs did not finish."""
 

@@ -62,7 +62,7 @@ def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -
             raise _wrong_option(override.key_or_group, override.get_value_string(), folders)
     merged, later = _divided(overrides, folders)
     try:
-        config = deepcopy(_merged(command, tuple(map(word_of, merged)), tuple(folders)))
+        config = deepcopy(_merged(command, merged, folders))
         for override in later:
             OmegaConf.update(
                 config, override.key_or_group, override.value(), merge=True, force_add=True
@@ -91,12 +91,15 @@ def _is_group(override: Override, folders: Sequence[Path]) -> bool:
     return not override.is_delete() and configs.is_group(override.key_or_group, folders)
 
 
-@lru_cache(maxsize=256)
-def _merged(command: str, words: tuple[str, ...], folders: tuple[Path, ...]) -> DictConfig:
+def _merged(command: str, words: Sequence[Override], folders: Sequence[Path]) -> DictConfig:
     more = ",".join(_quoted(f"file://{folder.resolve()}") for folder in folders)
-    overrides = [*words, f"hydra.searchpath=[{more}]"]
+    return _merged_once(command, (*map(word_of, words), f"hydra.searchpath=[{more}]"))
+
+
+@lru_cache(maxsize=256)
+def _merged_once(command: str, words: tuple[str, ...]) -> DictConfig:
     with hydra.initialize_config_dir(str(configs.config_folder()), version_base="1.3"):
-        return hydra.compose(command, overrides)
+        return hydra.compose(command, list(words))
 
 
 def _quoted(text: str) -> str:
@@ -158,9 +161,9 @@ def _not_chosen(
 
 def _has(command: str, group: str, words: Sequence[Override], folders: Sequence[Path]) -> bool:
     """Whether the other words choose an outer option that has this inner group."""
-    others = [word_of(word) for word in words if word.key_or_group != group]
+    others = [word for word in words if word.key_or_group != group]
     try:
-        config = _merged(command, tuple(others), tuple(folders))
+        config = _merged(command, others, folders)
     except _COMPLAINTS:
         return True  # then the mistake lies in another word
     return OmegaConf.select(config, group.replace("/", ".")) is not None

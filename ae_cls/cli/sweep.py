@@ -20,7 +20,7 @@ def sweep(command: str, words: Words) -> int:
     """
     log_to_stderr()
     import_ahead()
-    folders = words.config_folders[1:]
+    folders = words.folders
     wanted = [
         (job.own, partial(compose, command, job.words, folders))
         for job in combinations(words.overrides, folders)

@@ -2,9 +2,10 @@
 
 import difflib
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ae_cls.errors import UsageError
@@ -12,14 +13,16 @@ from ae_cls.errors import UsageError
 Part = TypeVar("Part")
 
 
-def read_part(kind: TypeAdapter[Part], plain: dict[str, Any], group: str, fix: str) -> Part:
+def read_part(
+    validate_json: Callable[[str], Part], plain: dict[str, Any], group: str, fix: str
+) -> Part:
     """The settings that one config group composes to.
 
     Raises:
         UsageError: all mistakes at once, each with its key, value and what is allowed.
     """
     try:
-        return kind.validate_json(json.dumps(plain))
+        return validate_json(json.dumps(plain))
     except ValidationError as error:
         lines = [f"{group}.{mistake_line(mistake, plain)}" for mistake in error.errors()]
     raise UsageError(f"mistake in the settings of {group}", where="\n".join(lines), fix=fix)

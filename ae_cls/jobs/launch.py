@@ -33,6 +33,10 @@ class Launch(Settings, ABC):
             UsageError: with what is missing.
         """
 
+    def with_jobs(self, jobs: int) -> "Launch":
+        """The same place for so many jobs at a time, where it is for this group to say."""
+        return self
+
     @abstractmethod
     def carry_out(self, work: Work) -> None:
         """Carry out all jobs, as many at a time as the settings say; each leaves its record.
@@ -60,10 +64,23 @@ class Local(Launch):
     def refuse_missing(self) -> None:
         """Nothing is."""
 
+    def with_jobs(self, jobs: int) -> Launch:
+        """As many.
+
+        Raises:
+            UsageError: another number was asked for.
+        """
+        if self.jobs != 1:
+            raise UsageError(
+                "a search says itself how many jobs there are at a time",
+                where=f"launch.jobs={self.jobs}", fix=f"search.jobs={self.jobs}",
+            )  # fmt: skip
+        return Local(name="local", jobs=jobs)
+
     def carry_out(self, work: Work) -> None:
         from ae_cls.jobs.here import carry_out_here  # here and below, as each has its imports
 
-        at_once = min(cores() if self.jobs == -1 else self.jobs, len(work.jobs))
+        at_once = min(cores() if self.jobs == -1 else self.jobs, work.most)
         carry_out_here(work, at_once, side_by_side(at_once))
 
 
@@ -128,7 +145,7 @@ class SlurmHere(Launch):
     def carry_out(self, work: Work) -> None:
         from ae_cls.jobs.slurm import carry_out_on_cluster
 
-        carry_out_on_cluster(work, self._executor, side_by_side(len(work.jobs)))
+        carry_out_on_cluster(work, self._executor, side_by_side(work.most))
 
     def _executor(self, folder: Path) -> "submitit.Executor":
         import submitit
@@ -157,7 +174,7 @@ def read_launch(plain: dict[str, Any]) -> Launch:
         UsageError: all mistakes at once, or what the place chosen lacks.
     """
     fix = f"its keys: ae-cls run launch={plain['name']} --cfg job --package launch"
-    launch = read_part(_CHOICE, plain, "launch", fix)
+    launch = read_part(_CHOICE.validate_json, plain, "launch", fix)
     launch.refuse_missing()
     return launch
 

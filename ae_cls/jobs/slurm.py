@@ -76,7 +76,7 @@ class Task:
         if self.conditions.owner and self.conditions.owner.is_gone():
             return
         log_to_stderr()
-        work = Work(self.command, [self.job], SweepFolder(self.folder), Signals())
+        work = Work(self.command, [self.job], SweepFolder(self.folder), Signals(), 1)
         try:
             carry_out_here(work, 1, self.conditions)
         except UncompletedJobError as error:  # the time limit, once too often

@@ -66,12 +66,14 @@ class Work:
         jobs: to be carried out, in this order.
         folder: of the sweep or search.
         signals: that may end the work.
+        most: jobs that there are at a time at most, which share the cores.
     """
 
     command: str
     jobs: Sequence[Job]
     folder: SweepFolder
     signals: Signals
+    most: int
 
     def is_done(self, job: Job) -> bool:
         """Whether the job was finished before; its record then says so."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli import job_process, sweep_check
 from ae_cls.cli.main import main
 from ae_cls.jobs import commands
 from tests.cli.fake_runs import Started
@@ -46,7 +45,6 @@ def ae_cls(
 ) -> Iterator[AeCls]:
     """Calls `ae-cls` with words, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; here it is taken back
     on_sigterm, on_sigint = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
     def call(*words: str) -> Outcome:
@@ -69,6 +67,8 @@ def ae_cls(
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Started:
     """What the jobs of a sweep were given; forked, they find the runner as it is here."""
+    from ae_cls.cli import job_process, sweep_check
+
     for module in (job_process, sweep_check):
         monkeypatch.setattr(module, "context", lambda: multiprocessing.get_context("fork"))
     found = Started(tmp_path_factory.mktemp("started") / "log")

@@ -45,7 +45,7 @@ def parser() -> Parser:
         "--folder", type=Path, metavar="FOLDER", help="image files of another folder"
     )
     found.add_argument(
-        "--encode", choices=configs.options("encode", [configs.config_folder()]),
+        "--encode", choices=configs.options("encode"),
         help="which features (default: as the run read them; after pretrain, the default of run)",
     )  # fmt: skip
     found.add_argument(
@@ -56,7 +56,7 @@ def parser() -> Parser:
 
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0."""
-    given = parser().parse_args(words)
+    given = parser().read(words)
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.encode import load_encoder  # here, as it imports torch
 

@@ -21,7 +21,7 @@ def parser() -> Parser:
 
 def schema(words: Sequence[str]) -> int:
     """Print it; 0."""
-    command = parser().parse_args(words).command
+    command = parser().read(words).command
     from ae_cls.experiment.descriptions import COMMANDS  # here, as it imports torch
 
     print(json.dumps(COMMANDS[command].model_json_schema(), indent=2, ensure_ascii=False))

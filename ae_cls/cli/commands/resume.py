@@ -31,20 +31,20 @@ def parser() -> Parser:
 
 def resume(words: Sequence[str]) -> int:
     """Go on; 0 when the run has finished."""
-    given = parser().parse_args(words)
-    told = dict(_read(word) for word in given.words)
-    from ae_cls.report.terminal import log_to_stderr
+    given = parser().read(words)
+    changes = dict(_read(word) for word in given.words)
     from ae_cls.interrupt import end_on_signals
     from ae_cls.report.table import print_table, summary_table
+    from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.folder import read_status
     from ae_cls.run.resume import resume as go_on  # here, as it imports torch
 
     log_to_stderr()
     end_on_signals()
-    if not told and read_status(given.run)["state"] == "finished":
+    if not changes and read_status(given.run)["state"] == "finished":
         _LOG.info("this run has finished; there is nothing left to do: %s", given.run)
         return 0
-    if result := go_on(given.run, told):
+    if result := go_on(given.run, changes):
         print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
     return 0
 

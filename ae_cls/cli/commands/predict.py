@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 def predict(words: Sequence[str]) -> int:
     """Write the CSV; 0, also when some files could not be decoded."""
-    given = parser().parse_args(words)
+    given = parser().read(words)
     from ae_cls.report.terminal import log_to_stderr
 
     log_to_stderr()
