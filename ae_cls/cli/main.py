@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from ae_cls.cli import flags, sweep_status
+from ae_cls.cli import flags, search, sweep_status
 from ae_cls.cli.command import Command
 from ae_cls.cli.commands import cache, encode, predict, resume, schema
 from ae_cls.cli.commands.run import run_composed
@@ -28,6 +28,7 @@ COMMANDS = {
     "resume": Command(resume.resume, resume.parser, resume.SUMMARY),
     "encode": Command(encode.encode, encode.parser, encode.SUMMARY),
     "predict": Command(predict.predict, predict.parser, predict.SUMMARY),
+    "search": Command(search.search_command, search.parser, search.SUMMARY),
     "bench": _composed("bench"),
     "sweep-status": Command(sweep_status.sweep_status, sweep_status.parser, sweep_status.SUMMARY),
     "cache": Command(cache.cache, cache.parser, cache.SUMMARY),

@@ -31,7 +31,7 @@ def sweep(plan: Plan, path: Path) -> int:
         table_at_the_end(folder, plan.command, jobs) as records,
         noted_signals() as signals,
     ):
-        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals))
+        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, len(jobs)))
     return exit_code(records)
 
 

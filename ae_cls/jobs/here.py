@@ -5,15 +5,14 @@ import multiprocessing.connection
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import final
 
 from ae_cls.errors import StorageError
-from ae_cls.interrupt import INTERRUPTED, TERMINATED
-from ae_cls.jobs.process import GRACE, how_ended, import_ahead, kill, start
-from ae_cls.jobs.record import Record, died, finished_before
-from ae_cls.jobs.work import Conditions, Job, Work
+from ae_cls.jobs.process import how_ended, import_ahead, kill, start
+from ae_cls.jobs.record import Record
+from ae_cls.jobs.work import GRACE, Conditions, Job, Work
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.1  # seconds between two looks at the signals that have come
@@ -31,7 +30,7 @@ class Running:
 def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
     """Carry out jobs; what ends the process of one ends that job alone.
 
-    One thread waits for all: a full disk or a signal lets no further job begin.
+    One thread waits for all of them: a full disk or a signal lets no further job begin.
 
     Raises:
         KeyboardInterrupt, SystemExit: a signal came; no job is left running.
@@ -39,30 +38,26 @@ def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
     import_ahead()
     waiting, running = deque(work.jobs), list[Running]()
     try:
-        while waiting or running:
-            if work.signals.code:
-                _end(work, running)
-                work.signals.end_if_any()
+        while (waiting or running) and not work.signals.code:
             while waiting and len(running) < at_once and not work.signals.code:
                 _begin(work, waiting.popleft(), running, conditions)
             for ended in _ended(running):
                 running.remove(ended)
                 record = _settled(work, ended)
-                _say_end(ended.job, record, quiet=conditions.quiet)
+                work.tell_end(ended.job, quiet=conditions.quiet)
                 if record.code == StorageError.code:
                     waiting.clear()
     finally:  # also when the wait is broken off from outside, as by a cluster's time limit
         _end(work, running)
+    work.signals.end_if_any()
 
 
 def _begin(work: Work, job: Job, running: list[Running], conditions: Conditions) -> None:
-    done = finished_before(work.folder, job.planned)
-    if done:
-        work.folder.keep(job.name, done)
-    if done or not conditions.quiet:
-        _LOG.info("job: %s%s", job.in_words, " (finished before)" if done else "")
-    if not done:
-        running.append(Running(job, start(work, job, conditions)))
+    if work.is_done(job):
+        return
+    if not conditions.quiet:
+        _LOG.info("job: %s", job.in_words)
+    running.append(Running(job, start(work, job, conditions)))
 
 
 def _ended(running: Sequence[Running]) -> list[Running]:
@@ -80,8 +75,7 @@ def _settled(work: Work, ended: Running) -> Record:
     is_its_own = record.owner is None or record.owner.process == process
     if record.is_over and record.state != "died" and is_its_own:
         return record
-    work.folder.keep(ended.job.name, replace(died(how_ended(code)), folder=record.folder))
-    return work.folder.record(ended.job.name)
+    return work.keep_death(ended.job, how_ended(code))
 
 
 def _released(process: BaseProcess) -> tuple[int, int | None]:
@@ -90,12 +84,6 @@ def _released(process: BaseProcess) -> tuple[int, int | None]:
     code, number = process.exitcode, process.pid
     process.close()
     return code or 0, number
-
-
-def _say_end(job: Job, record: Record, *, quiet: bool) -> None:
-    if record.state == "died" or quiet:
-        reason = f": {record.reason}" if record.reason else f" in {record.seconds:.1f} s"
-        _LOG.info("%s: %s%s", job.in_words, record.in_words, reason)
 
 
 def _end(work: Work, running: list[Running]) -> None:
@@ -109,20 +97,11 @@ def _end(work: Work, running: list[Running]) -> None:
     while running and time.monotonic() < deadline and not work.signals.is_urgent:
         for ended in _ended(running):
             running.remove(ended)
-            _keep_stopped(work, ended)
-    why = "at a second signal" if work.signals.is_urgent else f"after {GRACE:.0f} s of saving"
+            _released(ended.process)
+            work.keep_stopped(ended.job)
+    why = "at the second signal" if work.signals.is_urgent else f"it did not end in {GRACE:.0f} s"
     while running:
         killed = running.pop()
         kill(killed.process)
-        _keep_stopped(work, killed, f"killed {why}")
-
-
-def _keep_stopped(work: Work, ended: Running, reason: str = "") -> None:
-    """A signal to the sweep has ended the job, unless it had just ended by itself."""
-    _released(ended.process)
-    record = work.folder.record(ended.job.name)
-    if record.is_done or record.state == "failed":
-        return
-    code = work.signals.code or TERMINATED
-    reason = reason or ("interrupted" if code == INTERRUPTED else "terminated")
-    work.folder.keep(ended.job.name, replace(record, state="stopped", code=code, reason=reason))
+        _released(killed.process)
+        work.keep_stopped(killed.job, f"killed: {why}")

@@ -3,16 +3,17 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import UsageError
+from ae_cls.errors import TrainingError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.jobs.launch import HERE, Launch, read_launch
-from ae_cls.jobs.process import context
+from ae_cls.jobs.process import context, how_ended
 from ae_cls.jobs.record import Planned
 from ae_cls.jobs.work import Job
 
@@ -64,22 +65,22 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
     Raises:
         UsageError: all mistakes of all jobs.
     """
-    mistakes = Mistakes(command, len(wanted))
-    composed: list[tuple[Words, dict[str, Any]]] = []
-    for words, compose in wanted:
+    mistakes = Mistakes(command, [words for words, _ in wanted])
+    composed: dict[int, dict[str, Any]] = {}
+    for number, (_, compose) in enumerate(wanted):
         try:
-            composed.append((words, compose()))
+            composed[number] = compose()
         except UsageError as error:
-            mistakes.add(error.where or error.what, words)
-    launch = _launch([plain.pop("launch", None) for _, plain in composed], mistakes)
-    checks = _checked(command, [plain for _, plain in composed])
-    for (words, _), check in zip(composed, checks, strict=True):
+            mistakes.add(error.where or error.what, [number])
+    launch = _launch(composed, mistakes)
+    checks = _checked(command, list(composed.values()))
+    for number, check in zip(composed, checks, strict=True):
         if check.mistake:
-            mistakes.add(check.mistake, words)
+            mistakes.add(check.mistake, [number])
     mistakes.refuse()
     jobs = [
         Job(Planned(words, name_of(words or (command,), check.digest)), plain)
-        for (words, plain), check in zip(composed, checks, strict=True)
+        for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
     ]
     return Plan(command, _once(jobs), launch)
 
@@ -105,17 +106,17 @@ def short_hash(lines: Sequence[str]) -> str:
 
 
 @final
-@dataclass
+@dataclass(frozen=True)
 class Mistakes:
-    """What is wrong with which of so many jobs."""
+    """What is wrong with which jobs, by their numbers."""
 
     command: str
-    jobs: int
-    found: dict[str, list[str]] = field(default_factory=dict)
+    jobs: Sequence[Words]
+    found: dict[str, set[int]] = field(default_factory=dict)
 
-    def add(self, text: str, words: Words) -> None:
-        """One more mistake of the job with these words."""
-        self.found.setdefault(text, []).append(" ".join(words))
+    def add(self, text: str, numbers: Iterable[int]) -> None:
+        """These jobs have one more mistake."""
+        self.found.setdefault(text, set()).update(numbers)
 
     def refuse(self) -> None:
         """Stop where there are any.
@@ -126,31 +127,33 @@ class Mistakes:
         if not self.found:
             return
         lines = [
-            text if len(words) == self.jobs else f"{text}\n  in {_some(words)}"
-            for text, words in self.found.items()
+            text if len(numbers) == len(self.jobs) else f"{text}\n  in {self._some(numbers)}"
+            for text, numbers in self.found.items()
         ]
-        wrong = len({job for words in self.found.values() for job in words})
+        wrong = len(set[int]().union(*self.found.values()))
         raise UsageError(
-            f"mistakes in {wrong} of {self.jobs} jobs; none was started", where="\n".join(lines),
-            fix=f"ae-cls {self.command} --help",
+            f"mistakes in {wrong} of {len(self.jobs)} jobs; none was started",
+            where="\n".join(lines), fix=f"ae-cls {self.command} --help",
         )  # fmt: skip
 
+    def _some(self, numbers: set[int]) -> str:
+        words = [" ".join(self.jobs[number]) for number in sorted(numbers)]
+        more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+        return "; ".join(words[:_SHOWN]) + more
 
-def _some(words: list[str]) -> str:
-    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
-    return "; ".join(words[:_SHOWN]) + more
 
-
-def _launch(chosen: Sequence[dict[str, Any] | None], mistakes: Mistakes) -> Launch:
-    """Where all jobs run: there is one place for a sweep."""
+def _launch(composed: Mapping[int, dict[str, Any]], mistakes: Mistakes) -> Launch:
+    """Where all jobs run, taken out of their configs: there is one place for a sweep."""
+    chosen = [plain.pop("launch", None) for plain in composed.values()]
     first = chosen[0] if chosen else None
     if any(other != first for other in chosen):
-        mistakes.add("launch: one place and one number of jobs at a time for the whole sweep", ())
+        mistakes.add("launch: all jobs of a sweep have one place", composed)
     try:
         return HERE if first is None else read_launch(first)
     except UsageError as error:
-        for _ in chosen:
-            mistakes.add(error.where, ())
+        if not error.where.startswith("launch."):  # something is missing, and told by itself
+            raise
+        mistakes.add(error.where, composed)
         return HERE
 
 
@@ -170,7 +173,12 @@ def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
     process.start()
     sender.close()
     with receiver:
-        answer = json.loads(receiver.recv_bytes())
+        try:
+            answer = json.loads(receiver.recv_bytes())
+        except EOFError:
+            process.join()
+            why = how_ended(process.exitcode or 0)
+            raise TrainingError("the jobs could not be checked", why=why) from None
     process.join()
     process.close()
     return [_Check(**each) for each in answer]
@@ -178,7 +186,8 @@ def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
 
 def _check(command: str, configs: Sequence[dict[str, Any]], answer: Connection) -> None:
     checks = [asdict(_check_one(command, plain)) for plain in configs]
-    answer.send_bytes(json.dumps(checks).encode())
+    with suppress(BrokenPipeError):  # whoever asked has been interrupted
+        answer.send_bytes(json.dumps(checks).encode())
 
 
 def _check_one(command: str, plain: dict[str, Any]) -> _Check:

@@ -16,9 +16,6 @@ from multiprocessing.process import BaseProcess
 
 from ae_cls.jobs.work import Conditions, Job, Work
 
-GRACE = 10.0
-"""Seconds that a job has to save what it has, once a signal ends it."""
-
 # What a job imports sooner or later.
 _IMPORTED = [
     "ae_cls.jobs.worker", "ae_cls.run.figures", "matplotlib.backends.backend_agg",

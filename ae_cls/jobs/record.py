@@ -67,6 +67,17 @@ class Record:
     owner: Owner | None = None
     started: str = ""
 
+    @classmethod
+    def begun(cls, run: Path) -> "Record":
+        """Of a job that this process begins to carry out."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls("running", str(run), owner=this_process(), started=now)
+
+    @classmethod
+    def died(cls, reason: str) -> "Record":
+        """Of a job whose process could not write it."""
+        return cls("died", code=TrainingError.code, reason=reason)
+
     @property
     def is_done(self) -> bool:
         """Whether there are results."""
@@ -81,17 +92,6 @@ class Record:
     def in_words(self) -> str:
         """The state, as people are told."""
         return "finished before" if self.state == "skipped" else self.state
-
-
-def begun(run: Path) -> Record:
-    """The record of a job that this process begins to carry out."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Record("running", str(run), owner=this_process(), started=now)
-
-
-def died(reason: str) -> Record:
-    """The record of a job whose process could not write it."""
-    return Record("died", code=TrainingError.code, reason=reason)
 
 
 @final
@@ -164,7 +164,7 @@ class SweepFolder:
         if record.state == "running" and record.owner and record.owner.is_gone():
             record = self._read(name)  # its end may have been written since
             if record.state == "running":
-                unexpected = died("its process ended unexpectedly")
+                unexpected = Record.died("its process ended unexpectedly")
                 return replace(unexpected, folder=record.folder, owner=record.owner)
         return record
 

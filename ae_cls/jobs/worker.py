@@ -24,7 +24,7 @@ from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
-from ae_cls.jobs.record import Record, SweepFolder, begun, finished_before
+from ae_cls.jobs.record import Record, SweepFolder, finished_before
 from ae_cls.jobs.work import Conditions, Job
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.run.folder import CONFIG
@@ -115,7 +115,7 @@ def _own_log(path: Path, *, quiet: bool) -> Iterator[None]:
 
 def _do(command: str, job: Job, sweep: SweepFolder) -> None:
     """Do it, and write down how it goes and went."""
-    start = begun(sweep.run(job.name))
+    start = Record.begun(sweep.run(job.name))
     sweep.keep(job.name, start)
     clock = time.monotonic()
 

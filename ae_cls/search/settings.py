@@ -1,4 +1,4 @@
-"""What `hydra.sweeper.*` may say of a search."""
+"""What the config group `search` may say."""
 
 from typing import Literal, final
 
@@ -9,13 +9,13 @@ from ae_cls.settings import Settings
 
 @final
 class SearchSettings(Settings):
-    """The option `optuna` of Hydra's group `sweeper`."""
+    """Which trials are drawn, how many, and where they lie."""
 
     sampler: Literal["tpe", "random"] = Field(
         description="tpe: Bayesian, learns from earlier trials; random: a control"
     )
-    n_trials: int = Field(ge=1, description="trials in all, those of earlier calls included")
-    n_jobs: int = Field(ge=1, description="trials at a time; above 1 with hydra/launcher=joblib")
+    trials: int = Field(ge=1, description="trials in all, those of earlier calls included")
+    jobs: int = Field(ge=1, description="trials at a time")
     startup_trials: int = Field(ge=1, description="trials drawn at random before tpe begins")
     seed: int | None = Field(ge=0, lt=2**32, description="of the sampler; null: the run's seed")
     folder: str | None = Field(

@@ -14,14 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from ae_cls.cli.search_settings import SearchSettings
-from ae_cls.cli.search_space import Drawn, Space
 from ae_cls.errors import StorageError, UsageError
+from ae_cls.search.settings import SearchSettings
+from ae_cls.search.space import Drawn, Space
 
 Direction = Literal["maximize", "minimize"]
 
 _NAME = "search"
-_TOLD = "told"  # what the study was begun with
+_IDENTITY = "identity"  # what the study was begun with
 
 
 @final
@@ -59,7 +59,7 @@ class Outcome:
 
 
 @final
-class Study:
+class Trials:
     """Draws trials and remembers how they ended, over any number of calls.
 
     The sampler draws anew for each trial, by the seed and how many came before. So a search that
@@ -70,13 +70,13 @@ class Study:
         self, study: optuna.Study, space: Space, settings: SearchSettings, seed: int
     ) -> None:
         self._study, self._settings, self._seed = study, settings, seed
-        self._distributions = {key: each.distribution() for key, each in space.dimensions.items()}
+        self._distributions = space.distributions()
 
     def ended(self) -> list[tuple[Trial, Outcome]]:
         """All trials that have ended, in their order."""
-        told = self._study.user_attrs
+        outcomes = self._study.user_attrs
         return [
-            (_trial(each), Outcome(**told[str(each.number)]))
+            (_trial(each), Outcome(**outcomes[str(each.number)]))
             for each in self._drawn()
             if each.state.is_finished()
         ]
@@ -88,8 +88,8 @@ class Study:
         """
         drawn = self._drawn()
         left = [_trial(each) for each in drawn if each.state == TrialState.RUNNING]
-        left = left[: self._settings.n_jobs]
-        new = min(self._settings.n_jobs - len(left), self._settings.n_trials - len(drawn))
+        left = left[: self._settings.jobs]
+        new = min(self._settings.jobs - len(left), self._settings.trials - len(drawn))
         return [*left, *(self._draw(len(drawn) + place) for place in range(new))]
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
@@ -121,8 +121,8 @@ class Study:
 
 def _seed_of(seed: int, place: int) -> int:
     """The seed of one trial's sampler, of 32 bits."""
-    told = hashlib.sha256(f"{seed}/search/{place}".encode()).digest()
-    return int.from_bytes(told[:4], "big")
+    digest = hashlib.sha256(f"{seed}/search/{place}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def _trial(frozen: FrozenTrial) -> Trial:
@@ -130,15 +130,15 @@ def _trial(frozen: FrozenTrial) -> Trial:
 
 
 @contextmanager
-def open_study(
+def opetrials(
     path: Path,
     space: Space,
     settings: SearchSettings,
     *,
     direction: Direction,
     seed: int,
-    told: Sequence[str],
-) -> Iterator[Study]:
+    identity: Sequence[str],
+) -> Iterator[Trials]:
     """The study in a file, which is made where it is missing.
 
     Args:
@@ -147,7 +147,7 @@ def open_study(
         settings: how, and how often.
         direction: whether a large score is good.
         seed: of the sampler.
-        told: all that makes it this search and no other.
+        identity: all that makes it this search and no other.
 
     Raises:
         UsageError: the file holds another search.
@@ -158,10 +158,10 @@ def open_study(
         found = optuna.create_study(
             storage=storage, study_name=_NAME, direction=direction, load_if_exists=True
         )
-        _refuse_other_search(found, path, told)
-        study = Study(found, space, settings, seed)
-        study.drop_half_drawn()
-        yield study
+        _refuse_other_search(found, path, identity)
+        trials = Trials(found, space, settings, seed)
+        trials.drop_half_drawn()
+        yield trials
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def _storage(path: Path) -> Iterator[RDBStorage]:
         raise StorageError(
             "the trials of this search cannot be read or written", where=str(path),
             why=str(error.__cause__ or error).splitlines()[0],
-            fix="mend its place, or begin anew in another: hydra.sweeper.folder=...",
+            fix="repair it, or begin anew in another folder: search.folder=...",
         ) from error  # fmt: skip
     finally:
         if storage:
@@ -187,13 +187,13 @@ def _url(path: Path) -> str:
     return url.render_as_string().replace("{", "{{").replace("}", "}}")  # Optuna formats it
 
 
-def _refuse_other_search(study: optuna.Study, path: Path, told: Sequence[str]) -> None:
-    before = study.user_attrs.get(_TOLD)
+def _refuse_other_search(study: optuna.Study, path: Path, identity: Sequence[str]) -> None:
+    before = study.user_attrs.get(_IDENTITY)
     if before is None:
-        study.set_user_attr(_TOLD, list(told))
-    elif before != list(told):
+        study.set_user_attr(_IDENTITY, list(identity))
+    elif before != list(identity):
         raise UsageError(
             "this folder holds another search", where=str(path.parent),
-            why="\n".join(sorted(set(before) ^ set(told))),
-            fix="another folder, or none: hydra.sweeper.folder=...",
+            why="\n".join(sorted(set(before) ^ set(identity))),
+            fix="another folder, or none: search.folder=...",
         )  # fmt: skip
