@@ -2,13 +2,15 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
-from ae_cls.cli.command import Command
 from ae_cls.cli.flags import sort_words
-from ae_cls.cli.shells import SCRIPTS
+from ae_cls.cli.parser import Command
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
+
+_SCRIPTS = Path(__file__).with_name("shells")
 
 
 def complete(words: Sequence[str], commands: Mapping[str, Command]) -> int:
@@ -25,10 +27,10 @@ def complete(words: Sequence[str], commands: Mapping[str, Command]) -> int:
         for word in candidates(words[-1], commands):
             print(word)
         return 0
-    shells = {f"install={shell}": script for shell, script in SCRIPTS.items()}
-    if len(words) != 1 or words[0] not in shells:
-        raise UsageError("completion is for bash, zsh and fish", fix=", ".join(shells))
-    print(shells[words[0]])
+    scripts = {f"install={path.suffix[1:]}": path for path in sorted(_SCRIPTS.iterdir())}
+    if len(words) != 1 or words[0] not in scripts:
+        raise UsageError("completion is for bash, zsh and fish", fix=", ".join(scripts))
+    print(scripts[words[0]].read_text(encoding="utf-8"), end="")
     return 0
 
 
@@ -48,6 +50,8 @@ def _possible(
     if not words:
         return list(commands)
     word, *earlier = words
+    if searching := word == "search" and bool(earlier):
+        word, *earlier = earlier
     if word not in commands:
         return []
     parser = commands[word].parser()
@@ -57,18 +61,25 @@ def _possible(
     if current.startswith("-"):
         return parser.flags()
     if commands[word].is_composed:
-        return _overrides(word, earlier, current)
+        return _overrides(word, earlier, current, searching)
     return [] if earlier else parser.first_choices()
 
 
-def _overrides(command: str, earlier: Sequence[str], current: str) -> Iterator[str]:
+def _overrides(
+    command: str, earlier: Sequence[str], current: str, searching: bool
+) -> Iterator[str]:
     typed = sort_words(command, earlier)
     key, equals, value = current.partition("=")
     if equals:
         group = key.lstrip("+").replace(".", "/")
         start = value[: value.rfind(",") + 1]
         return (f"{key}={start}{option}" for option in configs.options(group, typed.folders))
-    return _keys(command, typed.overrides, typed.folders, key.rpartition(".")[0])
+    if searching and key.startswith("search."):
+        return (f"search.{inner.name}=" for inner in configs.keys_of("search/optuna"))
+    # An interval leaves open what the word stands for.
+    words = [word for word in typed.overrides if "interval(" not in word]
+    keys = _keys(command, words, typed.folders, key.rpartition(".")[0])
+    return chain(["search."] if searching else [], keys)
 
 
 def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: str) -> Iterator[str]:

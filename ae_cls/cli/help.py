@@ -6,29 +6,6 @@ from pathlib import Path
 from ae_cls.cli.flags import parser
 from ae_cls.experiment import configs
 
-EXAMPLES = {
-    "run": (
-        "ae-cls run",
-        "ae-cls run dataset=fashion_mnist autoencoder=vae head=svm labels.per_class=10",
-        "ae-cls run dataset=folder dataset.root=photos dataset.image_size=96 head=finetune",
-        "ae-cls run -m pretrain=none,standard labels.per_class=5,50 seed=0,1,2",
-        "ae-cls search run 'head.C=tag(log, interval(0.01, 10))' encode=latent,pooled",
-    ),
-    "pretrain": (
-        "ae-cls pretrain dataset=fashion_mnist autoencoder=conv pretrain=long",
-        "ae-cls pretrain -m autoencoder=shallow,deep,conv",
-    ),
-    "bench": (
-        "ae-cls bench",
-        "ae-cls bench autoencoder.widths=[128,128] until=null",
-        "ae-cls bench dataset=digits steps=10 repeats=1",
-    ),
-    "classify": (
-        "ae-cls classify encoder=outputs/run/digits-conv/20260101-120000-000000 head=svm",
-        "ae-cls classify -m encoder=RUN_FOLDER head=linear,svm,knn labels.per_class=5,50",
-    ),
-}
-
 
 def help_of(command: str) -> str:
     """Usage, groups with their options, keys, flags, examples."""
@@ -41,7 +18,7 @@ def help_of(command: str) -> str:
         *_groups(command),
         _section("Keys, with their defaults", _keys(command)),
         _section("Flags", _flags(command)),
-        "\n".join(["Examples", *(f"  {example}" for example in EXAMPLES[command])]),
+        "\n".join(["Examples", *(f"  {example}" for example in configs.examples(root))]),
     ]
     return "\n\n".join(parts)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from ae_cls.cli import flags, search, sweep_status
-from ae_cls.cli.command import Command
 from ae_cls.cli.commands import cache, encode, predict, resume, schema
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
 from ae_cls.cli.nearest import did_you_mean
+from ae_cls.cli.parser import Command
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 

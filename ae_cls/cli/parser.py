@@ -1,8 +1,9 @@
-"""An argparse parser that complains like the rest of the program."""
+"""Commands, and an argparse parser that complains like the rest of the program."""
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, final
 
@@ -78,6 +79,31 @@ class Withheld(argparse.Action):
         raise UsageError(f"{option_string} is not offered", why=self.const)
 
 
+@final
+@dataclass(frozen=True)
+class Command:
+    """One word of the command line.
+
+    Attributes:
+        call: carries out the words behind it; gives the exit code.
+        parser: its flags and paths.
+        summary: for the overview.
+        is_composed: whether Hydra composes its words.
+    """
+
+    call: Callable[[Sequence[str]], int]
+    parser: Callable[[], Parser]
+    summary: str
+    is_composed: bool = False
+
+
+def add_device(parser: Parser) -> None:
+    """`--device`, with the words of the key `device`."""
+    parser.add_argument(
+        "--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)"
+    )
+
+
 def output_file(word: str) -> Path:
     """A file that can be written, as far as can be seen before the work."""
     path = Path(word)
@@ -86,8 +112,7 @@ def output_file(word: str) -> Path:
     return path
 
 
-def device(word: str) -> str:
-    """A device word, as the key `device` takes it."""
+def _device(word: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", word):
         raise argparse.ArgumentTypeError(f"{word} is not a device; use auto, cpu, cuda or cuda:1")
     return word

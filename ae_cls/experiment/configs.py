@@ -63,6 +63,12 @@ def first_comment(path: Path) -> str:
     return line.lstrip("# ") if line.startswith("#") else ""
 
 
+def examples(path: Path) -> list[str]:
+    """The command lines in the comments at the beginning of a file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.lstrip("# ") for line in lines if line.startswith("#   ae-cls ")]
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The plain values of a config file."""
     import yaml

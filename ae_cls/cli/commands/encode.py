@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli.parser import Parser, device, output_file
+from ae_cls.cli.parser import Parser, add_device, output_file
 from ae_cls.experiment import configs
 
 SUMMARY = "features of a run's images, or of a folder, as .npz"
@@ -30,13 +30,9 @@ def parser() -> Parser:
         "run", type=Path, metavar="RUN", help="folder of ae-cls run or ae-cls pretrain"
     )
     found.add_argument(
-        "-o",
-        "--output",
-        type=output_file,
-        required=True,
-        metavar="FILE",
+        "-o", "--output", type=output_file, required=True, metavar="FILE",
         help="the .npz file to write",
-    )
+    )  # fmt: skip
     source = found.add_mutually_exclusive_group()
     source.add_argument(
         "--split", choices=PARTS, default="all", help="of the run's data set (default: all)"
@@ -48,9 +44,7 @@ def parser() -> Parser:
         "--encode", choices=configs.options("encode"),
         help="which features (default: as the run read them; after pretrain, the default of run)",
     )  # fmt: skip
-    found.add_argument(
-        "--device", type=device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)"
-    )
+    add_device(found)
     return found
 
 

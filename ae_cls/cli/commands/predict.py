@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli.parser import Parser, device, output_file
+from ae_cls.cli.parser import Parser, add_device, output_file
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
@@ -31,16 +31,10 @@ def parser() -> Parser:
         "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
     found.add_argument(
-        "-o",
-        "--output",
-        type=output_file,
-        default=STDOUT,
-        metavar="FILE",
+        "-o", "--output", type=output_file, default=STDOUT, metavar="FILE",
         help="- is standard output (default)",
-    )
-    found.add_argument(
-        "--device", type=device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)"
-    )
+    )  # fmt: skip
+    add_device(found)
     return found
 
 
