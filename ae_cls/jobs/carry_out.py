@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ae_cls.errors import IN_PART, StorageError
 from ae_cls.jobs.plan import Plan
-from ae_cls.jobs.record import Planned, Record, SweepFolder
+from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Work
 
@@ -24,14 +24,14 @@ def sweep(plan: Plan, path: Path) -> int:
         BusyError: another process runs this sweep.
         KeyboardInterrupt, SystemExit: a signal has ended it.
     """
-    folder, jobs = SweepFolder(path), [job.planned for job in plan.jobs]
-    _LOG.info("%d job%s in %s", len(jobs), "" if len(jobs) == 1 else "s", path)
+    folder, count = SweepFolder(path), len(plan.jobs)
+    _LOG.info("%d job%s in %s", count, "" if count == 1 else "s", path)
     with (
         folder.owned(),
-        table_at_the_end(folder, plan.command, jobs) as records,
+        table_at_the_end(folder, plan.command, plan.jobs) as records,
         noted_signals() as signals,
     ):
-        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, len(jobs)))
+        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, count))
     return exit_code(records)
 
 
@@ -44,7 +44,7 @@ def exit_code(records: Sequence[Record]) -> int:
 
 @contextmanager
 def table_at_the_end(
-    folder: SweepFolder, command: str, jobs: Sequence[Planned], order: Order | None = None
+    folder: SweepFolder, command: str, jobs: Sequence[Job], order: Order | None = None
 ) -> Iterator[list[Record]]:
     """Write the plan; at the end, however it comes, show, write and yield how each job went.
 
@@ -65,7 +65,7 @@ def table_at_the_end(
         folder.end(command, ended)
 
 
-def _show(ended: Sequence[tuple[Planned, Record]], order: Order | None) -> None:
+def _show(ended: Sequence[tuple[Job, Record]], order: Order | None) -> None:
     from ae_cls.report.table import SweepRow, print_table, sweep_table
 
     pairs = sorted(ended, key=lambda pair: order(pair[1])) if order else ended

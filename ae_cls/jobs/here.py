@@ -11,8 +11,8 @@ from typing import final
 
 from ae_cls.errors import StorageError
 from ae_cls.jobs.process import how_ended, import_ahead, kill, start
-from ae_cls.jobs.record import Record
-from ae_cls.jobs.work import GRACE, Conditions, Job, Work
+from ae_cls.jobs.record import Job, Record
+from ae_cls.jobs.work import GRACE, Conditions, Work
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.1  # seconds between two looks at the signals that have come
@@ -56,7 +56,7 @@ def _begin(work: Work, job: Job, running: list[Running], conditions: Conditions)
     if work.is_done(job):
         return
     if not conditions.quiet:
-        _LOG.info("job: %s", job.in_words)
+        _LOG.info("job: %s", job)
     running.append(Running(job, start(work, job, conditions)))
 
 

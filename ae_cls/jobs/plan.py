@@ -14,8 +14,7 @@ from ae_cls.errors import TrainingError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.jobs.launch import HERE, Launch, read_launch
 from ae_cls.jobs.process import context, how_ended
-from ae_cls.jobs.record import Planned
-from ae_cls.jobs.work import Job
+from ae_cls.jobs.record import Job
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
 _SHOWN = 3
@@ -79,7 +78,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             mistakes.add(check.mistake, [number])
     mistakes.refuse()
     jobs = [
-        Job(Planned(words, name_of(words or (command,), check.digest)), plain)
+        Job(words, name_of(words or (command,), check.digest), plain=plain)
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
     ]
     return Plan(command, _once(jobs), launch)
@@ -207,16 +206,13 @@ def _once(jobs: Sequence[Job]) -> list[Job]:
     """Equal jobs once, with a note of their other words."""
     equal: dict[str, list[Job]] = {}
     for job in jobs:
-        equal.setdefault(job.planned.digest, []).append(job)
-    return [_noted(*alike) for alike in equal.values()]
-
-
-def _noted(first: Job, *others: Job) -> Job:
-    if not others:
-        return first
-    same = ", ".join(job.in_words for job in others)
-    note = f"done once, as it is the same as {same}"
-    return Job(replace(first.planned, note=note), first.plain)
+        equal.setdefault(job.digest, []).append(job)
+    return [
+        replace(first, note=f"done once, as it is the same as {', '.join(map(str, others))}")
+        if others
+        else first
+        for first, *others in equal.values()
+    ]
 
 
 def _key(word: str) -> str:

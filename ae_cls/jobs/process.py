@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
-from ae_cls.jobs.work import Conditions, Job, Work
+from ae_cls.jobs.record import Job
+from ae_cls.jobs.work import Conditions, Work
 
 # What a job imports sooner or later.
 _IMPORTED = [
@@ -69,7 +71,7 @@ def how_ended(code: int) -> str:
     )
 
 
-def _begin(command: str, job: Job, folder: os.PathLike[str], conditions: Conditions) -> None:
+def _begin(command: str, job: Job, folder: Path, conditions: Conditions) -> None:
     from ae_cls.jobs.worker import work_alone  # here, as it imports torch
 
     work_alone(command, job, folder, conditions)

@@ -22,23 +22,28 @@ _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
 
 @final
 @dataclass(frozen=True)
-class Planned:
-    """A job as people know it.
+class Job:
+    """A job of a sweep or search.
 
     Attributes:
         words: those that are not the same in all jobs.
         name: of its folder; words and a hash of the resolved config.
         note: what the table says of it besides; mostly nothing.
+        plain: the composed config; not in the plan on disk, as the run folder has it.
     """
 
     words: tuple[str, ...]
     name: str
     note: str = ""
+    plain: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """The hash in its name: the same for equal jobs of any sweep."""
         return self.name.rpartition("-")[2]
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
 
 
 @final
@@ -78,6 +83,11 @@ class Record:
         """Of a job whose process could not write it."""
         return cls("died", code=TrainingError.code, reason=reason)
 
+    @classmethod
+    def read(cls, plain: dict[str, Any]) -> "Record":
+        """From JSON."""
+        return cls(**{**plain, "owner": owner_from(plain["owner"])})
+
     @property
     def is_done(self) -> bool:
         """Whether there are results."""
@@ -94,6 +104,9 @@ class Record:
         return "finished before" if self.state == "skipped" else self.state
 
 
+_WAITING = Record("waiting", reason="not started")
+
+
 @final
 @dataclass(frozen=True)
 class SweepFolder:
@@ -105,7 +118,7 @@ class SweepFolder:
 
     path: Path
 
-    def begin(self, command: str, jobs: Sequence[Planned]) -> None:
+    def begin(self, command: str, jobs: Sequence[Job]) -> None:
         """Write the plan, and forget the records of earlier calls: run folders say what is done.
 
         Raises:
@@ -117,27 +130,26 @@ class SweepFolder:
                 record.unlink()
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        self.end(command, [(job, Record("waiting")) for job in jobs])
+        self.end(command, [(job, _WAITING) for job in jobs])
 
-    def add(self, job: Planned) -> None:
+    def add(self, job: Job) -> None:
         """Plan one more; readers see the plan before or after."""
         plan = read_json(self.path / PLAN)
-        entry = {**asdict(job), **asdict(Record("waiting"))}
-        write_json(self.path / PLAN, {**plan, "jobs": [*plan["jobs"], entry]})
+        write_json(self.path / PLAN, {**plan, "jobs": [*plan["jobs"], _entry(job)]})
 
-    def ended(self) -> list[tuple[Planned, Record]]:
+    def ended(self) -> list[tuple[Job, Record]]:
         """Every planned job and how it went."""
         return [(job, self.record(job.name)) for job in self.jobs()]
 
-    def end(self, command: str, ended: Sequence[tuple[Planned, Record]]) -> None:
+    def end(self, command: str, ended: Sequence[tuple[Job, Record]]) -> None:
         """Let the plan tell how the jobs went."""
-        entries = [{**asdict(job), **asdict(record)} for job, record in ended]
+        entries = [_entry(job, record) for job, record in ended]
         write_json(self.path / PLAN, {"command": command, "jobs": entries})
 
-    def jobs(self) -> list[Planned]:
+    def jobs(self) -> list[Job]:
         """The plan on disk."""
         entries = read_json(self.path / PLAN).get("jobs", [])
-        return [Planned(tuple(each["words"]), each["name"], each["note"]) for each in entries]
+        return [Job(tuple(each["words"]), each["name"], each["note"]) for each in entries]
 
     def run(self, name: str) -> Path:
         """The run folder of a job."""
@@ -202,11 +214,15 @@ class SweepFolder:
     def _read(self, name: str) -> Record:
         told = read_json(self._record(name))
         if not told:
-            return Record("waiting", reason="not started")
-        return Record(**{**told, "owner": owner_from(told["owner"])})
+            return _WAITING
+        return Record.read(told)
 
 
-def finished_before(folder: SweepFolder, job: Planned) -> Record | None:
+def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
+    return {"words": job.words, "name": job.name, "note": job.note, **asdict(record)}
+
+
+def finished_before(folder: SweepFolder, job: Job) -> Record | None:
     """The record of a job that it, or an equal one of any sweep or search, was finished before."""
     own = folder.run(job.name)
     for run in (own, *sorted(folder.path.parent.glob(f"*/*-{job.digest}"))):

@@ -1,22 +1,20 @@
 """Jobs through submitit: on a SLURM cluster, or on this machine as a cluster would do it."""
 
-import logging
 import os
-import platform
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from ae_cls.errors import StorageError, UsageError
 from ae_cls.jobs.here import carry_out_here
-from ae_cls.jobs.record import Record, SweepFolder
+from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.jobs.signals import Signals
-from ae_cls.jobs.work import GRACE, Conditions, Job, Work
+from ae_cls.jobs.work import GRACE, Conditions, Work
 from ae_cls.report.terminal import log_to_stderr
+from ae_cls.store.lock import Owner
 
 if TYPE_CHECKING:
     import submitit
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 Submitted = Sequence[tuple[Job, "submitit.Job[None]"]]
 
-_LOG = logging.getLogger(__name__)
 _FOLDER = ".submitit"
 _LOOK = 0.3  # seconds; of the cluster itself submitit asks once a minute
 
@@ -121,38 +118,18 @@ def _cancel(work: Work, left: Submitted) -> None:
 def _end(work: Work, submitted: Submitted) -> None:
     """Let the jobs save what they have, then kill what is left; their records say so."""
     left = [(job, handle) for job, handle in submitted if not handle.done()]
-    if not left:
-        return
-    _LOG.warning("no further job begins; those under way save what they have")
-    _cancel(work, left)
-    begun = [job for job, _ in left if _is_here(work.folder.record(job.name))]
-    _signal(work, begun, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and not work.signals.is_urgent and _are_at_it(work, left):
-        time.sleep(_LOOK)
-    _signal(work, begun, signal.SIGKILL)
     for _, handle in left:
-        handle.cancel(check=False)
-    for job in begun:
-        work.keep_stopped(job)
+        handle.cancel(check=False)  # whoever waits for a job's process there passes it on
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and not work.signals.is_urgent and _running(work, left):
+        time.sleep(_LOOK)
+    for owner in _running(work, left):
+        os.kill(owner.process, signal.SIGKILL)
+    for job, _ in left:
+        if work.folder.record(job.name).state != "waiting":
+            work.keep_stopped(job)
 
 
-def _are_at_it(work: Work, left: Submitted) -> bool:
-    return any(
-        not handle.done() or work.folder.record(job.name).state == "running" for job, handle in left
-    )
-
-
-def _signal(work: Work, jobs: Sequence[Job], number: int) -> None:
-    for owner in [work.folder.record(job.name).owner for job in jobs]:
-        with suppress(ProcessLookupError):  # it has just ended
-            if owner and not owner.is_gone():
-                os.kill(owner.process, number)
-
-
-def _is_here(record: Record) -> bool:
-    return (
-        record.state == "running"
-        and record.owner is not None
-        and record.owner.host == platform.node()
-    )
+def _running(work: Work, left: Submitted) -> list[Owner]:
+    records = [work.folder.record(job.name) for job, _ in left]
+    return [record.owner for record in records if record.state == "running" and record.owner]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ae_cls.jobs.record import Planned, Record, SweepFolder
+from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.report.table import StatusRow
 from ae_cls.run.folder import LOG
 
@@ -16,7 +16,7 @@ def status_rows(folder: SweepFolder, *, runs: bool) -> list[StatusRow]:
     return [_row(job, folder.record(job.name), runs=runs) for job in folder.jobs()]
 
 
-def _row(job: Planned, record: Record, *, runs: bool) -> StatusRow:
+def _row(job: Job, record: Record, *, runs: bool) -> StatusRow:
     is_left = record.state == "waiting" and not runs
     return StatusRow(
         words=job.words,

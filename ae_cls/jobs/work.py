@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 from ae_cls.interrupt import INTERRUPTED, TERMINATED
-from ae_cls.jobs.record import Planned, Record, SweepFolder, finished_before
+from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
 from ae_cls.jobs.signals import Signals
 from ae_cls.store.lock import Owner
 
@@ -14,30 +14,6 @@ GRACE = 10.0
 """Seconds that a job has to save what it has, once a signal ends it."""
 
 _LOG = logging.getLogger(__name__)
-
-
-@final
-@dataclass(frozen=True)
-class Job:
-    """A job that can be carried out.
-
-    Attributes:
-        planned: its words and name.
-        plain: the composed config.
-    """
-
-    planned: Planned
-    plain: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.planned.name
-
-    @property
-    def in_words(self) -> str:
-        """The job as people are told."""
-        return " ".join(self.planned.words)
 
 
 @final
@@ -77,10 +53,10 @@ class Work:
 
     def is_done(self, job: Job) -> bool:
         """Whether the job was finished before; its record then says so."""
-        done = finished_before(self.folder, job.planned)
+        done = finished_before(self.folder, job)
         if done:
             self.folder.keep(job.name, done)
-            _LOG.info("job: %s (finished before)", job.in_words)
+            _LOG.info("job: %s (finished before)", job)
         return done is not None
 
     def tell_end(self, job: Job, *, quiet: bool) -> None:
@@ -88,7 +64,7 @@ class Work:
         record = self.folder.record(job.name)
         if record.state == "died" or quiet:
             reason = f": {record.reason}" if record.reason else f" in {record.seconds:.1f} s"
-            _LOG.info("%s: %s%s", job.in_words, record.in_words, reason)
+            _LOG.info("%s: %s%s", job, record.in_words, reason)
 
     def keep_death(self, job: Job, reason: str) -> Record:
         """The job's record, which says that its process ended unexpectedly."""

@@ -24,8 +24,8 @@ from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
-from ae_cls.jobs.record import Record, SweepFolder, finished_before
-from ae_cls.jobs.work import Conditions, Job
+from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
+from ae_cls.jobs.work import Conditions
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.run.folder import CONFIG
 from ae_cls.store.files import cannot_write, read_json
@@ -79,7 +79,7 @@ def _carry_out(command: str, job: Job, sweep: SweepFolder, *, quiet: bool) -> No
         _take(claim, job)
         with _own_log(sweep.log(job.name), quiet=quiet):
             # Whoever had the claim may have finished the job.
-            if done := finished_before(sweep, job.planned):
+            if done := finished_before(sweep, job):
                 sweep.keep(job.name, done)
             else:
                 _do(command, job, sweep)
@@ -91,7 +91,7 @@ def _take(claim: Lock, job: Job) -> None:
     """What is left of an earlier call of the sweep ends first."""
     if claim.take():
         return
-    _LOG.info("waiting for %s, which is still working on %s", claim.owner(), job.in_words)
+    _LOG.info("waiting for %s, which is still working on %s", claim.owner(), job)
     while not claim.take():
         time.sleep(_LOOK)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -13,13 +13,13 @@ from ae_cls.jobs.carry_out import exit_code, table_at_the_end
 from ae_cls.jobs.launch import Launch
 from ae_cls.jobs.plan import Plan, planned, short_hash
 from ae_cls.jobs.process import import_ahead
-from ae_cls.jobs.record import Planned, Record, SweepFolder
+from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.jobs.signals import Signals, noted_signals
-from ae_cls.jobs.work import Job, Work
+from ae_cls.jobs.work import Work
 from ae_cls.search.goal import GOALS, Goal
 from ae_cls.search.request import Request
 from ae_cls.search.settings import SearchSettings
-from ae_cls.search.trials import Outcome, Trial, Trials, open_trials
+from ae_cls.search.trials import Ended, Trial, Trials, open_trials
 from ae_cls.search.winner import print_winner
 
 _LOG = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _identity(request: Request, settings: SearchSettings, first: Job) -> list[st
         *(f"{key}={values}" for key, values in request.space.dimensions.items()),
         *(f"{key}={value}" for key, value in matter.items()),
         # The numbers behind the words may change, in a file of options.
-        f"config={first.planned.digest}",
+        f"config={first.digest}",
     ]
 
 
@@ -125,22 +125,17 @@ class Search:
                 self._carry_out(drawn, signals)
         return records
 
-    def _ended_before(self) -> list[Planned]:
+    def _ended_before(self) -> list[Job]:
         """The jobs of the trials that ended in earlier calls, each once."""
-        jobs = {
-            outcome.name: Planned(self.request.space.words(trial.drawn), outcome.name)
-            for trial, outcome in self.trials.ended()
-        }
-        return list(jobs.values())
+        words = self.request.space.words
+        jobs = {ended.name: words(ended.trial.drawn) for ended in self.trials.ended()}
+        return [Job(own, name) for name, own in jobs.items()]
 
     def _recall(self) -> None:
         """Write down again how they ended."""
-        for _, outcome in self.trials.ended():
-            state = "failed" if outcome.score is None else "skipped"
-            record = Record(
-                state, metrics=outcome.metrics, code=outcome.code, reason=outcome.reason
-            )
-            self.folder.keep(outcome.name, record)
+        for ended in self.trials.ended():
+            done = {"state": "skipped", "seconds": 0.0} if ended.record.is_done else {}
+            self.folder.keep(ended.name, replace(ended.record, **done))
 
     def _carry_out(self, drawn: Sequence[Trial], signals: Signals) -> None:
         prepared = [self._prepared(trial) for trial in drawn]
@@ -150,7 +145,7 @@ class Search:
                 Work(self.request.command, jobs, self.folder, signals, self.at_once)
             )
         for trial, (name, _) in zip(drawn, prepared, strict=True):
-            self.trials.tell(trial, self._outcome(name))
+            self._tell(trial, name)
 
     def _prepared(self, trial: Trial) -> tuple[str, Job | None]:
         """The name of a trial's job, and the job where it has to be carried out."""
@@ -162,23 +157,24 @@ class Search:
         # An equal config, drawn again, is carried out once.
         if any(job.name == earlier.name for earlier in self.folder.jobs()):
             return job.name, None
-        self.folder.add(job.planned)
+        self.folder.add(job)
         return job.name, job
 
     def _refused(self, trial: Trial, mistake: UsageError) -> str:
         """Write down that its values do not go together, though each of them was right."""
         name = f"trial-{trial.number}"
-        self.folder.add(Planned(self.request.space.words(trial.drawn), name))
+        self.folder.add(Job(self.request.space.words(trial.drawn), name))
         reason = mistake.where or mistake.what
         self.folder.keep(name, Record("failed", code=mistake.code, reason=reason))
         return name
 
-    def _outcome(self, name: str) -> Outcome:
+    def _tell(self, trial: Trial, name: str) -> None:
         record = self.folder.record(name)
         if record.is_done:
-            score, kept = self.goal.score_of(record.metrics), self.goal.kept(record.metrics)
-            return Outcome(name=name, score=score, metrics=kept, code=0, reason="")
-        if record.code == StorageError.code or record.state not in {"failed", "died"}:
+            kept = replace(record, metrics=self.goal.kept(record.metrics))
+            self.trials.tell(Ended(trial, name, kept), self.goal.score_of(record.metrics))
+        elif record.code == StorageError.code or record.state not in {"failed", "died"}:
             # The trial stays open: the same command again carries it out.
             raise SystemExit(record.code or INTERRUPTED)
-        return Outcome(name=name, score=None, metrics={}, code=record.code, reason=record.reason)
+        else:
+            self.trials.tell(Ended(trial, name, record), None)

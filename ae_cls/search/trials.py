@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ae_cls.errors import StorageError, UsageError
+from ae_cls.jobs.record import Record
 from ae_cls.search.settings import SearchSettings
 from ae_cls.search.space import Drawn, Space
 
@@ -40,22 +41,18 @@ class Trial:
 
 @final
 @dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
+class Ended:
+    """A trial that has ended.
 
     Attributes:
+        trial: what was drawn.
         name: of its job; trials that drew the same config have the same one.
-        score: what is searched for; None when the job failed.
-        metrics: those that the table at the end needs; empty when the job failed.
-        code: the exit code that the job would have had alone.
-        reason: why it failed.
+        record: how the job went, with the metrics that the table needs.
     """
 
+    trial: Trial
     name: str
-    score: float | None
-    metrics: Mapping[str, Any]
-    code: int
-    reason: str
+    record: Record
 
 
 @final
@@ -72,11 +69,11 @@ class Trials:
         self._study, self._settings, self._seed = study, settings, seed
         self._distributions = space.distributions()
 
-    def ended(self) -> list[tuple[Trial, Outcome]]:
+    def ended(self) -> list[Ended]:
         """All trials that have ended, in their order."""
-        outcomes = self._study.user_attrs
+        kept = self._study.user_attrs
         return [
-            (_trial(each), Outcome(**outcomes[str(each.number)]))
+            Ended(_trial(each), *_name_and_record(**kept[str(each.number)]))
             for each in self._drawn()
             if each.state.is_finished()
         ]
@@ -92,11 +89,12 @@ class Trials:
         new = min(self._settings.jobs - len(left), self._settings.trials - len(drawn))
         return [*left, *(self._draw(len(drawn) + place) for place in range(new))]
 
-    def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Write down how a trial ended."""
-        self._study.set_user_attr(str(trial.number), asdict(outcome))
-        failed = TrialState.FAIL if outcome.score is None else None
-        self._study.tell(trial.number, outcome.score, state=failed)
+    def tell(self, ended: Ended, score: float | None) -> None:
+        """Write down how a trial ended; without a score it has failed."""
+        number, kept = ended.trial.number, {"name": ended.name, "record": asdict(ended.record)}
+        self._study.set_user_attr(str(number), kept)
+        failed = TrialState.FAIL if score is None else None
+        self._study.tell(number, score, state=failed)
 
     def drop_half_drawn(self) -> None:
         """A process that was killed while it drew leaves a trial that lacks values."""
@@ -125,12 +123,16 @@ def _seed_of(seed: int, place: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
+def _name_and_record(name: str, record: dict[str, Any]) -> tuple[str, Record]:
+    return name, Record.read(record)
+
+
 def _trial(frozen: FrozenTrial) -> Trial:
     return Trial(frozen.number, frozen.params)
 
 
 @contextmanager
-def opetrials(
+def open_trials(
     path: Path,
     space: Space,
     settings: SearchSettings,
