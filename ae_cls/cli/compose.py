@@ -13,9 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ae_cls.cli.nearest import did_you_mean
 from ae_cls.cli.words import parsed, word_of
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 
 _COMPLAINTS = (HydraException, OmegaConfBaseException, YAMLError)

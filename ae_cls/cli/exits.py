@@ -3,11 +3,10 @@
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae_cls.errors import BUG, AeClsError, printable
+from ae_cls.errors import BUG, AeClsError, bug_block
 from ae_cls.interrupt import INTERRUPTED
 
 NO_READER = 141
@@ -45,16 +44,6 @@ def make_printing_safe() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def bug_block(error: Exception) -> str:
-    """What is said of an error of ours. Its notes name the run folder, which has the log."""
-    folders = getattr(error, "__notes__", [])
-    what = printable(f"{type(error).__name__}: {error}")
-    head = f"error[{BUG}] {what}\n  why    this is a bug in ae-cls"
-    if folders:
-        return f"{head}; the traceback is in {printable(folders[0])}/run.log"
-    return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
 
 
 def _nowhere() -> io.TextIOWrapper:

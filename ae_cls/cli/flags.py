@@ -1,9 +1,8 @@
 """The flags of the composed commands, sorted out from the other words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple
 
 from ae_cls.cli.parser import Parser, Withheld
 from ae_cls.errors import UsageError, printable
@@ -20,10 +19,10 @@ _WITHHELD = {
 }
 
 
-@final
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """What was typed behind a composed command.
+
+    Here and in `parser` no dataclasses: they import `inspect`, a third of the time of --help.
 
     Attributes:
         overrides: `group=option` and `key=value`, in their order.

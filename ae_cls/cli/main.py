@@ -9,9 +9,8 @@ from ae_cls.cli import flags, search, sweep_status
 from ae_cls.cli.commands import cache, encode, predict, resume, schema
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
-from ae_cls.cli.nearest import did_you_mean
 from ae_cls.cli.parser import Command
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 
 

@@ -3,12 +3,10 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, final
+from typing import Any, NamedTuple, NoReturn, final
 
-from ae_cls.cli.nearest import did_you_mean
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, did_you_mean
 
 
 @final
@@ -79,9 +77,7 @@ class Withheld(argparse.Action):
         raise UsageError(f"{option_string} is not offered", why=self.const)
 
 
-@final
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One word of the command line.
 
     Attributes:

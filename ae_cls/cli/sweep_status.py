@@ -32,11 +32,12 @@ def sweep_status(words: Sequence[str]) -> int:
     Raises:
         UsageError: there is no such sweep.
     """
+    given = parser().read(words)
     from ae_cls.jobs.record import PLAN, SweepFolder  # here, as these take time to import
     from ae_cls.jobs.status import WRONG, status_rows
     from ae_cls.report.table import print_table, status_table
 
-    folder = parser().parse_args(words).folder or _newest(PLAN)
+    folder = given.folder or _newest(PLAN)
     if not (folder / PLAN).is_file():
         raise UsageError(
             "there is no sweep in this folder", where=str(folder),

@@ -8,8 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import OverrideParseException
 
-from ae_cls.cli.nearest import did_you_mean
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 
 _SEARCH = "ae-cls search run ... search.trials=30"

@@ -69,8 +69,10 @@ def test_a_stage_of_which_nothing_is_kept_gets_the_list_of_those_there_are(one_r
     ("words", "what"),
     [
         (("ls", "--all"), "ls does not delete anything"),
-        (("prune", "--all", "--days", "3"), "cannot be combined"),
-        (("prune", "--days", "-1"), "must not be negative"),
+        (("prune", "--all", "--days", "3"), "--days: not allowed with argument --all"),
+        (("prune", "--days", "-1"), "--days: must not be negative"),
+        (("prune", "--days", "ten"), "--days: invalid"),
+        (("ls", "--days", "0"), "ls does not delete anything"),
         (("tidy",), "invalid choice"),
     ],
 )

@@ -1,6 +1,6 @@
 """`ae-cls cache`: what is kept between runs."""
 
-from argparse import Namespace
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,16 +28,22 @@ def parser() -> Parser:
         "--folder", type=Path, metavar="FOLDER", help="a store (default: the one that runs share)"
     )
     found.add_argument("--stage", metavar="STAGE", help="only outputs of this stage")
-    found.add_argument("--days", type=float, metavar="N", help="prune what was not used for N days")
-    found.add_argument("--keep-gb", type=float, metavar="N", help="prune down to N gigabytes")
-    found.add_argument("--all", action="store_true", help="prune everything")
+    limit = found.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--days", type=_not_negative, metavar="N", help="prune what was unused for N days"
+    )
+    limit.add_argument(
+        "--keep-gb", type=_not_negative, metavar="N", help="prune down to N gigabytes"
+    )
+    limit.add_argument("--all", action="store_true", help="prune everything")
     return found
 
 
 def cache(words: Sequence[str]) -> int:
     """Carry out one action; 0."""
     given = parser().read(words)
-    _refuse_without_effect(given)
+    if given.action != "prune" and (given.all or {given.days, given.keep_gb} != {None}):
+        raise UsageError(f"{given.action} does not delete anything", fix="ae-cls cache prune ...")
     from ae_cls.cli.commands import cache_actions  # here, as these imports take time
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.store.places import shared_store
@@ -53,11 +59,7 @@ def cache(words: Sequence[str]) -> int:
     return 0
 
 
-def _refuse_without_effect(given: Namespace) -> None:
-    limits = [given.days is not None, given.keep_gb is not None, given.all]
-    if given.action != "prune" and any(limits):
-        raise UsageError(f"{given.action} does not delete anything", fix="ae-cls cache prune ...")
-    if sum(limits) > 1:
-        raise UsageError("--days, --keep-gb and --all cannot be combined")
-    if min(given.days or 0, given.keep_gb or 0) < 0:
-        raise UsageError("--days and --keep-gb must not be negative")
+def _not_negative(word: str) -> float:
+    if float(word) < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return float(word)
