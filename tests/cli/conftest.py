@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli import compose
 from ae_cls.cli.main import main
 
 with_hydra = pytest.mark.filterwarnings(
@@ -39,7 +38,6 @@ def ae_cls(
     on_sigterm, on_sigint = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
     def call(*words: str) -> Outcome:
-        compose._merged.cache_clear()  # a command has a process of its own
         monkeypatch.setattr(sys, "argv", ["ae-cls", *words])
         with pytest.raises(SystemExit) as end:
             main()

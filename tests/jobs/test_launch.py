@@ -1,15 +1,15 @@
-import os
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from ae_cls.cli.compose import compose
 from ae_cls.errors import UsageError
 from ae_cls.jobs import launch
 from ae_cls.jobs.launch import SUBMITIT, Local, Slurm, read_launch, side_by_side
 from ae_cls.store.lock import this_process
 from tests.cli.conftest import AeCls, with_hydra
-from tests.composed import CONFIGS, options, plain
+from tests.composed import CONFIGS, options
 from tests.jobs.conftest import forked
 from tests.jobs.fake_runs import Started
 
@@ -40,7 +40,7 @@ def test_minus_one_is_a_job_for_each_core_and_there_are_no_more_than_jobs(
 
 @pytest.mark.parametrize("option", options("launch"))
 def test_every_option_reads_back(option: str, a_cluster: Path) -> None:
-    read = read_launch(plain("run", f"launch={option}")["launch"])
+    read = read_launch(compose("run", [f"launch={option}"])["launch"])
     assert read.model_dump()["name"] == option
 
 
@@ -89,33 +89,6 @@ def test_without_slurm_a_sweep_on_a_cluster_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-_SBATCH = """#!/bin/bash
-# A cluster of one machine: carries out the script's command for each task of its array.
-cp "$1" "{place}/script"
-last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
-for task in $(seq 0 "${{last:-0}}"); do
-    test -n "$last" && export SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task
-    SLURM_JOB_ID=7 bash "$1" > "{place}/said$task" 2>&1 &
-done
-echo "Submitted batch job 7"
-"""
-_SRUN = """#!/bin/bash
-while [[ "$1" == --* ]]; do case "$1" in --output|--error) shift 2;; *) shift;; esac; done
-exec "$@"
-"""
-
-
-@pytest.fixture
-def a_cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what looks like SLURM; the script that was submitted is kept in it."""
-    place = tmp_path_factory.mktemp("cluster")
-    for name, text in {"sbatch": _SBATCH.format(place=place), "srun": _SRUN, "sacct": ""}.items():
-        (place / name).write_text(text or "#!/bin/bash\n")
-        (place / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
-    return place
-
-
 def test_a_cluster_gets_one_array_and_its_records_come_back(
     ae_cls: AeCls, forking: None, a_cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,10 +110,10 @@ def test_a_cluster_gets_one_array_and_its_records_come_back(
         assert line in script
 
 
-def test_a_cluster_keeps_its_cores_and_outlives_who_asked(a_cluster: Path) -> None:
-    found = read_launch(plain("run", "launch=slurm", "launch.array=8")["launch"])
+def test_on_a_cluster_the_group_itself_says_how_many_jobs_run_at_a_time(a_cluster: Path) -> None:
+    found = read_launch(compose("run", ["launch=slurm", "launch.array=8"])["launch"])
     assert isinstance(found, Slurm) and found.array == 8
-    assert found.with_jobs(4) == found  # the cluster says how many run at a time
+    assert found.with_jobs(4) == found
 
 
 def test_a_search_says_how_many_jobs_there_are_at_a_time() -> None:

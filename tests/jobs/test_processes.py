@@ -320,3 +320,18 @@ def test_a_signal_ends_the_jobs_of_submitit_on_this_machine(shell: Shell) -> Non
     while left := processes_in(shell.place):
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_jobs_on_a_cluster_outlive_the_command_that_asked_for_them(
+    shell: Shell, a_cluster: Path
+) -> None:
+    pytest.importorskip("submitit", reason="the extra slurm is missing")
+    sweep = shell.start(
+        "run", "-m", "pretrain=quick", "pretrain.epochs=30", "seed=0,1", "launch=slurm"
+    )
+    shell.wait_for(lambda found: len(found) == 2)
+    sweep.terminate()
+    assert sweep.wait(LIMIT) == 143
+    assert set(states(shell.records()).values()) == {"running"}
+    shell.wait_for(lambda found: set(states(found).values()) == {"finished"})

@@ -90,14 +90,13 @@ def test_a_jobs_name_is_safe_on_any_file_system() -> None:
 def test_a_changed_value_is_not_taken_for_the_finished_job(
     ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
-    (tmp_path / "own" / "pretrain").mkdir(parents=True)
-    option = tmp_path / "own" / "pretrain" / "mine.yaml"
-    option.write_text("defaults: [quick]\nepochs: 1\n")
-    words = ("run", "-m", "--config-dir", "own", "pretrain=mine")
-    assert ae_cls(*words).code == 0
-    option.write_text("defaults: [quick]\nepochs: 2\n")
-    assert ae_cls(*words).code == 0
+    for epochs in (1, 2):
+        group = tmp_path / f"own{epochs}" / "pretrain"
+        group.mkdir(parents=True)
+        (group / "mine.yaml").write_text(f"defaults: [quick]\nepochs: {epochs}\n")
+        assert ae_cls("run", "-m", "--config-dir", f"own{epochs}", "pretrain=mine").code == 0
     assert len(started.seeds()) == 2
+    assert len([path for path in sweep_folder(tmp_path).iterdir() if path.name[:1] == "r"]) == 2
 
 
 def test_a_wrong_value_in_one_job_starts_none(
