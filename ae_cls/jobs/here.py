@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import final
 
 from ae_cls.errors import StorageError
-from ae_cls.jobs.process import how_ended, import_ahead, kill, start
+from ae_cls.jobs import process
 from ae_cls.jobs.record import Job, Record
 from ae_cls.jobs.work import GRACE, Conditions, Work
 
@@ -35,7 +36,7 @@ def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
     Raises:
         KeyboardInterrupt, SystemExit: a signal came; no job is left running.
     """
-    import_ahead()
+    process.import_ahead()
     waiting, running = deque(work.jobs), list[Running]()
     try:
         while (waiting or running) and not work.signals.code:
@@ -57,7 +58,14 @@ def _begin(work: Work, job: Job, running: list[Running], conditions: Conditions)
         return
     if not conditions.quiet:
         _LOG.info("job: %s", job)
-    running.append(Running(job, start(work, job, conditions)))
+    args = (work.command, job, work.folder.path, conditions)
+    running.append(Running(job, process.begin(_in_process, *args)))
+
+
+def _in_process(command: str, job: Job, folder: Path, conditions: Conditions) -> None:
+    from ae_cls.jobs.worker import work_alone  # here, as it imports torch
+
+    work_alone(command, job, folder, conditions)
 
 
 def _ended(running: Sequence[Running]) -> list[Running]:
@@ -70,20 +78,12 @@ def _ended(running: Sequence[Running]) -> list[Running]:
 
 def _settled(work: Work, ended: Running) -> Record:
     """The job's record, written here when its process could not."""
-    code, process = _released(ended.process)
+    code, number = process.end(ended.process)
     record = work.folder.record(ended.job.name)
-    is_its_own = record.owner is None or record.owner.process == process
+    is_its_own = record.owner is None or record.owner.process == number
     if record.is_over and record.state != "died" and is_its_own:
         return record
-    return work.keep_death(ended.job, how_ended(code))
-
-
-def _released(process: BaseProcess) -> tuple[int, int | None]:
-    """Exit code and number of a process that has ended: a thousand must hold no files open."""
-    process.join()
-    code, number = process.exitcode, process.pid
-    process.close()
-    return code or 0, number
+    return work.keep_death(ended.job, process.how_ended(code))
 
 
 def _end(work: Work, running: list[Running]) -> None:
@@ -97,11 +97,11 @@ def _end(work: Work, running: list[Running]) -> None:
     while running and time.monotonic() < deadline and not work.signals.is_urgent:
         for ended in _ended(running):
             running.remove(ended)
-            _released(ended.process)
+            process.end(ended.process)
             work.keep_stopped(ended.job)
     why = "at the second signal" if work.signals.is_urgent else f"it did not end in {GRACE:.0f} s"
     while running:
         killed = running.pop()
-        kill(killed.process)
-        _released(killed.process)
+        process.kill(killed.process)
+        process.end(killed.process)
         work.keep_stopped(killed.job, f"killed: {why}")

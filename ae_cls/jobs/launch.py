@@ -1,8 +1,10 @@
 """Where jobs are carried out: the config group `launch`."""
 
+import logging
 import os
 import shutil
 from abc import ABC, abstractmethod
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
@@ -81,6 +83,7 @@ class Local(Launch):
         from ae_cls.jobs.here import carry_out_here  # here and below, as each has its imports
 
         at_once = min(cores() if self.jobs == -1 else self.jobs, work.most)
+        _say_share(at_once)
         carry_out_here(work, at_once, side_by_side(at_once))
 
 
@@ -163,6 +166,7 @@ def _refuse_missing_submitit() -> None:
 
 
 _CHOICE = TypeAdapter[Launch](Annotated[Local | Slurm | SlurmHere, Field(discriminator="name")])
+_LOG = logging.getLogger(__name__)
 HERE = Local(name="local", jobs=1)
 """One job after another, on this machine."""
 
@@ -177,6 +181,16 @@ def read_launch(plain: dict[str, Any]) -> Launch:
     launch = read_part(_CHOICE.validate_json, plain, "launch", fix)
     launch.refuse_missing()
     return launch
+
+
+@cache
+def _say_share(at_once: int) -> None:
+    """Once in a process: a search carries out its jobs in many parts."""
+    if at_once > 1:
+        share = side_by_side(at_once).threads
+        _LOG.info(
+            "jobs run in parallel, %s of %d threads each (threads= changes it)", share, cores()
+        )
 
 
 def side_by_side(at_once: int) -> Conditions:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -12,8 +13,8 @@ from typing import Any, final
 
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
+from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, read_launch
-from ae_cls.jobs.process import context, how_ended
 from ae_cls.jobs.record import Job
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -167,19 +168,17 @@ class _Check:
 
 def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
     """Each config, validated in a process that has torch; this one needs none."""
-    receiver, sender = context().Pipe(duplex=False)
-    process = context().Process(target=_check, args=(command, configs, sender))
-    process.start()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    checking = process.begin(_check, command, configs, sender)
     sender.close()
     with receiver:
         try:
             answer = json.loads(receiver.recv_bytes())
         except EOFError:
-            process.join()
-            why = how_ended(process.exitcode or 0)
-            raise TrainingError("the jobs could not be checked", why=why) from None
-    process.join()
-    process.close()
+            answer = None
+    code, _ = process.end(checking)
+    if answer is None:
+        raise TrainingError("the jobs could not be checked", why=process.how_ended(code))
     return [_Check(**each) for each in answer]
 
 

@@ -8,15 +8,12 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-
-from ae_cls.jobs.record import Job
-from ae_cls.jobs.work import Conditions, Work
+from typing import Any
 
 # What a job imports sooner or later.
 _IMPORTED = [
@@ -30,26 +27,32 @@ _NOT_FOR_JOBS = (signal.SIGINT, signal.SIGUSR2)
 
 def import_ahead() -> None:
     """Let the process that jobs are forked from import what they need, while other work is done."""
-    context()
-    with _ignored_by_children():
-        multiprocessing.forkserver.ensure_running()
+    if context().get_start_method() == "forkserver":
+        with _ignored_by_children():
+            multiprocessing.forkserver.ensure_running()
 
 
 @cache
-def context() -> ForkServerContext:
+def context() -> BaseContext:
     """How processes start: forked from one that has imported everything and has no threads."""
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(_IMPORTED)
     return found
 
 
-def start(work: Work, job: Job, conditions: Conditions) -> BaseProcess:
-    """The process of a job, which has begun."""
-    process = context().Process(
-        target=_begin, args=(work.command, job, work.folder.path, conditions), name=job.name
-    )
+def begin(work: Callable[..., None], *args: Any) -> BaseProcess:
+    """A process that calls `work`, which may import torch at once."""
+    process = context().Process(target=work, args=args)  # pyright: ignore[reportAttributeAccessIssue]
     process.start()
     return process
+
+
+def end(process: BaseProcess) -> tuple[int, int]:
+    """Exit code and number of a process that is ending: a thousand must hold no files open."""
+    process.join()
+    code, number = process.exitcode or 0, process.pid or 0
+    process.close()
+    return code, number
 
 
 def kill(process: BaseProcess) -> None:
@@ -69,12 +72,6 @@ def how_ended(code: int) -> str:
     return f"its process was killed by {name}" + (
         " (out of memory?)" if -code == signal.SIGKILL else ""
     )
-
-
-def _begin(command: str, job: Job, folder: Path, conditions: Conditions) -> None:
-    from ae_cls.jobs.worker import work_alone  # here, as it imports torch
-
-    work_alone(command, job, folder, conditions)
 
 
 @contextmanager

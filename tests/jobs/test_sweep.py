@@ -5,32 +5,22 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ae_cls.cli import sweep_rows
-from ae_cls.cli.sweep_job import digest
-from ae_cls.cli.sweep_owner import owned
-from ae_cls.cli.sweep_record import (
-    Planned,
-    Record,
-    add_to_plan,
-    keep_record,
-    keep_start,
-    planned_words,
-    table_at_the_end,
-)
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.jobs import commands
+from ae_cls.jobs.carry_out import table_at_the_end
+from ae_cls.jobs.plan import digest_of, name_of
+from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.run import run as runner
-from ae_cls.run.folder import LOG
-from ae_cls.store.files import write_json
 from ae_cls.store.lock import Owner, this_process
-from tests.cli.conftest import AeCls, forked, with_hydra
-from tests.cli.fake_runs import Started, carry_out
+from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import experiment
+from tests.jobs.conftest import forked
+from tests.jobs.fake_runs import Started, carry_out
 
 pytestmark = [with_hydra, forked]
 
@@ -82,21 +72,17 @@ def test_the_same_words_do_only_what_is_missing(
 
 
 def test_a_jobs_name_does_not_depend_on_the_order_of_words() -> None:
-    from ae_cls.cli.sweep import name_of  # here, where the warning of its import is let pass
-
     assert name_of(("seed=1", "head=svm"), "ab") == name_of(("head=svm", "seed=1"), "ab")
     assert name_of(("seed=1",), "ab") != name_of(("seed=1",), "cd")
 
 
 def test_equal_jobs_have_one_hash_wherever_and_on_however_many_threads_they_run() -> None:
     for word in ("folder=other", "outputs=other", "threads=1", "store=own"):
-        assert digest(experiment(word)) == digest(experiment())
-    assert digest(experiment("labels.draw=1")) != digest(experiment())
+        assert digest_of(experiment(word)) == digest_of(experiment())
+    assert digest_of(experiment("labels.draw=1")) != digest_of(experiment())
 
 
 def test_a_jobs_name_is_safe_on_any_file_system() -> None:
-    from ae_cls.cli.sweep import name_of
-
     assert name_of(("key=ä/b c:*",), "ab").rpartition("-")[0] == "key-b-c"
     assert len(name_of(("key=" + "x" * 500,), "ab")) < 140
 
@@ -104,14 +90,13 @@ def test_a_jobs_name_is_safe_on_any_file_system() -> None:
 def test_a_changed_value_is_not_taken_for_the_finished_job(
     ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
-    (tmp_path / "own" / "pretrain").mkdir(parents=True)
-    option = tmp_path / "own" / "pretrain" / "mine.yaml"
-    option.write_text("defaults: [quick]\nepochs: 1\n")
-    words = ("run", "-m", "--config-dir", "own", "pretrain=mine")
-    assert ae_cls(*words).code == 0
-    option.write_text("defaults: [quick]\nepochs: 2\n")
-    assert ae_cls(*words).code == 0
+    for epochs in (1, 2):
+        group = tmp_path / f"own{epochs}" / "pretrain"
+        group.mkdir(parents=True)
+        (group / "mine.yaml").write_text(f"defaults: [quick]\nepochs: {epochs}\n")
+        assert ae_cls("run", "-m", "--config-dir", f"own{epochs}", "pretrain=mine").code == 0
     assert len(started.seeds()) == 2
+    assert len([path for path in sweep_folder(tmp_path).iterdir() if path.name[:1] == "r"]) == 2
 
 
 def test_a_wrong_value_in_one_job_starts_none(
@@ -181,35 +166,101 @@ def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
     assert ae_cls("run", "-m", "seed=0,6").code == 0
 
 
+@pytest.mark.parametrize("seeds", ["0,1,6", "0,6,1"])
+def test_jobs_side_by_side_go_as_those_in_turn(
+    ae_cls: AeCls, started: Started, tmp_path: Path, seeds: str
+) -> None:
+    outcome = ae_cls("run", "-m", f"seed={seeds}", "launch.jobs=3")
+    assert outcome.code == 8
+    assert sorted(started.seeds()) == [0, 1, 6]
+    states = {job["words"][0]: job["state"] for job in jobs(tmp_path)}
+    assert states == {"seed=0": "finished", "seed=1": "failed", "seed=6": "finished"}
+    assert "seed=1: failed: no luck with seed 1" in outcome.err
+
+
+def stubborn(described: CommonKeys) -> runner.Result:
+    """Ends the sweep, and does not end itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+    return carry_out(described)
+
+
 def test_a_job_that_ignores_the_signal_is_killed(
     ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stubborn(described: CommonKeys) -> runner.Result:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.kill(os.getppid(), signal.SIGTERM)
-        time.sleep(60)
-        return carry_out(described)
-
     monkeypatch.setitem(commands.COMMANDS, "run", stubborn)
-    monkeypatch.setattr("ae_cls.cli.sweep_launch.GRACE", 0.5)
+    monkeypatch.setattr("ae_cls.jobs.here.GRACE", 0.5)
     assert ae_cls("run", "-m", "seed=0,6").code == 143
     states = [(job["state"], job["reason"].partition(":")[0]) for job in jobs(tmp_path)]
     assert states == [("stopped", "killed"), ("waiting", "not started")]
 
 
+def test_the_second_signal_ends_all_at_once(
+    ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(described: CommonKeys) -> runner.Result:
+        again = threading.Timer(0.5, os.kill, [os.getppid(), signal.SIGTERM])
+        again.start()
+        return stubborn(described)
+
+    monkeypatch.setitem(commands.COMMANDS, "run", impatient)
+    begun = time.monotonic()
+    assert ae_cls("run", "-m", "seed=0,6").code == 143
+    assert time.monotonic() - begun < 9  # and not the ten seconds that a job has to save
+    assert jobs(tmp_path)[0]["reason"] == "killed: at the second signal"
+
+
+def test_processes_that_a_job_has_started_end_when_it_is_killed(
+    ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_helper(described: CommonKeys) -> runner.Result:
+        helper = subprocess.Popen(["sleep", "60"])
+        (tmp_path / "helper").write_text(str(helper.pid))
+        return stubborn(described)
+
+    monkeypatch.setitem(commands.COMMANDS, "run", with_helper)
+    monkeypatch.setattr("ae_cls.jobs.here.GRACE", 0.2)
+    assert ae_cls("run", "-m", "seed=0,6").code == 143
+    state = Path(f"/proc/{(tmp_path / 'helper').read_text()}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_wait_that_is_broken_off_ends_the_job(
+    ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As submitit does at the time limit of a cluster."""
+
+    def long(described: CommonKeys) -> runner.Result:
+        os.kill(os.getppid(), signal.SIGUSR2)
+        time.sleep(60)
+        return carry_out(described)
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(255)
+
+    monkeypatch.setitem(commands.COMMANDS, "run", long)
+    before = signal.signal(signal.SIGUSR2, leave)
+    try:
+        assert ae_cls("run", "-m", "seed=0,6").code == 255
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    found = [(job["state"], job["code"]) for job in jobs(tmp_path)]
+    assert found == [("stopped", 143), ("waiting", 0)]
+
+
 def test_a_job_that_wrote_no_record_waits_and_one_that_wrote_no_end_has_died(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = [Planned((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(3)]
+    plan = [Job((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(3)]
+    folder = SweepFolder(tmp_path)
     (tmp_path / "jobs").mkdir()  # with what an earlier call wrote down
-    keep_record(tmp_path, "seed-0-ab", Record("finished"), tmp_path / "seed-0-ab", 1.0)
-    with table_at_the_end(tmp_path, "run", plan) as records:
-        keep_start(tmp_path, "seed-1-ab", tmp_path / "seed-1-ab")
-        path = tmp_path / "jobs" / "seed-1-ab.json"
-        told = json.loads(path.read_text())
-        gone = Owner(told["owner"]["process"], told["owner"]["host"], started=1)  # another's number
-        write_json(path, {**told, "owner": asdict(gone)})
-        keep_start(tmp_path, "seed-2-ab", tmp_path / "seed-2-ab")
+    folder.keep("seed-0-ab", Record("finished"))
+    gone = Owner(this_process().process, this_process().host, started=1)  # another's number
+    with table_at_the_end(folder, "run", plan) as records:
+        begun = Record.begun(tmp_path / "seed-1-ab")
+        folder.keep("seed-1-ab", replace(begun, owner=gone))
+        folder.keep("seed-2-ab", Record.begun(tmp_path / "seed-2-ab"))
     assert [record.state for record in records] == ["waiting", "died", "running"]
     assert records[2].owner == this_process()
     assert "died" in capsys.readouterr().out
@@ -252,7 +303,7 @@ def test_more_seeds_and_options_reuse_what_is_finished(
 
 def test_a_sweep_belongs_to_one_process(ae_cls: AeCls, started: Started, tmp_path: Path) -> None:
     assert ae_cls("run", "-m", "seed=0,6").code == 0
-    with owned(sweep_folder(tmp_path)):
+    with SweepFolder(sweep_folder(tmp_path)).owned():
         outcome = ae_cls("run", "-m", "seed=0,6")
     assert outcome.code == 7
     assert str(this_process()) in outcome.err
@@ -260,11 +311,12 @@ def test_a_sweep_belongs_to_one_process(ae_cls: AeCls, started: Started, tmp_pat
 
 
 def test_a_plan_grows_and_is_always_whole(tmp_path: Path) -> None:
-    one, two = Planned(("seed=0",), "seed-0-ab"), Planned(("seed=1",), "seed-1-cd")
-    with table_at_the_end(tmp_path, "run", [one]) as records:
-        add_to_plan(tmp_path, [two, one])
-        assert planned_words(tmp_path, "cd") == two
-        keep_record(tmp_path, two.name, Record("finished"), tmp_path, 1.0)
+    one, two = Job(("seed=0",), "seed-0-ab"), Job(("seed=1",), "seed-1-cd")
+    folder = SweepFolder(tmp_path)
+    with table_at_the_end(folder, "run", [one]) as records:
+        folder.add(two)
+        assert folder.jobs() == [one, two]
+        folder.keep(two.name, Record("finished"))
     assert [record.state for record in records] == ["waiting", "finished"]
 
 
@@ -304,16 +356,16 @@ def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Pa
 
 
 def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) -> None:
-    sweep = tmp_path / "outputs" / "run" / "sweep-ab"
-    plan = [Planned((f"seed={seed}",), f"seed-{seed}-ab") for seed in range(2)]
-    with owned(sweep), table_at_the_end(sweep, "run", plan):
-        keep_start(sweep, plan[0].name, sweep / plan[0].name)
-        (sweep / plan[0].name).mkdir()
+    path = tmp_path / "outputs" / "run" / "sweep-ab"
+    folder, plan = SweepFolder(path), [Job((f"seed={seed}",), f"seed-{seed}-ab") for seed in (0, 1)]
+    with folder.owned(), table_at_the_end(folder, "run", plan):
+        run = folder.run(plan[0].name)
+        folder.keep(plan[0].name, Record.begun(run))
+        run.mkdir()
         lines = ["2026-01-01 12:00:00,000 INFO pretrain  epoch 3/10", "2026 DEBUG nothing"]
-        (sweep / plan[0].name / "run.log").write_text("\n".join(lines))
+        (run / "run.log").write_text("\n".join(lines))
         outcome = ae_cls("sweep-status")
     assert outcome.code == 0
-    assert LOG == sweep_rows.LOG
     rows = [line.split() for line in outcome.out.splitlines()]
     assert rows[1][:2] == ["seed=0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
     assert rows[2] == ["seed=1", "waiting"]
@@ -321,7 +373,7 @@ def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) ->
 
 
 def test_status_needs_no_torch(tmp_path: Path) -> None:
-    with table_at_the_end(tmp_path, "run", [Planned(("seed=0",), "seed-0-ab")]):
+    with table_at_the_end(SweepFolder(tmp_path), "run", [Job(("seed=0",), "seed-0-ab")]):
         pass
     script = f"""
 import sys
