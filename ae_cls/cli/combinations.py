@@ -6,11 +6,10 @@ from itertools import product
 from pathlib import Path
 from typing import final
 
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Override
 
-from ae_cls.cli.words import parsed, word_of
+from ae_cls.cli.words import alternatives, parsed, word_of
 from ae_cls.errors import UsageError
-from ae_cls.experiment import configs
 
 
 @final
@@ -56,8 +55,4 @@ def _values(override: Override, folders: Sequence[Path]) -> list[str]:
             "an interval holds more values than a sweep can try", where=override.input_line or "",
             fix="a search over it: ae-cls search run ...",
         )  # fmt: skip
-    key, glob = override.get_key_element(), override.value()
-    if isinstance(glob, Glob):
-        options = glob.filter(configs.options(override.key_or_group, folders))
-        return [f"{key}={option}" for option in options]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [f"{override.get_key_element()}={value}" for value in alternatives(override, folders)]

@@ -89,8 +89,7 @@ def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: st
     from ae_cls.cli.combinations import combinations
     from ae_cls.cli.compose import composed
 
-    own = configs.groups_of(command)
-    yield from (f"{name}=" for name in configs.groups(folders) if name.partition("/")[0] in own)
+    yield from (f"{name}=" for name in configs.all_groups_of(command))
     config = composed(command, combinations(words, folders)[0].words, folders)
     node = OmegaConf.to_container(OmegaConf.select(config, outer) if outer else config)
     start = f"{outer}." if outer else ""

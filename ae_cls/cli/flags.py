@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae_cls.cli.parser import Parser, Withheld
-from ae_cls.errors import UsageError, printable
 from ae_cls.experiment import configs
 
 _ROOTS = "the roots are ours; --config-dir FOLDER adds options"
@@ -60,7 +59,7 @@ def parser(command: str) -> Parser:
         "--resolve", action="store_true", help="with --cfg: with interpolations filled in"
     )
     found.add_argument(
-        "-cd", "--config-dir", type=_own_folder, metavar="FOLDER",
+        "-cd", "--config-dir", type=configs.own_folder, metavar="FOLDER",
         help="a folder with more options, laid out like configs/",
     )  # fmt: skip
     found.add_argument("-h", "--help", action="store_true", help="this text")
@@ -81,19 +80,3 @@ def sort_words(command: str, words: Sequence[str]) -> Words:
     return Words(
         tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve
     )
-
-
-def _own_folder(word: str) -> Path:
-    """A folder of the user, none of whose options can be mistaken for one of ours."""
-    folder = Path(word)
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {printable(word)}", where="--config-dir")
-    ours = configs.config_folder()
-    for path in sorted(folder.rglob("*.yaml")):
-        name = path.relative_to(folder)
-        if (ours / name).is_file():
-            raise UsageError(
-                f"{name} is the name of an option of ae-cls", where=str(path),
-                fix="another file name",
-            )  # fmt: skip
-    return folder

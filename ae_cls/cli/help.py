@@ -1,7 +1,6 @@
 """The help text of the composed commands, read from the configs folder."""
 
 import argparse
-from pathlib import Path
 
 from ae_cls.cli.flags import parser
 from ae_cls.experiment import configs
@@ -15,7 +14,7 @@ def help_of(command: str) -> str:
         f"usage: ae-cls {command} [GROUP=OPTION ...] [KEY=VALUE ...] [FLAG ...], in any order",
         "Groups; * is the default. An option's own keys: "
         f"ae-cls {command} GROUP=OPTION --cfg job --package GROUP",
-        *_groups(command),
+        *(_group(name, default) for name, default in configs.all_groups_of(command).items()),
         _section("Keys, with their defaults", _keys(command)),
         _section("Flags", _flags(command)),
         "\n".join(["Examples", *(f"  {example}" for example in configs.examples(root))]),
@@ -23,25 +22,10 @@ def help_of(command: str) -> str:
     return "\n\n".join(parts)
 
 
-def _groups(command: str) -> list[str]:
-    folder = configs.config_folder()
-    chosen = configs.groups_of(command)
-    names = [
-        name
-        for group in chosen
-        for name in configs.groups()
-        if name == group or name.startswith(f"{group}/")
-    ]
-    return [_group(folder, name, chosen.get(name)) for name in names]
-
-
-def _group(folder: Path, name: str, default: str | None) -> str:
+def _group(name: str, default: str | None) -> str:
     rows = [
-        (
-            f"{'*' if option == default else ' '} {option}",
-            configs.first_comment(folder / name / f"{option}.yaml"),
-        )
-        for option in configs.options(name)
+        (f"{'*' if option == default else ' '} {option}", says)
+        for option, says in configs.described_options(name).items()
     ]
     return _section(name, rows)
 

@@ -1,6 +1,5 @@
 """`ae-cls search`: Optuna proposes the jobs."""
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import Words, sort_words
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import UsageError, printable
+from ae_cls.experiment import configs
 
 SUMMARY = "let Optuna propose settings; validation says which are best"
 PACKAGE = "optuna>=5"
@@ -22,18 +22,14 @@ Words with several values are searched, the others are as they are in one run:
   ae-cls search pretrain autoencoder=conv,vae 'autoencoder.latent_dim=int(interval(8, 128))'
   ae-cls search run head=linear,svm labels.per_class=20 search.trials=30 search.jobs=2
 
-search.trials=20        trials in all, those of earlier calls included
-search.jobs=1           trials at a time
-search.sampler=tpe      or random
-search.startup_trials=10  trials drawn at random before TPE begins
-search.seed=null        of the sampler; null: the run's seed
-search.folder=null      null: a folder named after the words, under outputs
 """
 
 
 def parser() -> Parser:
     """What may stand behind `ae-cls search`."""
-    found = Parser("search", SUMMARY, epilog=_EPILOG)
+    keys = configs.keys_of("search/optuna")
+    rows = [f"  {f'search.{key.name}={key.default}':<26}{key.meaning}" for key in keys]
+    found = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
     found.add_argument("command", choices=_COMMANDS, help="what the trials are")
     return found
 
@@ -52,7 +48,6 @@ def search_command(words: Sequence[str]) -> int:
         raise UsageError(
             f"a search takes no --{typed.mode}", fix="only --config-dir FOLDER and --help"
         )
-    _refuse_several_processes(command)
     _refuse_missing_optuna()
     return _search(command, typed)
 
@@ -60,10 +55,12 @@ def search_command(words: Sequence[str]) -> int:
 def _search(command: str, typed: Words) -> int:
     from ae_cls.cli.compose import compose  # here, as these imports take time
     from ae_cls.cli.searched import searched
+    from ae_cls.processes.launch import refuse_several_processes
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.search.request import Request
     from ae_cls.search.search import search
 
+    refuse_several_processes("a search")
     log_to_stderr()
     for folder in typed.folders:
         complain(f"options are also read from {printable(str(folder))}")
@@ -71,17 +68,6 @@ def _search(command: str, typed: Words) -> int:
     flags = tuple(word for folder in typed.folders for word in ("--config-dir", str(folder)))
     of_words = partial(compose, command, folders=typed.folders)
     return search(Request(command, space, shared, flags, of_words))
-
-
-def _refuse_several_processes(command: str) -> None:
-    from ae_cls.processes.launch import launched
-
-    if launched(os.environ):
-        raise UsageError(
-            "a search is for one process, which starts others for each job",
-            where="RANK, WORLD_SIZE",
-            fix=f"ae-cls search {command} devices=N, without torchrun or srun",
-        )
 
 
 def _refuse_missing_optuna() -> None:

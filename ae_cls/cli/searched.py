@@ -5,17 +5,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hydra.core.override_parser.types import (
-    Glob,
-    IntervalSweep,
-    Override,
-    RangeSweep,
-    Sweep,
-)
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Sweep
 
-from ae_cls.cli.words import parsed
+from ae_cls.cli.words import alternatives, parsed
 from ae_cls.errors import UsageError
-from ae_cls.experiment import configs
 from ae_cls.search.space import Choice, Interval, Space, Steps, Values
 
 
@@ -64,17 +57,10 @@ def _values(override: Override, folders: Sequence[Path]) -> Values:
         return _steps(override, value, log="log" in tags)
     if tags:
         raise _wrong(override, "a choice has no scale", "tag(log, interval(0.01, 10))")
-    texts = tuple(dict.fromkeys(_texts(override, folders)))
+    texts = tuple(dict.fromkeys(alternatives(override, folders)))
     if not texts:
         raise _wrong(override, "there is nothing to choose from")
     return Choice(texts)
-
-
-def _texts(override: Override, folders: Sequence[Path]) -> list[str]:
-    glob = override.value()
-    if isinstance(glob, Glob):
-        return glob.filter(configs.options(override.key_or_group, folders))
-    return list(override.sweep_string_iterator())
 
 
 def _interval(override: Override, value: IntervalSweep, *, log: bool) -> Interval:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Glob, Override, OverrideType
 from hydra.errors import OverrideParseException
 
 from ae_cls.errors import UsageError, did_you_mean
@@ -15,7 +15,8 @@ _SEARCH = "ae-cls search run ... search.trials=30"
 _INSTEAD = {
     "hydra/launcher=joblib": "launch=local launch.jobs=2",
     "hydra/launcher=submitit_local": "launch=slurm_here",
-    "hydra/launcher=": "launch=slurm",
+    "hydra/launcher=submitit": "launch=slurm",
+    "hydra/launcher=": "launch=local",
     "hydra.launcher.n_jobs": "launch.jobs=2",
     "hydra.launcher.": "launch=slurm launch.timeout_min=60",
     "hydra/sweeper=": _SEARCH,
@@ -43,11 +44,21 @@ def word_of(override: Override) -> str:
     return key if override.value_type is None else f"{key}={override.get_value_string()}"
 
 
+def alternatives(override: Override, folders: Sequence[Path]) -> list[str]:
+    """The values of a choice, a range or a glob over a group, each as it is typed."""
+    glob = override.value()
+    if isinstance(glob, Glob):
+        return glob.filter(configs.options(override.key_or_group, folders))
+    return list(override.sweep_string_iterator())
+
+
 def _read(parser: OverridesParser, word: str, folders: Sequence[Path]) -> Override:
     _refuse_word_for_hydra(word)
     key, equals, value = word.lstrip("+").partition("=")
     if not equals and not key.startswith("~"):
-        raise UsageError(f"{word} is not of the form key=value", fix=_as_option(word, folders))
+        group = configs.group_of(word, folders)
+        near = f"did you mean {group}={word}?" if group else "for example head=svm or seed=1"
+        raise UsageError(f"{word} is not of the form key=value", fix=near)
     try:
         (override,) = parser.parse_overrides([word])
     except OverrideParseException as error:
@@ -81,12 +92,3 @@ def _refuse_word_for_hydra(word: str) -> None:
             f"{word} is not offered", why="Hydra only composes the config here",
             fix=instead[0] if instead else "",
         )  # fmt: skip
-
-
-def _as_option(word: str, folders: Sequence[Path]) -> str:
-    known = [
-        f"{group}={word}"
-        for group in configs.groups(folders)
-        if word in configs.options(group, folders)
-    ]
-    return f"did you mean {known[0]}?" if known else "for example head=svm or labels.per_class=10"

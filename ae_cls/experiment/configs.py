@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ae_cls.errors import UsageError
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -47,6 +49,43 @@ def groups_of(command: str) -> dict[str, str]:
         elif entry != "_self_":
             chosen |= groups_of(entry)
     return chosen
+
+
+def all_groups_of(command: str) -> dict[str, str | None]:
+    """As `groups_of`, with the nested groups, whose default is the outer option's own: None."""
+    chosen = groups_of(command)
+    names = [name for group in chosen for name in groups() if name.split("/")[0] == group]
+    return {name: chosen.get(name) for name in names}
+
+
+def described_options(group: str) -> dict[str, str]:
+    """Our options of a group, each with what it says of itself."""
+    folder = config_folder() / group
+    return {option: first_comment(folder / f"{option}.yaml") for option in options(group)}
+
+
+def group_of(option: str, folders: Sequence[Path] = ()) -> str | None:
+    """The first group that has such an option."""
+    return next((name for name in groups(folders) if option in options(name, folders)), None)
+
+
+def own_folder(word: str) -> Path:
+    """A folder of the user's options, none of which can be mistaken for one of ours.
+
+    Raises:
+        UsageError: there is no such folder, or a file in it has the name of one of ours.
+    """
+    folder = Path(word)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {word}", where="--config-dir")
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        if (config_folder() / name).is_file():
+            raise UsageError(
+                f"{name} is the name of an option of ae-cls", where=str(path),
+                fix="another file name",
+            )  # fmt: skip
+    return folder
 
 
 def keys_of(command: str) -> list[Key]:

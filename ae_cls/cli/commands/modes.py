@@ -1,6 +1,5 @@
 """What a composed command does with a flag that asks for something else than one run."""
 
-import os
 from collections.abc import Callable
 
 from ae_cls.cli.flags import Words
@@ -18,14 +17,9 @@ def print_help(command: str, typed: Words) -> int:
 
 def carry_out_sweep(command: str, typed: Words) -> int:
     from ae_cls.cli.sweep import sweep
-    from ae_cls.processes.launch import launched
+    from ae_cls.processes.launch import refuse_several_processes
 
-    if launched(os.environ):
-        raise UsageError(
-            "a sweep is for one process, which starts others for each job",
-            where="RANK, WORLD_SIZE",
-            fix=f"ae-cls {command} -m devices=N, without torchrun or srun",
-        )
+    refuse_several_processes("a sweep")
     return sweep(command, typed)
 
 
@@ -36,8 +30,9 @@ def show_config(command: str, typed: Words) -> int:
     from ae_cls.cli.compose import composed
 
     config = composed(command, typed.overrides, typed.folders)
-    part = OmegaConf.select(config, typed.package) if typed.package else config
-    if part is None:
+    absent = object()
+    part = OmegaConf.select(config, typed.package, default=absent) if typed.package else config
+    if part is absent:
         raise UsageError(f"there is no key {typed.package}", where="--package")
     if not OmegaConf.is_config(part):
         print(part)

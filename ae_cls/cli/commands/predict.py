@@ -1,9 +1,6 @@
 """`ae-cls predict`: labels for image files."""
 
-import io
 import logging
-import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,28 +39,11 @@ def predict(words: Sequence[str]) -> int:
     """Write the CSV; 0, also when some files could not be decoded."""
     given = parser().read(words)
     from ae_cls.report.terminal import log_to_stderr
+    from ae_cls.saved.predict import predict_to_csv  # here, as it imports torch
 
     log_to_stderr()
-    errors, count = _predict(given)
+    output = None if given.output == STDOUT else given.output
+    errors, count = predict_to_csv(given.model, given.paths, output, given.device)
     if errors:
         _LOG.warning("%d of %d files could not be decoded; see the column error", errors, count)
     return 0
-
-
-def _predict(given: Namespace) -> tuple[int, int]:
-    """Number of errors, and of files."""
-    from ae_cls.saved import predict as core  # here, as it imports torch
-    from ae_cls.saved.model import load_classifier, read_experiment
-    from ae_cls.saved.use import compute_of, fit_of
-    from ae_cls.store.files import publish
-
-    files = core.find_images(given.paths, output=given.output)
-    description = read_experiment(given.model)
-    classifier = load_classifier(given.model, compute_of(description, given.device))
-    predictions = core.predict(classifier, files, fit=fit_of(description))
-    if given.output == STDOUT:
-        return core.write_csv(predictions, classifier.class_names, sys.stdout), len(files)
-    text = io.StringIO()  # kept until the end, so that the file appears whole
-    errors = core.write_csv(predictions, classifier.class_names, text)
-    publish(given.output, text.getvalue().encode())
-    return errors, len(files)

@@ -34,7 +34,7 @@ def resume(words: Sequence[str]) -> int:
     given = parser().read(words)
     changes = dict(_read(word) for word in given.words)
     from ae_cls.interrupt import end_on_signals
-    from ae_cls.report.table import print_table, summary_table
+    from ae_cls.jobs.commands import print_result
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.folder import read_status
     from ae_cls.run.resume import resume as go_on  # here, as it imports torch
@@ -45,7 +45,7 @@ def resume(words: Sequence[str]) -> int:
         _LOG.info("this run has finished; there is nothing left to do: %s", given.run)
         return 0
     if result := go_on(given.run, changes):
-        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
+        print_result("run", result)
     return 0
 
 

@@ -1,7 +1,6 @@
 """`run`, `pretrain`, `classify` and `bench`: the commands whose words Hydra composes."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from ae_cls.cli.commands.modes import MODES, carry_out_sweep
@@ -29,14 +28,14 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     from ae_cls.experiment.descriptions import COMMANDS
     from ae_cls.experiment.read import read
     from ae_cls.interrupt import end_on_signals
-    from ae_cls.jobs.commands import carry_out
+    from ae_cls.jobs.commands import carry_out, print_result
     from ae_cls.report.terminal import log_to_stderr
 
     log_to_stderr()
     end_on_signals()
     result = carry_out(command, read(COMMANDS[command], plain))
     if result is not None:  # None: another process of the same run has it
-        _print(command, result.metrics, result.seconds, result.folder, result.kept)
+        print_result(command, result)
     return 0
 
 
@@ -53,19 +52,3 @@ def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
             fix=f"a sweep: ae-cls {command} -m ...",
         )
     return launch != HERE
-
-
-def _print(
-    command: str,
-    metrics: Mapping[str, Any],
-    seconds: Mapping[str, float],
-    folder: Path,
-    kept: Sequence[str],
-) -> None:
-    from ae_cls.report.bench_table import bench_table
-    from ae_cls.report.table import print_table, summary_table
-
-    if command == "bench":
-        print_table(bench_table(metrics, seconds, folder))
-    else:
-        print_table(summary_table(metrics, seconds, folder, kept))
