@@ -233,7 +233,14 @@ def test_a_signal_to_the_whole_session_ends_all_in_time(
     words = ("run", "-m", *SMALL, "pretrain.epochs=5000", "seed=0,1,2,3")
     sweep = shell.start(*words, *place)
     most = 2 if place else 1
-    begun = shell.wait_for(lambda found: len(found) == most)
+
+    def are_training(found: dict[str, dict]) -> bool:
+        logs = [shell.place / record["folder"] / "run.log" for record in found.values()]
+        return len(logs) == most and all(
+            log.exists() and "epoch 1/" in log.read_text() for log in logs
+        )
+
+    begun = shell.wait_for(are_training)
     asked = time.monotonic()
     os.killpg(sweep.pid, number)  # as the terminal does, or `timeout`
     assert sweep.wait(LIMIT) == code
