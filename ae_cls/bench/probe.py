@@ -11,8 +11,8 @@ from ae_cls.encode import Encoder
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.head.fitted import Labelled
 from ae_cls.run.data import Prepared, prepare
-from ae_cls.train.checkpoint import NoCheckpoints
 from ae_cls.train.record import Score
+from ae_cls.train.task import TrainTask
 
 
 def probe(benchmark: Benchmark, contender: Contender) -> list[dict[str, Any]]:
@@ -46,16 +46,14 @@ def _probe_ours(
         found.append(accuracy(benchmark, prepared))
         return Score(1 - found[-1], {"accuracy": found[-1]})
 
-    history = contender.schedule(benchmark).follow(
-        prepared.model,
-        prepared.images(prepared.split.pretrain),
-        validate,
-        stage="bench",
+    task = TrainTask(
+        train=prepared.images(prepared.split.pretrain),
+        valid=prepared.images(prepared.split.valid),
         mirrored_is_same=prepared.dataset.mirrored_is_same,
         seed=benchmark.seed,
         compute=prepared.compute,
-        checkpoints=NoCheckpoints(),
     )
+    history = contender.schedule(benchmark).fit(prepared.model, task, validate=validate)
     return _rows([record.seconds for record in history], found)
 
 

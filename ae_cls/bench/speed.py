@@ -20,7 +20,7 @@ from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.data import Prepared, prepare
 from ae_cls.run.environment import peak_memory_mib
-from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.task import TrainTask
 
 _SIDE = 2048  # of the matrices that are multiplied to see how fast the hardware is
 _PRODUCTS = 9
@@ -54,15 +54,14 @@ def _as_many(images: ImageRows, count: int) -> ImageRows:
 def _our_rate(prepared: Prepared, images: ImageRows, schedule: GradientPretraining) -> float:
     # One epoch to warm up, one to time; each passes over the images once.
     twice = schedule.model_copy(update={"epochs": 2, "least_steps": 1, "patience": None})
-    history = twice.fit(
-        prepared.model,
-        images,
-        prepared.images(prepared.split.valid[:_VALIDATED]),
+    task = TrainTask(
+        train=images,
+        valid=prepared.images(prepared.split.valid[:_VALIDATED]),
         mirrored_is_same=prepared.dataset.mirrored_is_same,
         seed=0,
         compute=prepared.compute,
-        checkpoints=NoCheckpoints(),
     )
+    history = twice.fit(prepared.model, task)
     return history[-1].images_per_second
 
 

@@ -55,6 +55,7 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
     model = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, description.labels, description.seed)
     model = model.to(compute.device)
+    compute = compute.suited_to(allows_bf16=model.allows_bf16)
     return Prepared(compute, dataset, split, model, images_sha256(dataset.images))
 
 

@@ -71,7 +71,7 @@ def reconstruction_of(prepared: Prepared, images: ImageRows) -> Reconstruction:
     model, total = prepared.model.eval(), SquaredError()
     for batch in images.batches(_BATCH):
         clean = to_unit(batch, prepared.compute.device)
-        with prepared.compute.autocast(allowed=model.allows_bf16):
+        with prepared.compute.autocast():
             output = model.decode(model.encode(clean))
         total = total.add(output.float().cpu().numpy(), clean.cpu().numpy())
     return total.metrics()

@@ -24,7 +24,7 @@ from ae_cls.processes.world import World
 from ae_cls.run.data import Prepared, prepare
 from ae_cls.train.checkpoint import Checkpoints, NoCheckpoints
 from ae_cls.train.record import EpochRecord
-from ae_cls.train.shared_checkpoints import SharedCheckpoints
+from ae_cls.train.task import TrainTask
 
 
 @final
@@ -45,15 +45,15 @@ class SharedWork:
     ) -> list[EpochRecord]:
         """Train the network in place, on images without labels."""
         prepared, split = self.prepared, self.prepared.split
-        return description.pretrain.fit(
-            prepared.model,
-            prepared.images(split.pretrain),
-            prepared.images(split.valid),
+        task = TrainTask(
+            train=prepared.images(split.pretrain),
+            valid=prepared.images(split.valid),
             mirrored_is_same=prepared.dataset.mirrored_is_same,
             seed=description.seed,
             compute=replace(prepared.compute, world=self.world),
-            checkpoints=SharedCheckpoints(self.world, checkpoints),
+            checkpoints=checkpoints,
         )
+        return description.pretrain.fit(prepared.model, task)
 
     def encode(self, experiment: Experiment, part: Part) -> Iterator[Float32[np.ndarray, "_ d"]]:
         """Features of a part, a batch at a time, for the first process; none for the others."""
@@ -77,7 +77,7 @@ class SharedWork:
                 class_names=prepared.dataset.class_names,
                 mirrored_is_same=prepared.dataset.mirrored_is_same,
                 seed=experiment.seed,
-                checkpoints=SharedCheckpoints(self.world, checkpoints),
+                checkpoints=checkpoints,
             )
         )
 
