@@ -141,15 +141,15 @@ class Stages:
     def continuation(self) -> dict[str, Any]:
         """What the protocol says of trainings that began otherwise; nothing where none did."""
         found = {
-            entry.key.stage: entry.key.told[CONTINUED]
+            entry.key.stage: entry.key.inputs[CONTINUED]
             for entry in self.entries
-            if CONTINUED in entry.key.told
+            if CONTINUED in entry.key.inputs
         }
         return {CONTINUED: found} if found else {}
 
     def _going_on(self, key: Key) -> Key:
         before = self.continued.get(key.stage, key.name)
-        return key if before == key.name else key.with_told({CONTINUED: before})
+        return key if before == key.name else key.with_inputs({CONTINUED: before})
 
     def _take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
         self.names[key.stage] = key.name
@@ -213,7 +213,7 @@ class Stages:
         return Encoder(model, experiment.encode, self.prepared.compute)
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
-        before = key.told.get(CONTINUED)
+        before = key.inputs.get(CONTINUED)
         places = self.store.places_of(key.stage, str(before)) if before else ()
         folder = self.store.unfinished(key)
         return CheckpointFolder(folder, every=self.checkpoint_seconds, elsewhere=places)

@@ -140,11 +140,11 @@ class Store:
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage that differs in the fewest things; the newest of equals."""
         found = [
-            Nearest(path.parent.name, told["about"], changes(told["told"], key.told))
+            Nearest(path.parent.name, kept["about"], changes(kept["inputs"], key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )
-            if (told := read_key(path)) is not None
+            if (kept := read_key(path)) is not None and "inputs" in kept
         ]
         return min(found, key=lambda each: len(each.changes), default=None)
 
@@ -228,8 +228,9 @@ def _cannot_keep(where: str, why: str) -> StorageError:
 def read_key(path: Path) -> dict[str, Any] | None:
     """What key.json says; None where it cannot be read."""
     try:
-        told = json.loads(path.read_bytes())
-        return told if {"stage", "told", "about"} <= told.keys() else None
+        found = json.loads(path.read_bytes())
+        # Without inputs it was written by an older ae-cls: of no use, but listed and pruned.
+        return found if {"stage", "about"} <= found.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
 

@@ -20,8 +20,8 @@ KEY = Key("pretrain", {"seed": 0, "autoencoder": {"name": "conv", "latent_dim": 
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def key(**told) -> Key:
-    return KEY.with_told(told)
+def key(**inputs) -> Key:
+    return KEY.with_inputs(inputs)
 
 
 def write(folder: Path, content: bytes = b"weights") -> None:
@@ -51,8 +51,8 @@ def test_an_output_is_made_once_and_found_again(tmp_path):
 
 
 def test_a_key_is_named_by_all_that_it_tells_and_by_nothing_else():
-    assert KEY.name == Key("pretrain", dict(reversed(KEY.told.items())), {}).name
-    others = [key(seed=1), key(more=0), Key("encode", KEY.told), key(seed=0.5)]
+    assert KEY.name == Key("pretrain", dict(reversed(KEY.inputs.items())), {}).name
+    others = [key(seed=1), key(more=0), Key("encode", KEY.inputs), key(seed=0.5)]
     assert len({KEY.name, *(other.name for other in others)}) == 5
 
 
@@ -244,7 +244,7 @@ def test_pruning_goes_by_last_use(tmp_path):
 
 def test_pruning_never_follows_a_link(tmp_path):
     (tmp_path / "mine").mkdir()
-    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "told": {}, "about": {}}')
+    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "inputs": {}, "about": {}}')
     (tmp_path / "store" / "pretrain").mkdir(parents=True)
     (tmp_path / "store" / "pretrain" / KEY.name).symlink_to(tmp_path / "mine")
     assert kept_in(tmp_path / "store") == []
