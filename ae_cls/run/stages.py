@@ -80,7 +80,7 @@ class Stages:
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""
         names = dict.fromkeys(entry.key.stage for entry in self.entries)
-        made = {entry.key.stage for entry in self.entries if not entry.was_there}
+        made = {entry.key.stage for entry in self.entries if not entry.was_kept}
         return tuple(name for name in names if name not in made)
 
     def pretrain(self, pretraining: Experiment | Pretraining) -> list[EpochRecord]:
@@ -174,7 +174,7 @@ class Stages:
             )
             table = read_table(entry.folder / TABLE)
             table = table if places is None else table[places]
-        if not entry.was_there:
+        if not entry.was_kept:
             features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
             remove(self.store.root, over_limit(features, FEATURES_KEPT))
         return table

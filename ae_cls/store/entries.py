@@ -49,17 +49,17 @@ class Entry:
     Attributes:
         key: what it follows from.
         folder: where its files are.
-        was_there: whether it was found, not made just now.
+        was_kept: whether it was found, not made just now.
     """
 
     key: Key
     folder: Path
-    was_there: bool
+    was_kept: bool
 
     def as_dict(self) -> dict[str, Any]:
         """What environment.json says of it."""
         told = {"stage": self.key.stage, **self.key.about, "entry": self.key.name}
-        return {**told, "was_kept": self.was_there}
+        return {**told, "was_kept": self.was_kept}
 
 
 @final
@@ -111,7 +111,7 @@ class Store:
             self._set_aside(folder, error)
             return None
         _touch(folder)
-        return Entry(key, folder, was_there=True)
+        return Entry(key, folder, was_kept=True)
 
     def is_whole(self, key: Key) -> bool:
         """Whether there is an entry of that key without damage; changes nothing."""
@@ -180,7 +180,7 @@ class Store:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
-        return Entry(key, folder, was_there=False)
+        return Entry(key, folder, was_kept=False)
 
     def _set_aside(self, folder: Path, error: Exception) -> None:
         log.warning("a kept %s is damaged and is made again (%s)", folder.parent.name, error)

@@ -45,7 +45,7 @@ def test_an_output_is_made_once_and_found_again(tmp_path):
     with opened(tmp_path) as store:
         made = store.take_or_make(KEY, write)
         found = store.take_or_make(KEY, never)
-    assert (made.was_there, found.was_there) == (False, True)
+    assert (made.was_kept, found.was_kept) == (False, True)
     assert (found.folder / "model.bin").read_bytes() == b"weights"
     assert not hidden(tmp_path)
 
@@ -61,7 +61,7 @@ def test_what_fails_in_the_making_is_not_there(tmp_path):
         with pytest.raises(RuntimeError, match="in the middle"):
             store.take_or_make(KEY, fail)
         assert not hidden(tmp_path)
-        assert store.take_or_make(KEY, write).was_there is False
+        assert store.take_or_make(KEY, write).was_kept is False
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "delete", "no manifest", "empty"])
@@ -81,7 +81,7 @@ def test_a_damaged_entry_is_set_aside_and_made_again(tmp_path, caplog, how):
                 for path in folder.iterdir():
                     path.unlink()
         again = store.take_or_make(KEY, write)
-    assert again.was_there is False
+    assert again.was_kept is False
     assert (again.folder / "model.bin").read_bytes() == b"weights"
     assert "damaged" in caplog.text
     assert [name for name in hidden(tmp_path) if name.startswith(".bad-")]
@@ -130,7 +130,7 @@ def test_a_store_that_may_only_be_read_still_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", read_only)
     monkeypatch.setattr(os, "utime", lambda *given: (_ for _ in ()).throw(PermissionError()))
     with opened(tmp_path) as store:
-        assert store.take_or_make(KEY, never).was_there
+        assert store.take_or_make(KEY, never).was_kept
 
 
 def test_the_nearest_entry_differs_in_the_fewest_things(tmp_path):
