@@ -16,7 +16,7 @@ from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.dataset.split import Part
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.run.data import Prepared
-from ae_cls.store.key import Key, Told
+from ae_cls.store.key import Json, Key
 from ae_cls.train.record import EpochRecord
 
 FORMAT = 2
@@ -115,7 +115,7 @@ def classify_key(experiment: Experiment, prepared: Prepared, weights: str) -> Ke
 
 def _common(
     prepared: Prepared, sources: tuple[str, ...], packages: Sequence[str]
-) -> dict[str, Told]:
+) -> dict[str, Json]:
     return {
         "format": FORMAT,
         "code": code_sha256(sources),
@@ -126,7 +126,7 @@ def _common(
     }
 
 
-def _about(prepared: Prepared, description: Experiment | Pretraining) -> dict[str, Told]:
+def _about(prepared: Prepared, description: Experiment | Pretraining) -> dict[str, Json]:
     return {"dataset": prepared.dataset.name, "autoencoder": description.autoencoder.name}
 
 

@@ -80,7 +80,7 @@ class Stages:
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""
         names = dict.fromkeys(entry.key.stage for entry in self.entries)
-        made = {entry.key.stage for entry in self.entries if not entry.was_there}
+        made = {entry.key.stage for entry in self.entries if not entry.was_kept}
         return tuple(name for name in names if name not in made)
 
     def pretrain(self, pretraining: Experiment | Pretraining) -> list[EpochRecord]:
@@ -141,15 +141,15 @@ class Stages:
     def continuation(self) -> dict[str, Any]:
         """What the protocol says of trainings that began otherwise; nothing where none did."""
         found = {
-            entry.key.stage: entry.key.told[CONTINUED]
+            entry.key.stage: entry.key.inputs[CONTINUED]
             for entry in self.entries
-            if CONTINUED in entry.key.told
+            if CONTINUED in entry.key.inputs
         }
         return {CONTINUED: found} if found else {}
 
     def _going_on(self, key: Key) -> Key:
         before = self.continued.get(key.stage, key.name)
-        return key if before == key.name else key.with_told({CONTINUED: before})
+        return key if before == key.name else key.with_inputs({CONTINUED: before})
 
     def _take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
         self.names[key.stage] = key.name
@@ -174,7 +174,7 @@ class Stages:
             )
             table = read_table(entry.folder / TABLE)
             table = table if places is None else table[places]
-        if not entry.was_there:
+        if not entry.was_kept:
             features = [each for each in kept_in(self.store.root) if each.stage == key.stage]
             remove(self.store.root, over_limit(features, FEATURES_KEPT))
         return table
@@ -213,7 +213,7 @@ class Stages:
         return Encoder(model, experiment.encode, self.prepared.compute)
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
-        before = key.told.get(CONTINUED)
+        before = key.inputs.get(CONTINUED)
         places = self.store.places_of(key.stage, str(before)) if before else ()
         folder = self.store.unfinished(key)
         return CheckpointFolder(folder, every=self.checkpoint_seconds, elsewhere=places)

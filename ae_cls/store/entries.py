@@ -49,17 +49,17 @@ class Entry:
     Attributes:
         key: what it follows from.
         folder: where its files are.
-        was_there: whether it was found, not made just now.
+        was_kept: whether it was found, not made just now.
     """
 
     key: Key
     folder: Path
-    was_there: bool
+    was_kept: bool
 
     def as_dict(self) -> dict[str, Any]:
         """What environment.json says of it."""
         told = {"stage": self.key.stage, **self.key.about, "entry": self.key.name}
-        return {**told, "was_kept": self.was_there}
+        return {**told, "was_kept": self.was_kept}
 
 
 @final
@@ -111,7 +111,7 @@ class Store:
             self._set_aside(folder, error)
             return None
         _touch(folder)
-        return Entry(key, folder, was_there=True)
+        return Entry(key, folder, was_kept=True)
 
     def is_whole(self, key: Key) -> bool:
         """Whether there is an entry of that key without damage; changes nothing."""
@@ -140,11 +140,11 @@ class Store:
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage that differs in the fewest things; the newest of equals."""
         found = [
-            Nearest(path.parent.name, told["about"], changes(told["told"], key.told))
+            Nearest(path.parent.name, kept["about"], changes(kept["inputs"], key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )
-            if (told := read_key(path)) is not None
+            if (kept := read_key(path)) is not None and "inputs" in kept
         ]
         return min(found, key=lambda each: len(each.changes), default=None)
 
@@ -180,7 +180,7 @@ class Store:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
-        return Entry(key, folder, was_there=False)
+        return Entry(key, folder, was_kept=False)
 
     def _set_aside(self, folder: Path, error: Exception) -> None:
         log.warning("a kept %s is damaged and is made again (%s)", folder.parent.name, error)
@@ -228,8 +228,9 @@ def _cannot_keep(where: str, why: str) -> StorageError:
 def read_key(path: Path) -> dict[str, Any] | None:
     """What key.json says; None where it cannot be read."""
     try:
-        told = json.loads(path.read_bytes())
-        return told if {"stage", "told", "about"} <= told.keys() else None
+        found = json.loads(path.read_bytes())
+        # Without inputs it was written by an older ae-cls: of no use, but listed and pruned.
+        return found if {"stage", "about"} <= found.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
 

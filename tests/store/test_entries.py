@@ -20,8 +20,8 @@ KEY = Key("pretrain", {"seed": 0, "autoencoder": {"name": "conv", "latent_dim": 
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def key(**told) -> Key:
-    return KEY.with_told(told)
+def key(**inputs) -> Key:
+    return KEY.with_inputs(inputs)
 
 
 def write(folder: Path, content: bytes = b"weights") -> None:
@@ -45,14 +45,14 @@ def test_an_output_is_made_once_and_found_again(tmp_path):
     with opened(tmp_path) as store:
         made = store.take_or_make(KEY, write)
         found = store.take_or_make(KEY, never)
-    assert (made.was_there, found.was_there) == (False, True)
+    assert (made.was_kept, found.was_kept) == (False, True)
     assert (found.folder / "model.bin").read_bytes() == b"weights"
     assert not hidden(tmp_path)
 
 
 def test_a_key_is_named_by_all_that_it_tells_and_by_nothing_else():
-    assert KEY.name == Key("pretrain", dict(reversed(KEY.told.items())), {}).name
-    others = [key(seed=1), key(more=0), Key("encode", KEY.told), key(seed=0.5)]
+    assert KEY.name == Key("pretrain", dict(reversed(KEY.inputs.items())), {}).name
+    others = [key(seed=1), key(more=0), Key("encode", KEY.inputs), key(seed=0.5)]
     assert len({KEY.name, *(other.name for other in others)}) == 5
 
 
@@ -61,7 +61,7 @@ def test_what_fails_in_the_making_is_not_there(tmp_path):
         with pytest.raises(RuntimeError, match="in the middle"):
             store.take_or_make(KEY, fail)
         assert not hidden(tmp_path)
-        assert store.take_or_make(KEY, write).was_there is False
+        assert store.take_or_make(KEY, write).was_kept is False
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "delete", "no manifest", "empty"])
@@ -81,7 +81,7 @@ def test_a_damaged_entry_is_set_aside_and_made_again(tmp_path, caplog, how):
                 for path in folder.iterdir():
                     path.unlink()
         again = store.take_or_make(KEY, write)
-    assert again.was_there is False
+    assert again.was_kept is False
     assert (again.folder / "model.bin").read_bytes() == b"weights"
     assert "damaged" in caplog.text
     assert [name for name in hidden(tmp_path) if name.startswith(".bad-")]
@@ -130,7 +130,7 @@ def test_a_store_that_may_only_be_read_still_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", read_only)
     monkeypatch.setattr(os, "utime", lambda *given: (_ for _ in ()).throw(PermissionError()))
     with opened(tmp_path) as store:
-        assert store.take_or_make(KEY, never).was_there
+        assert store.take_or_make(KEY, never).was_kept
 
 
 def test_the_nearest_entry_differs_in_the_fewest_things(tmp_path):
@@ -244,7 +244,7 @@ def test_pruning_goes_by_last_use(tmp_path):
 
 def test_pruning_never_follows_a_link(tmp_path):
     (tmp_path / "mine").mkdir()
-    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "told": {}, "about": {}}')
+    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "inputs": {}, "about": {}}')
     (tmp_path / "store" / "pretrain").mkdir(parents=True)
     (tmp_path / "store" / "pretrain" / KEY.name).symlink_to(tmp_path / "mine")
     assert kept_in(tmp_path / "store") == []
