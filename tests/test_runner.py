@@ -85,7 +85,9 @@ def test_environment_says_where_and_how_long(finished):
     assert environment["precision"] == "fp32"
     assert environment["threads"] == 1
     assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert set(environment["seconds"]) == {"pretrain", "encode", "classify", "evaluate", "report"}
+    assert set(environment["seconds"]) == {
+        "pretrain", "encode", "classify", "evaluate", "reconstruct", "figures", "report",
+    }  # fmt: skip
     assert environment["peak_memory_mib"] > 100
 
 

@@ -100,11 +100,13 @@ def real(name: str, world: World) -> dict[str, Any]:
     prepared, steps = prepare(found), EachStep()
     split, compute = prepared.split, replace(CPU, world=world)
     train, valid = prepared.images(split.pretrain), prepared.images(split.valid)
-    history = found.pretrain.fit(prepared.model, TrainTask(train, valid, False, 0, compute, steps))
+    history = found.pretrain.fit(
+        prepared.network, TrainTask(train, valid, False, 0, compute, steps)
+    )
     return {
         "losses": steps.losses(),
         "valid": history[0].valid,
-        "weights": prepared.model.state_dict(),
+        "weights": prepared.network.state_dict(),
     }
 
 
