@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.encode import Encoder, LatentConfig
+from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.report.figures import (
     confident_mistakes,
     confusion_matrix,
@@ -30,11 +31,15 @@ _PARTS = {"valid": "validation", "test": "test"}
 
 
 def write_pretraining(
-    folder: Path, prepared: Prepared, history: Sequence[EpochRecord], *, seed: int
+    folder: Path,
+    description: Experiment | Pretraining,
+    prepared: Prepared,
+    history: Sequence[EpochRecord],
 ) -> None:
     """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
     write_history(folder, history)
-    _write(folder, "reconstructions", _reconstructions(prepared, seed))
+    if description.autoencoder.decodes:
+        _write(folder, "reconstructions", _reconstructions(prepared, description.seed))
     _write(folder, "latent_map", _latent_map(prepared))
 
 

@@ -75,7 +75,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         history = learn_without_labels(pretraining, work)
         with work.stopwatch.stage("evaluate"):
             metrics: dict[str, Any] = {
-                "reconstruction": work.stages.reconstruction(pretraining, "valid"),
+                **work.stages.reconstruction(pretraining, "valid"),
                 "protocol": protocol(pretraining, prepared) | work.stages.continuation(),
                 "encoder": {"weights_sha256": work.stages.weights},
             }
@@ -174,7 +174,7 @@ def classify_and_report(
         scored = evaluate_classifier(classified.probabilities, prepared, test=experiment.test)
         metrics = {
             **scored.as_metrics(),
-            "reconstruction": work.stages.reconstruction(experiment, scored.part),
+            **work.stages.reconstruction(experiment, scored.part),
             "labels": label_counts(prepared),
             "protocol": protocol(experiment, prepared) | work.stages.continuation(),
             "encoder": {"weights_sha256": features.weights, **origin},

@@ -116,12 +116,14 @@ class Stages:
         )
 
     def reconstruction(self, description: Experiment | Pretraining, part: Part) -> dict[str, Any]:
-        """How well the pretrained network rebuilds the images of a part."""
+        """How well the pretrained network rebuilds the images of a part; empty if it cannot."""
+        if not description.autoencoder.decodes:
+            return {}
         key = rebuild_key(description, self.prepared, self.weights, part)
         entry = self._take_or_make(
             key, lambda into: write_json(into / ERROR, reconstruction(self.prepared, part))
         )
-        return json.loads((entry.folder / ERROR).read_bytes())
+        return {"reconstruction": json.loads((entry.folder / ERROR).read_bytes())}
 
     def draw(
         self,
@@ -132,7 +134,7 @@ class Stages:
         """Put the figures of the pretrained network and of its training into a folder."""
         key = draw_key(description, self.prepared, self.weights, history)
         entry = self._take_or_make(
-            key, lambda into: write_pretraining(into, self.prepared, history, seed=description.seed)
+            key, lambda into: write_pretraining(into, description, self.prepared, history)
         )
         folder.mkdir(exist_ok=True)
         for picture in sorted(entry.folder.glob("*.[ps][nv]g")):

@@ -57,12 +57,18 @@ class Trunk(nn.Module):
 
     A stage is `depth` 3x3 convolutions; all stages but the last end with 2x2 max pooling, so map i
     has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of one size.
+
+    Attributes:
+        outputs: numbers in the deepest map.
+        stride: side in pixels of the square that one cell of it stands for.
     """
 
     def __init__(
         self, image_shape: ImageShape, *, widths: tuple[int, ...], depth: int, patch: int
     ) -> None:
         super().__init__()
+        sides = map_sides(image_shape, patch=patch, stages=len(widths))
+        self.outputs = widths[-1] * math.prod(sides)
         self.stride = total_stride(patch=patch, stages=len(widths))
         self.unshuffle = nn.PixelUnshuffle(patch)
         inputs = image_shape[0] * patch**2
