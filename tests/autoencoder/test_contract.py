@@ -9,8 +9,10 @@ import torch
 from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
 from tests.autoencoder.variants import (
+    CORRUPTED,
     CORRUPTIONS,
     SHAPES,
+    TRAINED,
     VARIANTS,
     config,
     draws,
@@ -19,10 +21,8 @@ from tests.autoencoder.variants import (
     variant,
 )
 
-TRAINED = [name for name in VARIANTS if config(name).has_gradients]
 SMOOTH = [name for name in TRAINED if config(name).has_exact_gradients]
 DECODING = [name for name in VARIANTS if config(name).decodes]
-CORRUPTED = [name for name in VARIANTS if "corruption" in type(config(name)).model_fields]
 
 
 def uncorrupted(name: str) -> list[str]:

@@ -41,3 +41,7 @@ def unit(images: ImageRows) -> torch.Tensor:
 
 def draws(count: int, epoch: int = 0) -> Draws:
     return Draws(3, epoch, torch.arange(count))
+
+
+TRAINED = [name for name in VARIANTS if config(name).has_gradients]
+CORRUPTED = [name for name in VARIANTS if "corruption" in type(config(name)).model_fields]
