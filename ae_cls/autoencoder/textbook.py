@@ -48,7 +48,7 @@ class Textbook(Reconstructing):
     def __init__(self, image_shape: ImageShape, config: TextbookConfig) -> None:
         super().__init__()
         self.image_shape, self.corruption = image_shape, config.corruption
-        channels = (image_shape[0], *config.widths)
+        self.channels = channels = (image_shape[0], *config.widths)
         sides = map_sides(image_shape, patch=2, stages=len(config.widths))
         self.map_shape = (channels[-1], *sides)
         self.down = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels)])
