@@ -54,8 +54,8 @@ class Autoencoder(nn.Module, ABC):
 
         Args:
             images: clean images.
-            draws: randomness of each sample.
-            progress: share of the training steps already done, in [0, 1]; for warm-ups.
+            draws: random numbers of each sample.
+            progress: share of the training steps already taken, in [0, 1]; for warm-ups.
         """
 
     def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:

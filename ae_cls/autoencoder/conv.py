@@ -24,13 +24,16 @@ class ConvConfig(AutoencoderConfig):
 
     name: Literal["conv"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a stage; each further stage halves the map"
+        min_length=1,
+        description="channels of each stage; every stage after the first halves the map",
     )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions a stage")
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     patch: int | None = Field(
-        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+        ge=1,
+        le=16,
+        description="side in pixels of the squares folded into channels; null: by image size",
     )
     corruption: CorruptionChoice
 

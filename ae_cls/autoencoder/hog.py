@@ -29,7 +29,7 @@ class HogConfig(AutoencoderConfig):
     has_gradients: ClassVar[bool] = False
     decodes: ClassVar[bool] = False
     name: Literal["hog"]
-    bins: int = Field(ge=2, le=36, description="directions in 0 to 180 degrees")
+    bins: int = Field(ge=2, le=36, description="directions between 0 and 180 degrees")
     cell: int | None = Field(
         ge=2, description="side of a cell in pixels; null: a seventh of the image, at least 2"
     )

@@ -1,4 +1,4 @@
-"""The convolutional autoencoder that tutorials print: what speed and accuracy are measured against.
+"""The convolutional autoencoder of the tutorials, against which speed and accuracy are measured.
 
 Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders for hierarchical
 feature extraction, ICANN: convolution and max pooling, and their mirror.
@@ -29,7 +29,7 @@ class TextbookConfig(AutoencoderConfig):
 
     name: Literal["textbook"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a convolution; each is followed by 2x2 max pooling"
+        min_length=1, description="channels of each convolution; 2x2 max pooling follows it"
     )
     latent_dim: int = Field(ge=1, description="numbers in the code")
     corruption: CorruptionChoice

@@ -35,13 +35,16 @@ class VaeConfig(AutoencoderConfig):
 
     name: Literal["vae"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a stage; each further stage halves the map"
+        min_length=1,
+        description="channels of each stage; every stage after the first halves the map",
     )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions a stage")
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     patch: int | None = Field(
-        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+        ge=1,
+        le=16,
+        description="side in pixels of the squares folded into channels; null: by image size",
     )
     beta: float = Field(
         ge=0, description="weight of the KL divergence (Higgins 2017); 1 is the VAE"
@@ -50,7 +53,7 @@ class VaeConfig(AutoencoderConfig):
         ge=0, le=1, description="share of the steps over which beta grows from 0 (arXiv 1511.06349)"
     )
     free_bits: float = Field(
-        ge=0, description="nats of KL a dimension that cost the same as 0 (arXiv 1606.04934)"
+        ge=0, description="nats of KL in each dimension that are free (arXiv 1606.04934)"
     )
     corruption: CorruptionChoice
 

@@ -21,7 +21,7 @@ from tests.autoencoder.variants import (
     variant,
 )
 
-SMOOTH = [name for name in TRAINED if config(name).has_exact_gradients]
+EXACT = [name for name in TRAINED if config(name).has_exact_gradients]
 DECODING = [name for name in VARIANTS if config(name).decodes]
 
 
@@ -107,7 +107,7 @@ def test_a_variant_with_corruption_takes_every_corruption(name, corruption):
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", EXACT)
 def test_gradients_agree_with_finite_differences(name):
     model = variant(name, (1, 8, 8)).double().eval()
     images = unit(table((1, 8, 8), 4)).double()
@@ -136,7 +136,9 @@ def test_a_loss_says_the_clean_error(name, monkeypatch):
     model = variant(name, (1, 28, 28), words=uncorrupted(name)).eval()
     images = unit(table((1, 28, 28)))
     expected = (model.decode(model.encode(images)) - images).square().mean()
-    torch.testing.assert_close(model.loss(images, draws(24), 1.0).terms["mse"], expected)
+    mse = model.loss(images, draws(24), 1.0).terms["mse"]
+    # Closely: codes of a network that has learnt nothing hardly change its images.
+    torch.testing.assert_close(mse, expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
