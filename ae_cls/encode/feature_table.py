@@ -1,4 +1,4 @@
-"""Features of many images as one table, in memory or, when large, in a file."""
+"""Features of many images as one table, in memory or, if large, in a file."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -23,9 +23,9 @@ Part = Float32[np.ndarray, "_ _"]
 def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
     """All parts, one after the other, as a table of `count` rows.
 
-    A table above 512 MB is written to a file without a name, which the system removes when nobody
-    needs the table any more, and is memory-mapped: the same numbers, of which memory holds what it
-    has room for.
+    A table above 512 MB is written to a file without a name, which the system removes once the
+    table is no longer used, and is memory-mapped: the same numbers, as many of them in memory as
+    there is room for.
 
     Raises:
         StorageError: there is no room for the file.
@@ -41,7 +41,7 @@ def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
 
 
 def write_table(path: Path, count: int, parts: Iterable[Part]) -> None:
-    """The same table as an .npy file; not brought to the disk at once, as it is soon made again.
+    """The same table as an .npy file; not flushed to disk, as it is quickly made again.
 
     Raises:
         OSError: there is no room for the file.
@@ -57,7 +57,7 @@ def write_table(path: Path, count: int, parts: Iterable[Part]) -> None:
 
 
 def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
-    """A table that was written: memory holds what it has room for.
+    """A table that was written, as much of it in memory as there is room for.
 
     Raises:
         OSError: the file cannot be read.

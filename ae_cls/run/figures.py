@@ -36,11 +36,13 @@ def write_pretraining(
     model: Autoencoder,
     history: Sequence[EpochRecord],
     *,
+    decodes: bool,
     seed: int,
 ) -> None:
     """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
     write_history(folder, history)
-    _write(folder, "reconstructions", _reconstructions(data, model, seed))
+    if decodes:
+        _write(folder, "reconstructions", _reconstructions(data, model, seed))
     _write(folder, "latent_map", _latent_map(data, model))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
+from ae_cls.dataset.split import Part
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import Data, prepare, refuse_without_labels
@@ -66,7 +67,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
         metrics: dict[str, Any] = {
-            "reconstruction": work.take(Reconstruct(pretraining, data, trained, "valid")),
+            **_reconstruction(pretraining, data, trained, "valid", work),
             "protocol": protocol(pretraining, data) | work.continuation(),
             "encoder": {"weights_sha256": trained.weights_sha256},
         }
@@ -109,7 +110,7 @@ def _classify_and_report(
         )
     metrics = {
         **scored.as_metrics(),
-        "reconstruction": work.take(Reconstruct(experiment, data, trained, scored.part)),
+        **_reconstruction(experiment, data, trained, scored.part, work),
         "labels": label_counts(data),
         "protocol": protocol(experiment, data) | work.continuation(),
         "encoder": {"weights_sha256": trained.weights_sha256, **origin},
@@ -128,6 +129,15 @@ def _classify_and_report(
             figures.write_history(work.folder / "figures", history)
         figures.write_classification(work.folder / "figures", data, scored)
     return _written(work, data, metrics, history)
+
+
+def _reconstruction(
+    description: Experiment | Pretraining, data: Data, trained: Trained, part: Part, work: Work
+) -> dict[str, Any]:
+    """Empty for a control that does not decode."""
+    if not description.autoencoder.decodes:
+        return {}
+    return {"reconstruction": work.take(Reconstruct(description, data, trained, part))}
 
 
 def _written(

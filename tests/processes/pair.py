@@ -29,7 +29,7 @@ from ae_cls.run.data import prepare
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.train.loop import whole_loss
 from ae_cls.train.task import TrainTask
-from tests.autoencoder.variants import CORRUPTIONS, TRAINED, table, unit, variant
+from tests.autoencoder.variants import CORRUPTED, CORRUPTIONS, table, unit, variant
 from tests.composed import described
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -138,7 +138,7 @@ def finetuning(world: World) -> dict[str, Any]:
 def every_loss(world: World) -> dict[str, Any]:
     """Loss, terms and length of the gradient of each variant with each corruption; 7 images."""
     found = {}
-    for name, corruption in itertools.product(TRAINED, CORRUPTIONS):
+    for name, corruption in itertools.product(CORRUPTED, CORRUPTIONS):
         words = (f"autoencoder/corruption={corruption}", *EMPHASIS.get(corruption, ()))
         model = variant(name, SHAPE, words=words).double().train()
         positions, images = world.share_of(torch.arange(7)), table(SHAPE, 7)

@@ -21,7 +21,11 @@ def stages_after_pretraining(
 ) -> list[Stage[Any]]:
     """The stages that read a trained network, in their order."""
     judged: Part = "test" if isinstance(description, Experiment) and description.test else "valid"
-    last = [Reconstruct(description, data, trained, judged), Figures(description, data, trained)]
+    decodes = description.autoencoder.decodes
+    last = [
+        *([Reconstruct(description, data, trained, judged)] if decodes else []),
+        Figures(description, data, trained),
+    ]
     if isinstance(description, Pretraining):
         return last
     parts = PARTS if description.test else PARTS[:-1]

@@ -48,8 +48,14 @@ class Figures(Stage[dict[str, bytes]]):
         return about_network(self.description)
 
     def make(self, folder: Path, conditions: Conditions) -> None:
-        model, history = self.trained.model, self.trained.history
-        write_pretraining(folder, self.data, model, history, seed=self.description.seed)
+        write_pretraining(
+            folder,
+            self.data,
+            self.trained.model,
+            self.trained.history,
+            decodes=self.description.autoencoder.decodes,
+            seed=self.description.seed,
+        )
 
     def load(self, folder: Path) -> dict[str, bytes]:
         pictures = sorted(path for path in folder.iterdir() if path.suffix in {".png", ".svg"})
