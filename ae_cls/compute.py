@@ -122,8 +122,8 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(
-            f"there is no {name} here", where="device", why="torch sees no CUDA device",
-            fix="device=cpu or device=auto",
+            f"{name} is not available on this machine",
+            where="device", why="torch sees no CUDA device", fix="device=cpu or device=auto",
         )  # fmt: skip
     return torch.device(name)
 

@@ -30,7 +30,7 @@ def test_autocast_multiplies_in_bf16_only_where_that_is_allowed():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_refused_with_the_fix():
-    with pytest.raises(UsageError, match="no cuda") as refused:
+    with pytest.raises(UsageError, match="cuda is not available") as refused:
         compute.resolve("cuda", "auto")
     assert "device=cpu" in refused.value.fix
     assert compute.resolve("auto", "auto").device.type == "cpu"

@@ -38,11 +38,11 @@ def accuracy(benchmark: Benchmark, data: Data) -> float:
 
 
 def _probe_ours(benchmark: Benchmark, contender: Contender, data: Data) -> list[dict[str, Any]]:
-    found = list[float]()
+    accuracies = list[float]()
 
     def validate() -> Score:
-        found.append(accuracy(benchmark, data))
-        return Score(1 - found[-1], {"accuracy": found[-1]})
+        accuracies.append(accuracy(benchmark, data))
+        return Score(1 - accuracies[-1], {"accuracy": accuracies[-1]})
 
     task = TrainTask(
         train=data.images(data.split.pretrain),
@@ -52,7 +52,7 @@ def _probe_ours(benchmark: Benchmark, contender: Contender, data: Data) -> list[
         compute=data.compute,
     )
     history = contender.schedule(benchmark).fit(data.network, task, validate=validate)
-    return _rows([record.seconds for record in history], found)
+    return _rows([record.seconds for record in history], accuracies)
 
 
 def _probe_tutorial(benchmark: Benchmark, data: Data) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def _probe_tutorial(benchmark: Benchmark, data: Data) -> list[dict[str, Any]]:
     torch.manual_seed(benchmark.seed)
     network = tutorial_network(data.network).to(data.compute.device)
     images = data.images(data.split.pretrain)
-    seconds, found = list[float](), list[float]()
+    seconds, accuracies = list[float](), list[float]()
     for _ in range(benchmark.pretrain.epochs):
         steps = train(
             network, images, batch_size=benchmark.yardstick_batch, lr=benchmark.yardstick_lr,
@@ -68,8 +68,8 @@ def _probe_tutorial(benchmark: Benchmark, data: Data) -> list[dict[str, Any]]:
         )  # fmt: skip
         seconds.append(list(steps)[-1])
         copy_weights(network, data.network)
-        found.append(accuracy(benchmark, data))
-    return _rows(seconds, found)
+        accuracies.append(accuracy(benchmark, data))
+    return _rows(seconds, accuracies)
 
 
 def _rows(seconds: list[float], accuracies: list[float]) -> list[dict[str, Any]]:

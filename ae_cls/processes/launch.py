@@ -118,10 +118,10 @@ def _tasks_a_node(text: str) -> list[int]:
 
 def first_host(nodes: str) -> str:
     """The first name of SLURM's short form: node[007-009,12],other is node007 first."""
-    found = re.match(r"([^\[,]+)(?:\[(\d+)[^\]]*\]([^,\[]*))?", nodes)
-    if found is None:
+    match = re.match(r"([^\[,]+)(?:\[(\d+)[^\]]*\]([^,\[]*))?", nodes)
+    if match is None:
         raise UsageError("the list of nodes cannot be read", where=f"SLURM_STEP_NODELIST={nodes}")
-    return "".join(part or "" for part in found.groups())
+    return "".join(part or "" for part in match.groups())
 
 
 def _word(environment: Mapping[str, str], name: str) -> str:

@@ -11,7 +11,7 @@ from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.dataset.split import Part, Split, make_split
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.processes.meeting import world_of
+from ae_cls.processes.rendezvous import world_of
 
 
 @final

@@ -116,10 +116,10 @@ def _made(description: CommonKeys) -> Path:
 
 def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
-    half_written = {each.name for each in path.glob(_HALF_WRITTEN)}
+    half_written = {file.name for file in path.glob(_HALF_WRITTEN)}
     if (
         path.is_dir()
-        and {each.name for each in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
+        and {file.name for file in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
     ):
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":

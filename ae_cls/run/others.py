@@ -8,9 +8,9 @@ from pathlib import Path
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import Classification
 from ae_cls.experiment.read import read_run
-from ae_cls.processes.helper import be_silent, leave_signals_to, tasks_of_the_first
+from ae_cls.processes.follower import calls_of_the_leader, fall_silent, leave_signals_to
 from ae_cls.processes.launch import launched
-from ae_cls.processes.meeting import world_of
+from ae_cls.processes.rendezvous import world_of
 from ae_cls.run.data import prepare
 from ae_cls.run.stages import Pretrain, Trained, stages_after_pretraining
 from ae_cls.saved.encoder_run import read_encoder_run
@@ -25,7 +25,7 @@ def is_another(description: CommonKeys) -> bool:
     launch = launched(os.environ)
     if launch is None or launch.world.is_first:
         return False
-    be_silent()
+    fall_silent()
     leave_signals_to(None)
     if isinstance(description, Classification):
         description = description.on(read_encoder_run(Path(description.encoder)).pretraining)
@@ -48,6 +48,6 @@ def take_part(text: str) -> None:
     trained = Trained(copy.deepcopy(data.network), "")
     stages = [Pretrain(description, data), *stages_after_pretraining(description, data, trained)]
     by_title = {stage.title: stage for stage in stages}
-    with tasks_of_the_first(data.compute.device, description.threads) as titles:
+    with calls_of_the_leader(data.compute.device, description.threads) as titles:
         for title in titles:
             by_title[title].take_part(world)

@@ -150,7 +150,7 @@ def _written(
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],
         "epochs": [record.speed() for record in history],
-        "processes": work.crew.world.size,
+        "processes": work.followers.world.size,
     }
     write_json(work.folder / "environment.json", conditions)
     write_json(work.folder / "metrics.json", metrics)

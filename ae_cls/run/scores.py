@@ -26,7 +26,7 @@ class Scored:
 
     Attributes:
         metrics: of each part that was read: validation and, unless it stays closed, test.
-        part: the last of them, which the run is told by: test where it was read.
+        part: the last of them, by which the run is judged: test where it was read.
         probabilities: one row an image of that part.
     """
 
@@ -47,11 +47,11 @@ def evaluate_classifier(
     probabilities: dict[Part, Probabilities] = {part: probabilities_of(part) for part in parts}
     metrics: dict[Part, Metrics] = {
         part: evaluate(
-            found,
+            values,
             data.dataset.labels_of(data.rows_of(part)),
             data.dataset.class_names,
         )
-        for part, found in probabilities.items()
+        for part, values in probabilities.items()
     }
     return Scored(metrics, parts[-1], probabilities[parts[-1]])
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, final
 
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.processes.crew import Crew, crew_of
-from ae_cls.processes.meeting import world_of
+from ae_cls.processes.leader import Followers, followers_of
+from ae_cls.processes.rendezvous import world_of
 from ae_cls.processes.world import ALONE
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
@@ -36,7 +36,7 @@ class Work:
     Attributes:
         folder: of the run, where it is recorded under which names its stages are kept.
         store: where their outputs are kept.
-        crew: the processes that train and encode together.
+        followers: the processes that train and encode together.
         stopwatch: where the seconds of each stage go.
         checkpoint_seconds: between two checkpoints of a training.
         continued: stages.json of a run whose trainings continue here; empty for a new run.
@@ -46,7 +46,7 @@ class Work:
 
     folder: Path
     store: Store
-    crew: Crew
+    followers: Followers
     stopwatch: Stopwatch
     checkpoint_seconds: float
     continued: Mapping[str, str]
@@ -91,8 +91,8 @@ class Work:
 
     def _make(self, stage: Stage[Any], key: Key, folder: Path) -> None:
         together = stage.is_made_together
-        with self.crew.called(stage.title) if together else nullcontext():
-            world = self.crew.world if together else ALONE
+        with self.followers.called(stage.title) if together else nullcontext():
+            world = self.followers.world if together else ALONE
             stage.make(folder, Conditions(self._checkpoints(key), world))
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
@@ -124,11 +124,11 @@ def work_on(
     with run_folder(description, facts) as folder:
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
         world = world_of(description.devices)
-        crew = crew_of(
+        followers = followers_of(
             world, data.compute.device, description.threads, take_part,
             description.model_dump_json(),
         )  # fmt: skip
-        with opened(root) as store, crew as others:
+        with opened(root) as store, followers as others:
             yield Work(
                 folder.path, store, others, stopwatch, description.checkpoint_seconds, continued
             )

@@ -21,7 +21,7 @@ class EncoderRun:
 
     Attributes:
         folder: the run folder.
-        pretraining: what it was told.
+        pretraining: its description.
         metrics: its metrics.json.
     """
 

@@ -21,8 +21,8 @@ from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.head.task import Task
 from ae_cls.processes.batch import batch_mean, shared_batch
-from ae_cls.processes.crew import crew_of
-from ae_cls.processes.helper import tasks_of_the_first
+from ae_cls.processes.follower import calls_of_the_leader
+from ae_cls.processes.leader import followers_of
 from ae_cls.processes.norm import exact_norms
 from ae_cls.processes.world import World
 from ae_cls.run.data import prepare
@@ -43,16 +43,16 @@ EMPHASIS = dict.fromkeys(
 def in_two(names: list[str]) -> dict[str, Any]:
     """What each job gives the first of two processes."""
     found = {}
-    with crew_of(TWO, CPU.device, 1, take_part, "") as crew:
+    with followers_of(TWO, CPU.device, 1, take_part, "") as followers:
         for name in names:
-            with crew.called(name):
+            with followers.called(name):
                 found[name] = JOBS[name](TWO)
     return found
 
 
 def take_part(told: str) -> None:
     """The second process."""
-    with tasks_of_the_first(CPU.device, 1) as tasks:
+    with calls_of_the_leader(CPU.device, 1) as tasks:
         for name in tasks:
             JOBS[name](World(1, 2, 1, 2))
 
