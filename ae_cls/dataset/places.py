@@ -1,4 +1,4 @@
-"""Where data sets live on this machine."""
+"""Where data sets are on this machine."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import platformdirs
 
 
 def data_folder(root: str | None) -> Path:
-    """`root` where one is given, else AE_CLS_DATA, else the user's data folder."""
+    """`root` if one is given, else AE_CLS_DATA, else the user's data folder."""
     given = os.environ.get("AE_CLS_DATA") if root is None else root
     if given:
         return Path(given).expanduser()

@@ -39,8 +39,8 @@ def test_plain_and_packed_files_give_the_same(tmp_path: Path) -> None:
 
 
 def test_integers_of_32_bits_are_big_endian_and_the_class_comes_first(tmp_path: Path) -> None:
-    told = np.stack([LABELS, LABELS + 70_000], axis=1).astype(">i4")
-    part = IdxPart(*write(tmp_path, good()[0], idx_bytes(told)), class_count=3).read()
+    rows = np.stack([LABELS, LABELS + 70_000], axis=1).astype(">i4")
+    part = IdxPart(*write(tmp_path, good()[0], idx_bytes(rows)), class_count=3).read()
     assert np.array_equal(part.labels, LABELS)
 
 
@@ -105,7 +105,7 @@ def test_labels_may_begin_at_one(tmp_path: Path) -> None:
 def packed_set(folder: Path, images: bytes, labels: bytes) -> Dataset:
     for name, content in (("images.gz", images), ("labels.gz", labels)):
         (folder / name).write_bytes(gzip.compress(content))
-    part = IdxPart(folder / "images.gz", folder / "labels.gz", class_count=3, lying=True)
+    part = IdxPart(folder / "images.gz", folder / "labels.gz", class_count=3, by_column=True)
     parts: dict[PartName, IdxPart] = {"train": part, "test": part}
     return idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
 
@@ -138,6 +138,6 @@ def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
     for name, pixels in (("train", IMAGES), ("test", IMAGES[:, :4])):
         (tmp_path / name).mkdir()
         parts[name] = IdxPart(*write(tmp_path / name, idx_bytes(pixels), good()[1]), class_count=3)
-    with pytest.raises(DataError, match="not of one size") as caught:
+    with pytest.raises(DataError, match="differ in size") as caught:
         idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
     assert str(tmp_path / "test" / "images") in caught.value.where

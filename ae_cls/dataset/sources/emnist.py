@@ -63,7 +63,7 @@ class EmnistConfig(DatasetConfig):
             label_file,
             class_count=len(_CLASSES[self.variant]),
             first_label=1 if self.variant == "letters" else 0,
-            lying=True,
+            by_column=True,
         )
 
 

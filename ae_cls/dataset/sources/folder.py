@@ -1,4 +1,4 @@
-"""A folder of image files, decoded once into a file of bytes."""
+"""A folder of image files, decoded once."""
 
 import logging
 from collections.abc import Mapping
@@ -13,14 +13,13 @@ from ae_cls.dataset.files.decode import Fit
 from ae_cls.dataset.files.image_table import Frame, decode_all
 from ae_cls.dataset.files.label_csv import entries_by_csv
 from ae_cls.dataset.files.layout import Entry, entries_by_folder
-from ae_cls.dataset.files.listing import list_images, some
+from ae_cls.dataset.files.listing import list_images
 from ae_cls.dataset.places import data_folder
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
-from ae_cls.errors import DataError
+from ae_cls.errors import DataError, some
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 10
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 
@@ -55,12 +54,12 @@ class FolderConfig(DatasetConfig):
         folder = data_folder(self.root)
         entries = self._entries(folder)
         class_names = _class_names(entries)
-        cached = decode_all([folder / entry.path for entry in entries], self._frame())
-        failed = {entries[place].path: why for place, why in cached.failures.items()}
-        self._answer_failures(failed)
+        decoded = decode_all([folder / entry.path for entry in entries], self._frame())
+        failed = {entries[place].path: why for place, why in decoded.failures.items()}
+        self._report_failures(failed)
         kept = [entry for entry in entries if entry.path not in failed]
         _refuse_lost_classes(kept, class_names)
-        return _dataset(cached.images, kept, class_names, tuple(failed), self.mirrored_is_same)
+        return _dataset(decoded.images, kept, class_names, tuple(failed), self.mirrored_is_same)
 
     def _entries(self, folder: Path) -> list[Entry]:
         listing = list_images(folder)
@@ -77,14 +76,13 @@ class FolderConfig(DatasetConfig):
         height, width = (size, size) if isinstance(size, int) else size
         return Frame(self.channels, height, width, self.fit)
 
-    def _answer_failures(self, failed: Mapping[str, str]) -> None:
+    def _report_failures(self, failed: Mapping[str, str]) -> None:
         reasons = [f"{path}: {why}" for path, why in failed.items()]
         if failed and self.on_bad == "error":
-            more = len(failed) - _SHOWN
             raise DataError(
                 f"{len(failed)} images cannot be decoded",
                 where=f"dataset.root={self.root}",
-                why="\n".join(reasons[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])),
+                why="\n".join(some(reasons)),
                 fix="replace the files, or leave them out with dataset.on_bad=skip",
             )
         for reason in reasons:
@@ -99,8 +97,8 @@ def _class_names(entries: list[Entry]) -> tuple[str, ...]:
             raise DataError(
                 f"the class {entry.label} is not among the training images",
                 where=entry.path,
-                why=f"training has {some(sorted(trained))}",
-                fix="rename it, give it training images, or take it away",
+                why=f"training has {', '.join(some(sorted(trained)))}",
+                fix="rename it, give it training images, or move it out of the folder",
             )
     return tuple(sorted(trained))
 
@@ -110,7 +108,7 @@ def _refuse_lost_classes(kept: list[Entry], class_names: tuple[str, ...]) -> Non
     lost = [name for name in class_names if name not in left]
     if lost or not kept:
         raise DataError(
-            "no training image can be decoded of " + (some(lost) or "any class"),
+            "no training image can be decoded of " + (", ".join(some(lost)) or "any class"),
             where="dataset.root",
             fix="replace the files",
         )
