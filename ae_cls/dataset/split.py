@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, Rows
-from ae_cls.dataset.draw import LabelsConfig, draw_labelled, shuffled
+from ae_cls.dataset.labels import LabelsConfig, draw_labelled, shuffled
 from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
 

@@ -18,7 +18,7 @@ PART_NAMES: tuple[PartName, ...] = ("train", "valid", "test", "unlabelled")
 
 @final
 @dataclass(frozen=True)
-class Part:
+class PartArrays:
     """Images and labels of one part."""
 
     images: UInt8[np.ndarray, "_ c h w"]
@@ -27,7 +27,7 @@ class Part:
 
 def one_table(
     name: str,
-    parts: Mapping[PartName, Part],
+    parts: Mapping[PartName, PartArrays],
     *,
     class_names: tuple[str, ...],
     mirrored_is_same: bool,
@@ -39,12 +39,11 @@ def one_table(
     """
     for part in parts:
         _refuse_wrong_labels(f"{name}: {part}", parts[part], len(class_names))
-    ordered: dict[PartName, Part] = {part: parts[part] for part in PART_NAMES if part in parts}
-    images = np.concatenate([part.images for part in ordered.values()])
+    images = np.concatenate([parts[part].images for part in PART_NAMES if part in parts])
     return with_labels(
         name,
         torch.from_numpy(images),
-        {key: part.labels for key, part in ordered.items()},
+        {key: part.labels for key, part in parts.items()},
         class_names=class_names,
         mirrored_is_same=mirrored_is_same,
     )
@@ -75,7 +74,7 @@ def with_labels(
     )
 
 
-def _refuse_wrong_labels(where: str, part: Part, class_count: int) -> None:
+def _refuse_wrong_labels(where: str, part: PartArrays, class_count: int) -> None:
     if len(part.images) != len(part.labels):
         why = f"{len(part.images)} images and {len(part.labels)} labels"
         raise DataError("images and labels do not belong together", where=where, why=why)

@@ -16,10 +16,10 @@ from ae_cls.store.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**29  # bytes
 
-Part = Float32[np.ndarray, "_ _"]
+Batch = Float32[np.ndarray, "_ _"]
 
 
-def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def joined(count: int, parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     """All parts, one after the other, as a table of `count` rows.
 
     A table above 512 MB is written to a file without a name, which the system removes when nobody
@@ -39,7 +39,7 @@ def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
     return _in_file(shape, chain([first], rest))
 
 
-def write_table(path: Path, count: int, parts: Iterable[Part]) -> None:
+def write_table(path: Path, count: int, parts: Iterable[Batch]) -> None:
     """The same table as an .npy file.
 
     Raises:
@@ -62,7 +62,7 @@ def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
     return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
-def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def _in_memory(shape: tuple[int, int], parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     # Filled in place: a list of parts and their join would need the memory twice.
     table = np.empty(shape, np.float32)
     filled = 0
@@ -72,7 +72,7 @@ def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndar
     return table
 
 
-def _in_file(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def _in_file(shape: tuple[int, int], parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     # Not the folder for temporary files, which is often kept in memory.
     folder = cache_folder()
     with _storing(folder):

@@ -18,7 +18,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
-from ae_cls.dataset.table import Part
+from ae_cls.dataset.table import PartArrays
 from ae_cls.errors import DataError
 
 _TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
@@ -76,7 +76,7 @@ class IdxPart:
             raise _damaged(self.label_file, f"label {label} at index {row} is not a class")
         return labels
 
-    def read(self) -> Part:
+    def read(self) -> PartArrays:
         """Images with one channel, and labels counted from 0.
 
         Raises:
@@ -88,7 +88,7 @@ class IdxPart:
             why = f"{len(labels)} labels for {len(images)} images in {self.image_file}"
             raise _damaged(self.label_file, why)
         upright = np.swapaxes(images, 1, 2) if self.by_column else images
-        return Part(upright[:, None], labels)
+        return PartArrays(upright[:, None], labels)
 
 
 def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
 
-from ae_cls.dataset.files.layout import PART_WORDS, Entry
+from ae_cls.dataset.files.layout import PART_WORDS, ImageFile
 from ae_cls.dataset.files.listing import Listing
 from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError, some
@@ -21,7 +21,7 @@ class _Row:
     split: str
 
 
-def entries_by_csv(listing: Listing, table: Path) -> list[Entry]:
+def files_by_csv(listing: Listing, table: Path) -> list[ImageFile]:
     """The part and the class of each file, as the table says; files in `unlabelled` need no row.
 
     Without a split the part follows from the folders train, valid and test; without these it is
@@ -32,8 +32,8 @@ def entries_by_csv(listing: Listing, table: Path) -> list[Entry]:
     """
     rows = list(_rows(table))
     _refuse(table, list(_mistakes(rows, listing)))
-    entries = [Entry(_tidy(row.path), _part(row, listing), row.label) for row in rows]
-    listed = {entry.path for entry in entries}
+    files = [ImageFile(_tidy(row.path), _part(row, listing), row.label) for row in rows]
+    listed = {file.path for file in files}
     rest = [path for path in listing.files if path not in listed]
     unlisted = [path for path in rest if _folder_part(path) != "unlabelled"]
     if unlisted:
@@ -42,7 +42,7 @@ def entries_by_csv(listing: Listing, table: Path) -> list[Entry]:
             where=", ".join(some(unlisted)),
             fix="give them a row, or move them to the folder unlabelled",
         )
-    return entries + [Entry(path, "unlabelled", None) for path in rest]
+    return files + [ImageFile(path, "unlabelled", None) for path in rest]
 
 
 def _rows(table: Path) -> Iterator[_Row]:

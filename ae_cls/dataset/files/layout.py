@@ -22,7 +22,7 @@ PART_WORDS: dict[str, PartName] = {
 
 @final
 @dataclass(frozen=True)
-class Entry:
+class ImageFile:
     """An image file, its part, and the name of its class, which is None in the unlabelled part."""
 
     path: str
@@ -30,7 +30,7 @@ class Entry:
     label: str | None
 
 
-def entries_by_folder(listing: Listing) -> list[Entry]:
+def files_by_folder(listing: Listing) -> list[ImageFile]:
     """The part and the class of each file, from the folders it lies in.
 
     Three layouts: class folders; `train`, `valid`, `test` with class folders in each; flat.
@@ -43,36 +43,36 @@ def entries_by_folder(listing: Listing) -> list[Entry]:
     classes = listing.top_folders - parts
     if "train" in parts:
         _refuse_beside_train(classes)
-        entries = [_entry_in_part(path) for path in listing.files]
+        files = [_in_part(path) for path in listing.files]
     elif parts - {"unlabelled", "unlabeled"}:
         raise _layout_error(f"there is {min(parts)} but no train", "give the folder above train")
     elif classes:
-        entries = [_entry_in_class(path) for path in listing.files]
+        files = [_in_class(path) for path in listing.files]
     else:
-        entries = [Entry(path, "unlabelled", None) for path in listing.files]
+        files = [ImageFile(path, "unlabelled", None) for path in listing.files]
     _refuse_empty_classes(listing, split="train" in parts)
-    return entries
+    return files
 
 
-def _entry_in_part(path: str) -> Entry:
+def _in_part(path: str) -> ImageFile:
     words = PurePosixPath(path).parts
     part = PART_WORDS.get(words[0])
     if part == "unlabelled":
-        return Entry(path, part, None)
+        return ImageFile(path, part, None)
     if part is None or len(words) < 3:
         raise _layout_error(f"{path} lies in no class folder of a part", "train/CLASS/FILE")
-    return Entry(path, part, words[1])
+    return ImageFile(path, part, words[1])
 
 
-def _entry_in_class(path: str) -> Entry:
+def _in_class(path: str) -> ImageFile:
     words = PurePosixPath(path).parts
     if PART_WORDS.get(words[0]) == "unlabelled":
-        return Entry(path, "unlabelled", None)
+        return ImageFile(path, "unlabelled", None)
     if len(words) < 2:
         raise _layout_error(
             f"{path} lies beside the class folders", "CLASS/FILE or unlabelled/FILE"
         )
-    return Entry(path, "train", words[0])
+    return ImageFile(path, "train", words[0])
 
 
 def _refuse_beside_train(classes: frozenset[str]) -> None:

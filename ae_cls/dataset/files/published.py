@@ -1,6 +1,7 @@
 """Files of published data sets: found on this machine, or fetched if that is asked for."""
 
 import http.client
+import os
 import shlex
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -10,8 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
-from ae_cls.dataset.places import data_folder
+import platformdirs
+
 from ae_cls.errors import DataError, StorageError
+
+
+def data_folder(root: str | None) -> Path:
+    """`root` if one is given, else AE_CLS_DATA, else the user's data folder."""
+    given = os.environ.get("AE_CLS_DATA") if root is None else root
+    if given:
+        return Path(given).expanduser()
+    return platformdirs.user_data_path("ae-cls", appauthor=False)
 
 
 @final

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import model_validator
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.table import Part, one_table
+from ae_cls.dataset.table import PartArrays, one_table
 
 
 @final
@@ -29,7 +29,7 @@ class DigitsConfig(DatasetConfig):
         images = np.rint(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
         return one_table(
             "digits",
-            {"train": Part(images, labels)},
+            {"train": PartArrays(images, labels)},
             class_names=tuple("0123456789"),
             mirrored_is_same=False,
         )

@@ -16,7 +16,7 @@ from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape
 from ae_cls.dataset.decoded import LARGEST_IN_MEMORY, Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
-from ae_cls.dataset.places import data_folder
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
 from ae_cls.store.files import file_sha256
