@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.entries import BAD, KEY, LOCKS, UNFINISHED, read_key
+from ae_cls.store.entries import BAD, KEY, UNFINISHED, Purpose, lock_path, read_key
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock
 from ae_cls.store.manifest import NAME as MANIFEST
@@ -101,14 +101,14 @@ def _entries(root: Path) -> Iterator[Kept]:
         folder, key = path.parent, read_key(path)
         if folder.name.startswith(".") or key is None or folder.is_symlink():
             continue
-        yield _kept(folder, folder.parent.name, folder.name, key["about"], is_whole=True)
+        yield from _kept(folder, folder.parent.name, folder.name, key["about"], is_whole=True)
 
 
 def _unfinished(root: Path) -> Iterator[Kept]:
     for folder in (root / UNFINISHED).glob("*-*"):
         stage, _, name = folder.name.partition("-")
         if list(folder.glob("*.safetensors")) and not folder.is_symlink():
-            yield _kept(folder, stage, name, {}, is_whole=False)
+            yield from _kept(folder, stage, name, {}, is_whole=False)
 
 
 def _leftovers(root: Path) -> Iterator[Kept]:
@@ -117,18 +117,27 @@ def _leftovers(root: Path) -> Iterator[Kept]:
         if folder.is_symlink() or not folder.is_dir():
             continue
         name = folder.name.removeprefix(BAD).removeprefix(".").partition(".")[0]
-        yield _kept(folder, folder.parent.name, name, {"leftover": folder.name}, is_whole=False)
+        yield from _kept(
+            folder, folder.parent.name, name, {"leftover": folder.name}, is_whole=False
+        )
 
 
-def _kept(folder: Path, stage: str, name: str, about: dict[str, Any], *, is_whole: bool) -> Kept:
-    facts = [path.stat() for path in folder.iterdir() if path.is_file()]
-    marker = folder / MANIFEST
-    used = marker.stat().st_mtime if marker.is_file() else folder.stat().st_mtime
-    return Kept(stage, name, folder, about, sum(f.st_size for f in facts), used, is_whole)
+def _kept(
+    folder: Path, stage: str, name: str, about: dict[str, Any], *, is_whole: bool
+) -> Iterator[Kept]:
+    """The folder, unless another process has removed it meanwhile."""
+    try:
+        facts = {path.name: path.stat() for path in folder.iterdir() if path.is_file()}
+        used = facts.get(MANIFEST, folder.stat()).st_mtime
+    except FileNotFoundError:
+        return
+    size = sum(fact.st_size for fact in facts.values())
+    yield Kept(stage, name, folder, about, size, used, is_whole)
 
 
 def _removed(root: Path, kept: Kept) -> bool:
-    locks = [Lock(root / LOCKS / f"{kept.stage}-{kept.name}.{use}") for use in ("using", "making")]
+    purposes: tuple[Purpose, ...] = ("using", "making")
+    locks = [Lock(lock_path(root, kept.stage, kept.name, purpose)) for purpose in purposes]
     try:
         if not all(lock.take() for lock in locks):
             return False

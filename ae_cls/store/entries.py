@@ -29,7 +29,7 @@ from ae_cls.store.manifest import check_files, write_manifest
 
 log = logging.getLogger(__name__)
 
-KEY, LOCKS, UNFINISHED, BAD = "key.json", "locks", "unfinished", ".bad-"
+KEY, UNFINISHED, BAD = "key.json", "unfinished", ".bad-"
 _LOOK_EVERY = 0.2  # seconds
 _SAY_EVERY = 60.0  # seconds
 
@@ -38,6 +38,9 @@ Make = Callable[[Path], None]
 
 Check = Callable[[Path], object]
 """Raises a ModelFileError if what will be used of an entry's folder is not what was written."""
+
+Purpose = Literal["making", "using"]
+"""Of a lock: one process at a time makes an entry; several may use it, which keeps it."""
 
 
 @final
@@ -132,10 +135,6 @@ class Store:
         """Where a training of that name may have left checkpoints: unfinished, or in its entry."""
         return self.root / UNFINISHED / f"{stage}-{name}", self.root / stage / name
 
-    def lock_path(self, key: Key, purpose: Literal["making", "using"]) -> Path:
-        """The file that is locked while the entry is made, or kept from being pruned."""
-        return self.root / LOCKS / f"{key.stage}-{key.name}.{purpose}"
-
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage with the fewest differences; the newest of equals."""
         entries = [
@@ -159,9 +158,9 @@ class Store:
         while not using.take(shared=True):
             time.sleep(_LOOK_EVERY)
 
-    def _lock(self, key: Key, purpose: Literal["making", "using"]) -> Lock:
+    def _lock(self, key: Key, purpose: Purpose) -> Lock:
         try:
-            return Lock(self.lock_path(key, purpose))
+            return Lock(lock_path(self.root, key.stage, key.name, purpose))
         except StorageError as error:
             raise _cannot_store(error.where, error.why) from error
 
@@ -219,6 +218,11 @@ def _cannot_store(where: str, why: str) -> StorageError:
         "outputs of stages cannot be stored", where=where, why=why,
         fix="AE_CLS_CACHE=FOLDER, with room in it; or store=own, in the run folder",
     )  # fmt: skip
+
+
+def lock_path(root: Path, stage: str, name: str, purpose: Purpose) -> Path:
+    """The file that is locked while an entry is made, or while it must not be pruned."""
+    return root / "locks" / f"{stage}-{name}.{purpose}"
 
 
 def read_key(path: Path) -> dict[str, Any] | None:

@@ -102,8 +102,8 @@ class Lock:
     def owner(self) -> Owner | None:
         """Who last took it alone, as far as that can be read."""
         try:
-            return Owner(**json.loads(self.path.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return owner_from(json.loads(self.path.read_bytes()))
+        except (OSError, ValueError):
             return None
 
     def release(self) -> None:

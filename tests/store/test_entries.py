@@ -3,6 +3,7 @@
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -266,6 +267,21 @@ def test_entries_of_older_versions_are_listed_and_pruned_but_never_nearest(tmp_p
         assert store.nearest(key(seed=1)) is None
     (item,) = kept_in(tmp_path)
     assert remove(tmp_path, [item]) == [item]
+
+
+def test_what_another_process_removes_meanwhile_is_not_listed(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        store.take_or_make(KEY, write)
+        gone = store.take_or_make(key(seed=1), write).folder
+    real = Path.iterdir
+
+    def overtaken(folder: Path):
+        if folder == gone:
+            shutil.rmtree(folder)
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", overtaken)
+    assert [item.name for item in kept_in(tmp_path)] == [KEY.name]
 
 
 def test_pruning_never_follows_a_link(tmp_path):

@@ -1,11 +1,12 @@
 """A data set of idx files; packed pictures are unpacked once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ae_cls.dataset.contract import Dataset, ImageShape
 from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.idx import IdxPart
-from ae_cls.dataset.table import PART_NAMES, PartName, one_table, with_labels
+from ae_cls.dataset.table import one_table, with_labels
 from ae_cls.errors import DataError
 from ae_cls.store.files import file_sha256
 from ae_cls.store.key import Key
@@ -13,31 +14,44 @@ from ae_cls.store.key import Key
 
 def idx_dataset(
     name: str,
-    parts: Mapping[PartName, IdxPart],
-    *,
+    files: tuple[Path, ...],
     class_names: tuple[str, ...],
+    *,
     mirrored_is_same: bool,
+    first_label: int = 0,
+    by_column: bool = False,
 ) -> Dataset:
     """The data set of these files; packed pictures are unpacked once and stored.
+
+    Args:
+        name: the word of the config group.
+        files: four: images and labels for training, images and labels for testing.
+        class_names: in the order of the labels.
+        mirrored_is_same: whether a mirror image keeps its class.
+        first_label: the number of the first class.
+        by_column: whether the pictures are written column by column.
 
     Raises:
         DataError: a file is damaged, or images and labels do not belong together.
         StorageError: unpacked images cannot be stored.
     """
-    ordered = [parts[key] for key in PART_NAMES if key in parts]
-    shape = _common_shape(name, ordered)
-    if any(part.is_packed for part in ordered):
-        images = take_or_decode(_key(name, ordered, shape), shape, _unpacked(ordered)).images
+    train, test = (
+        IdxPart(images, labels, len(class_names), first_label, by_column)
+        for images, labels in (files[:2], files[2:])
+    )
+    shape = _common_shape(name, [train, test])
+    if train.is_packed or test.is_packed:
+        key = _key(name, [train, test], shape)
         return with_labels(
             name,
-            images,
-            {key: part.labels() for key, part in parts.items()},
+            take_or_decode(key, shape, _unpacked([train, test])).images,
+            {"train": train.labels(), "test": test.labels()},
             class_names=class_names,
             mirrored_is_same=mirrored_is_same,
         )
     return one_table(
         name,
-        {key: part.read() for key, part in parts.items()},
+        {"train": train.read(), "test": test.read()},
         class_names=class_names,
         mirrored_is_same=mirrored_is_same,
     )
