@@ -181,7 +181,8 @@ class Store:
         return Entry(key, folder, was_kept=False)
 
     def _set_aside(self, folder: Path, error: Exception) -> None:
-        log.warning("a stored %s is damaged and will be made again (%s)", folder.parent.name, error)
+        stage = folder.parent.name
+        log.warning("an output of %s is damaged and will be made again (%s)", stage, error)
         try:
             folder.rename(folder.with_name(f"{BAD}{folder.name}.{uuid.uuid4().hex}"))
         except FileNotFoundError:
