@@ -26,7 +26,7 @@ from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.environment import peak_memory_mib
 from ae_cls.store.arrays import write_array
 from ae_cls.train.augment import Augment
-from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.task import TrainTask
 
 _BATCH, _STEPS = 256, 60
 _GREY, _COLOUR = (1, 28, 28), (3, 32, 32)
@@ -131,15 +131,8 @@ def _trained(images: ImageRows, batch: int, *, epochs: int) -> tuple[float, floa
     )
     few = ImageRows(images.images, images.rows[:64])
     model = build(NETWORK, _shape_of(images.images), 0).to(compute.device)
-    history = schedule.fit(
-        model,
-        images,
-        few,
-        mirrored_is_same=False,
-        seed=0,
-        compute=compute,
-        checkpoints=NoCheckpoints(),
-    )
+    task = TrainTask(train=images, valid=few, mirrored_is_same=False, seed=0, compute=compute)
+    history = schedule.fit(model, task)
     return history[-1].seconds, history[-1].images_per_second
 
 

@@ -24,7 +24,7 @@ def test_autocast_multiplies_in_bf16_only_where_that_is_allowed():
     left, right = torch.rand(4, 4), torch.rand(4, 4)
     with one.autocast():
         assert (left @ right).dtype == torch.bfloat16
-    with one.autocast(allowed=False):
+    with one.suited_to(allows_bf16=False).autocast():
         assert (left @ right).dtype == torch.float32
 
 

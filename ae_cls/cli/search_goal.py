@@ -1,5 +1,6 @@
 """What the trials of a search are compared by: always something of the validation images."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -51,15 +52,16 @@ def _of_validation(metrics: Metrics) -> Metrics:
 
 
 def _error(metrics: Metrics) -> float:
-    return metrics["reconstruction"]["mse"]
+    # A control that does not decode has no error; it comes last.
+    return metrics["reconstruction"]["mse"] if "reconstruction" in metrics else math.inf
 
 
 def _error_rank(metrics: Metrics) -> tuple[float, float]:
-    return metrics["reconstruction"]["mse"], 0.0
+    return _error(metrics), 0.0
 
 
 def _of_reconstruction(metrics: Metrics) -> Metrics:
-    return {"reconstruction": metrics["reconstruction"]}
+    return {name: metrics[name] for name in ("reconstruction",) if name in metrics}
 
 
 _BEST_CLASSIFIER = Goal(

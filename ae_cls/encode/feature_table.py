@@ -1,4 +1,4 @@
-"""Features of many images as one table, in memory or, when large, in a file."""
+"""Features of many images as one table, in memory or, if large, in a file."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -22,9 +22,9 @@ Batch = Float32[np.ndarray, "_ _"]
 def joined(count: int, parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     """All parts, one after the other, as a table of `count` rows.
 
-    A table above 512 MB is written to a file without a name, which the system removes when nobody
-    needs the table any more, and is memory-mapped: the same numbers, of which memory holds what it
-    has room for.
+    A table above 512 MB is written to a file without a name, which the system removes once the
+    table is no longer used, and is memory-mapped: the same numbers, as many of them in memory as
+    there is room for.
 
     Raises:
         StorageError: there is no room for the file.
@@ -52,7 +52,7 @@ def write_table(path: Path, count: int, parts: Iterable[Batch]) -> None:
 
 
 def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
-    """A table that was written: memory holds what it has room for.
+    """A table that was written, as much of it in memory as there is room for.
 
     Raises:
         OSError: the file cannot be read.

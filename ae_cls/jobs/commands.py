@@ -9,7 +9,8 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.processes.launch import launched
-from ae_cls.run.run import Result, classify, helped, pretrain, run
+from ae_cls.run.others import is_another
+from ae_cls.run.run import Result, classify, pretrain, run
 
 COMMANDS: dict[str, Callable[[Any], Result]] = {
     "run": run, "pretrain": pretrain, "classify": classify, "bench": bench,
@@ -28,4 +29,4 @@ def carry_out(command: str, described: CommonKeys) -> Result | None:
             f"{command} is for one process", where="RANK, WORLD_SIZE",
             fix="start it without torchrun or srun",
         )  # fmt: skip
-    return None if helped(described) else COMMANDS[command](described)
+    return None if is_another(described) else COMMANDS[command](described)

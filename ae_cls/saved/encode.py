@@ -125,6 +125,7 @@ def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
     description = read_experiment(run)
     compute = compute_of(description, device)
     model = load_autoencoder(run, compute)
+    compute = compute.suited_to(allows_bf16=model.allows_bf16)
     return SavedEncoder(description, Encoder(model, _encode_of(description, encode), compute))
 
 

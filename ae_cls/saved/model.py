@@ -57,7 +57,8 @@ def load_classifier(folder: Path, compute: Compute) -> Classifier:
         )  # fmt: skip
     model = _model(files, description, _image_shape(config), compute)
     head = description.head.load({n: c for n, c in files.items() if n.startswith("head.")})
-    encoder = Encoder(model, description.encode, compute)
+    suited = compute.suited_to(allows_bf16=model.allows_bf16)
+    encoder = Encoder(model, description.encode, suited)
     return Classifier(encoder, head, tuple(config["class_names"]))
 
 

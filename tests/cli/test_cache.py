@@ -72,12 +72,12 @@ def test_explain_tells_what_is_kept_and_what_differs(one_run, tmp_path, ae_cls: 
     before = sorted(path for path in shared_store().rglob("*"))
     told = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "--explain")
     assert told.code == 0, told.err
-    assert told.out.count(" kept ") == 6
+    assert told.out.count(" kept ") == 7
     told = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "encode.grid=2", "--explain")
     assert told.out.count("encode.grid: 3 there, 2 here") == 4
     told = ae_cls("run", "--explain", *RUN, f"outputs={tmp_path / 'none'}", "seed=3")
     assert "seed: 0 there, 3 here" in told.out
-    assert told.out.count("follows from pretrain") == 5
+    assert told.out.count("follows from pretrain") == 6
     assert not (tmp_path / "none").exists()
     assert sorted(path for path in shared_store().rglob("*")) == before
 
