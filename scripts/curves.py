@@ -24,6 +24,7 @@ from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.encode.feature_table import write_table
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.environment import peak_memory_mib
+from ae_cls.store.arrays import write_array
 from ae_cls.train.augment import Augment
 from ae_cls.train.task import TrainTask
 
@@ -143,12 +144,8 @@ def _shape_of(images: ImageTable) -> ImageShape:
 def _write_noise(path: Path, count: int) -> None:
     """Written, not mapped: what is mapped would count as this process's memory."""
     random = np.random.default_rng(0)
-    with path.open("wb") as file:
-        shape = {"descr": "|u1", "fortran_order": False, "shape": (count, *_COLOUR)}
-        np.lib.format.write_array_header_1_0(file, shape)
-        for start in range(0, count, 1_000):
-            part = (min(1_000, count - start), *_COLOUR)
-            file.write(random.integers(0, 256, part, np.uint8).tobytes())
+    sizes = (min(1_000, count - start) for start in range(0, count, 1_000))
+    write_array(path, (random.integers(0, 256, (size, *_COLOUR), np.uint8) for size in sizes))
 
 
 def main() -> None:

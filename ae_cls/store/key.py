@@ -1,4 +1,4 @@
-"""What a stage's output follows from, and the name that this gives it."""
+"""What the output of a stage follows from, and the name that this gives it."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ class Key:
     """All that a stage reads, and nothing else.
 
     Attributes:
-        stage: pretrain, encode or classify.
-        inputs: each thing that the output follows from; equal things give the same output.
+        stage: whose output it names; also the folder of its entries.
+        inputs: everything that the output follows from; equal inputs give the same output.
         about: for people, such as the name of the data set; not part of the name.
     """
 
@@ -35,7 +35,7 @@ class Key:
         return hashlib.sha256(f"{self.stage}\n{text}".encode()).hexdigest()[:32]
 
     def with_inputs(self, more: Mapping[str, Json]) -> "Key":
-        """The key of what also follows from these."""
+        """The key of an output that also follows from these."""
         return Key(self.stage, {**self.inputs, **more}, self.about)
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Key:
 @final
 @dataclass(frozen=True)
 class Change:
-    """A thing that differs between two keys; `None` where one of them lacks it."""
+    """An input that differs between two keys; `None` where one of them lacks it."""
 
     key: str
     before: Json
@@ -54,7 +54,7 @@ class Change:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """What differs, each with its dotted key, in the order of `now`."""
+    """The differences, each with its dotted key, in the order of `now`."""
     old, new = flat(before), flat(now)
     return [
         Change(key, old.get(key), new.get(key))
@@ -65,10 +65,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 
 def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{key}.")
+            flattened |= flat(value, f"{above}{key}.")
         else:
-            found[above + key] = value
-    return found
+            flattened[above + key] = value
+    return flattened

@@ -88,6 +88,6 @@ def test_a_full_disk_is_a_storage_error(in_file, monkeypatch: pytest.MonkeyPatch
         return open("/dev/full", "wb", buffering=0)  # noqa: PTH123
 
     monkeypatch.setattr(feature_table, "TemporaryFile", full)
-    with pytest.raises(StorageError, match="kept") as caught:
+    with pytest.raises(StorageError, match="cannot be stored") as caught:
         joined(60, PARTS)
     assert "No space" in caught.value.why

@@ -1,7 +1,9 @@
 """Entries: made once, whole or not there, noticed when damaged, never deleted under a reader."""
 
+import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -9,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls.errors import StorageError
-from ae_cls.store import lock as lock_module
-from ae_cls.store.cleaning import damage_in, kept_in, over_limit, remove, unused_for
+from ae_cls.store.cleaning import bound, damage_in, kept_in, over_limit, remove, unused_for
 from ae_cls.store.entries import Store, opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
@@ -200,7 +201,10 @@ def test_a_killed_maker_is_followed_by_the_next_without_any_clearing_up(tmp_path
 
 
 def test_where_locks_do_nothing_an_entry_is_still_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock_module, "fcntl", None)
+    def useless(handle: int, how: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", useless)
     calls: list[int] = []
 
     def twice(folder: Path) -> None:
@@ -240,6 +244,44 @@ def test_pruning_goes_by_last_use(tmp_path):
     with opened(tmp_path) as store:
         store.take_or_make(key(seed=0), never)
     assert len(unused_for(kept_in(tmp_path), 60.0)) == 2
+
+
+def test_a_bound_on_one_stage_leaves_the_others_and_what_is_in_use(tmp_path):
+    with opened(tmp_path) as store:
+        store.take_or_make(Key("encode", KEY.inputs), write)
+        for seed in range(3):
+            store.take_or_make(key(seed=seed), write)
+            os.utime(store.folder(key(seed=seed)) / "manifest.json", (seed + 1, seed + 1))
+    with opened(tmp_path) as store:
+        store.take_or_make(key(seed=1), never)
+        removed = bound(tmp_path, "pretrain", 0)
+        assert [item.folder for item in removed] == [store.folder(key(seed=s)) for s in (0, 2)]
+    assert {item.stage for item in kept_in(tmp_path)} == {"pretrain", "encode"}
+    assert bound(tmp_path, "pretrain", 10**6) == []
+
+
+def test_entries_of_older_versions_are_listed_and_pruned_but_never_nearest(tmp_path):
+    with opened(tmp_path) as store:
+        folder = store.take_or_make(KEY, write).folder
+        (folder / "key.json").write_text('{"stage": "pretrain", "told": {}, "about": {}}')
+        assert store.nearest(key(seed=1)) is None
+    (item,) = kept_in(tmp_path)
+    assert remove(tmp_path, [item]) == [item]
+
+
+def test_what_another_process_removes_meanwhile_is_not_listed(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        store.take_or_make(KEY, write)
+        gone = store.take_or_make(key(seed=1), write).folder
+    real = Path.iterdir
+
+    def overtaken(folder: Path):
+        if folder == gone:
+            shutil.rmtree(folder)
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", overtaken)
+    assert [item.name for item in kept_in(tmp_path)] == [KEY.name]
 
 
 def test_pruning_never_follows_a_link(tmp_path):
