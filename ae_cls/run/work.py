@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -11,14 +11,14 @@ from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.leader import Followers, followers_of
 from ae_cls.processes.rendezvous import world_of
-from ae_cls.processes.world import ALONE
+from ae_cls.processes.world import ALONE, World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.folder import STAGES, run_folder
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
 from ae_cls.run.stopwatch import Stopwatch
-from ae_cls.store.cleaning import kept_in, over_limit, remove
+from ae_cls.store.cleaning import bound
 from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
@@ -59,12 +59,14 @@ class Work:
         self.names.update(stage.marks() | {stage.name: key.name})
         write_json(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
-            entry = self.store.take_or_make(
-                key, lambda folder: self._make(stage, key, folder), stage.check
-            )
+            with self.store.making(key, stage.check) as folder:
+                if folder is not None:
+                    with self._together(stage) as world:
+                        stage.make(folder, Conditions(self._checkpoints(key), world))
+            entry = self.store.entry(key, was_kept=folder is None)
             self.entries.append(entry)
             if stage.most_bytes is not None and not entry.was_kept:
-                self._bound(stage.name, stage.most_bytes)
+                bound(self.store.root, stage.name, stage.most_bytes)
             return stage.load(entry.folder)
 
     def kept(self) -> tuple[str, ...]:
@@ -89,21 +91,20 @@ class Work:
             return key
         return key.with_inputs({CONTINUED: origin})
 
-    def _make(self, stage: Stage[Any], key: Key, folder: Path) -> None:
-        together = stage.is_made_together
-        with self.followers.called(stage.title) if together else nullcontext():
-            world = self.followers.world if together else ALONE
-            stage.make(folder, Conditions(self._checkpoints(key), world))
+    @contextmanager
+    def _together(self, stage: Stage[Any]) -> Iterator[World]:
+        """The processes that make the stage: all of the run, or this one alone."""
+        if not stage.is_made_together:
+            yield ALONE
+            return
+        with self.followers.called(stage.title):
+            yield self.followers.world
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
         origin = key.inputs.get(CONTINUED)
         elsewhere = self.store.places_of(key.stage, str(origin)) if origin else ()
         unfinished = self.store.unfinished(key)
         return CheckpointFolder(unfinished, every=self.checkpoint_seconds, elsewhere=elsewhere)
-
-    def _bound(self, stage: str, most_bytes: int) -> None:
-        entries = [entry for entry in kept_in(self.store.root) if entry.stage == stage]
-        remove(self.store.root, over_limit(entries, most_bytes))
 
 
 @contextmanager

@@ -85,7 +85,19 @@ class Store:
     def take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
         """The entry of that key; `make` is called if there is none that passes the check.
 
-        Of several processes one makes it; the others wait and then use it.
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        with self.making(key, check) as folder:
+            if folder is not None:
+                make(folder)
+        return self.entry(key, was_kept=folder is None)
+
+    @contextmanager
+    def making(self, key: Key, check: Check = check_files) -> Iterator[Path | None]:
+        """A folder to fill, which becomes the entry; None where the entry exists already.
+
+        Of several processes one fills it; the others wait and then use it.
 
         Raises:
             StorageError: the store cannot be written.
@@ -93,14 +105,17 @@ class Store:
         self._lease(key)
         making = self._lock(key, "making")
         try:
-            for _ in _turns(key, making):
-                if entry := self.find(key, check):
-                    return entry
-                if making.take():
-                    return self.find(key, check) or self._made(key, make)
+            if self._exists_or_is_ours(key, making, check):
+                yield None
+            else:
+                with self._filled(key) as folder:
+                    yield folder
         finally:
             making.release()
-        raise AssertionError("turns never end")
+
+    def entry(self, key: Key, *, was_kept: bool) -> Entry:
+        """The entry of that key, which exists."""
+        return Entry(key, self.folder(key), was_kept)
 
     def find(self, key: Key, check: Check = check_files) -> Entry | None:
         """The entry of that key, if it passes the check; a damaged one is set aside."""
@@ -113,7 +128,7 @@ class Store:
             self._set_aside(folder, error)
             return None
         _touch(folder)
-        return Entry(key, folder, was_kept=True)
+        return self.entry(key, was_kept=True)
 
     def is_whole(self, key: Key) -> bool:
         """Whether there is an undamaged entry of that key; changes nothing."""
@@ -164,12 +179,22 @@ class Store:
         except StorageError as error:
             raise _cannot_store(error.where, error.why) from error
 
-    def _made(self, key: Key, make: Make) -> Entry:
+    def _exists_or_is_ours(self, key: Key, making: Lock, check: Check) -> bool:
+        """Whether the entry exists; if not, this process holds the lock on making it."""
+        for _ in _turns(key, making):
+            if self.find(key, check):
+                return True
+            if making.take():
+                return self.find(key, check) is not None
+        raise AssertionError("turns never end")
+
+    @contextmanager
+    def _filled(self, key: Key) -> Iterator[Path]:
         folder = self.folder(key)
         aside = folder.with_name(f".{key.name}.{uuid.uuid4().hex}.tmp")
         try:
             aside.mkdir(parents=True)
-            make(aside)
+            yield aside
             write_json(aside / KEY, key.as_dict())
             write_manifest(aside)
             _rename(aside, folder)
@@ -178,7 +203,6 @@ class Store:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
-        return Entry(key, folder, was_kept=False)
 
     def _set_aside(self, folder: Path, error: Exception) -> None:
         stage = folder.parent.name
