@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from ae_cls.errors import TrainingError
-from ae_cls.head.choice import Trial, choose, score, spread
+from ae_cls.head.choice import Trial, choose, score
 
 
 def trial(name: str, *right: float) -> Trial[str]:
@@ -16,7 +16,7 @@ LABELS = np.array([0, 1, 0, 1])
 
 
 def chosen(*trials: Trial[str]) -> str:
-    choice = choose(trials, LABELS, head="test", count=len(trials), progress=False)
+    choice = choose(trials, LABELS, head="test")
     assert choice.facts["chosen"] == {"name": choice.fitted}
     assert choice.facts["seen"] == choice.fitted
     return choice.fitted
@@ -38,14 +38,14 @@ def test_equal_scores_are_parted_by_order() -> None:
 def test_probabilities_that_are_not_finite_are_refused() -> None:
     broken = Trial({"C": 3.0}, "broken", np.full((4, 2), np.nan))
     with pytest.raises(TrainingError) as refusal:
-        choose([broken], LABELS, head="test", count=1, progress=False)
+        choose([broken], LABELS, head="test")
     assert refusal.value.where == "head.C=3.0"
 
 
-def test_every_trial_is_told() -> None:
+def test_every_trial_is_recorded() -> None:
     trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
-    told = choose(trials, LABELS, head="test", count=2, progress=False).facts["trials"]
-    assert told == [
+    rows = choose(trials, LABELS, head="test").facts["trials"]
+    assert rows == [
         {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
         {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
     ]
@@ -59,8 +59,3 @@ def test_score_agrees_with_scikit_learn() -> None:
     accuracy, loss = score(table, labels)
     assert accuracy == (table.argmax(axis=1) == labels).mean()
     assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)
-
-
-def test_spread_puts_each_column_at_its_class() -> None:
-    table = spread(np.array([[0.25, 0.75]]), np.array([1, 3]), 5)
-    assert table.tolist() == [[0, 0.25, 0, 0.75, 0]]
