@@ -1,12 +1,13 @@
 """A new head on features is small: this one is complete, and the contract of all heads holds."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import numpy as np
 import pytest
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from pydantic import Field
 from scipy.special import softmax
 
@@ -17,6 +18,7 @@ from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import NEVER, Features, Labelled, Probabilities
 from ae_cls.head.head_files import ARRAYS, Layout, Stored
+from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser
 from ae_cls.settings import OneOrMore
 from tests.head.heads import blobs
 
@@ -26,48 +28,52 @@ class NearestMeanConfig(FeatureHeadConfig):
     """The class whose mean is nearest."""
 
     name: Literal["nearest_mean"]
-    width: OneOrMore[float] = Field(
-        description="of the Gaussian around each mean; the best is kept"
-    )
+    temperature: OneOrMore[float] = Field(description="of the distances; the best is kept")
 
     @property
     def fitted_type(self) -> type["NearestMean"]:
         return NearestMean
 
     def trials(self, task: FeatureTask) -> Iterator[Trial["NearestMean"]]:
-        means = np.zeros((task.class_count, task.train.features.shape[1]), np.float32)
+        standardiser = Standardiser.fit(task.train.features)
+        table = standardiser.apply(task.train.features)
+        means = np.zeros((task.class_count, table.shape[1]), np.float32)
         bias = np.full(task.class_count, NEVER, np.float32)
         for index in task.classes:
-            means[index] = task.train.features[task.train.labels == index].mean(axis=0)
-            bias[index] = 0
-        for width in self.width:
+            means[index], bias[index] = table[task.train.labels == index].mean(axis=0), 0
+        for temperature in self.temperature:
             head = NearestMean(
-                head=self.name, facts={}, means=means / np.float32(width), bias=bias,
-                scale=np.full(means.shape[1], width, np.float32),
+                head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
+                means=means, bias=bias, temperature=np.array(temperature),
             )  # fmt: skip
-            yield Trial({"width": width}, head, head.predict_proba(task.valid.features))
+            probabilities = head.predict_proba(task.valid.features)
+            yield Trial({"temperature": temperature}, head, probabilities)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class NearestMean(ArrayHead):
-    """softmax(-squared distance to each mean + bias)."""
+    """softmax(-squared distance to each mean / temperature + bias)."""
 
     layout: ClassVar[Layout] = {
+        **MEAN_AND_SCALE,
         "means": Stored(np.float32, "kd"),
         "bias": Stored(np.float32, "k"),
-        "scale": Stored(np.float32, "d", positive=True),
+        "temperature": Stored(np.float64, "", positive=True),
     }
+    mean: Float32[np.ndarray, " d"]
+    scale: Float32[np.ndarray, " d"]
     means: Float32[np.ndarray, "k d"]
     bias: Float32[np.ndarray, " k"]
-    scale: Float32[np.ndarray, " d"]
+    temperature: Float64[np.ndarray, ""]
 
     def predict_proba(self, features: Features) -> Probabilities:
-        distances = np.square((features / self.scale)[:, None] - self.means).sum(axis=2)
-        return softmax((self.bias - distances).astype(np.float64), axis=1)
+        table = Standardiser(self.mean, self.scale).apply(features)
+        distances = np.square(table[:, None] - self.means).sum(axis=2)
+        return softmax(self.bias - distances / float(self.temperature), axis=1).astype(np.float64)
 
 
-CONFIG = NearestMeanConfig(name="nearest_mean", width=(1.0, 10.0, 100.0))
+CONFIG = NearestMeanConfig(name="nearest_mean", temperature=(0.1, 1.0, 10.0))
 QUERIES = blobs(40, seed=2)
 
 
@@ -80,13 +86,13 @@ def fitted(train: Labelled, *, class_count: int = 4) -> NearestMean:
 def test_it_learns_and_records_what_it_tried() -> None:
     head = fitted(blobs(80))
     probabilities = head.predict_proba(QUERIES.features)
-    assert (probabilities.argmax(axis=1) == QUERIES.labels).mean() > 0.5
+    assert (probabilities.argmax(axis=1) == QUERIES.labels).mean() > 0.8
     assert np.allclose(probabilities.sum(axis=1), 1)
-    trials = head.facts["trials"]
-    assert isinstance(trials, list) and len(trials) == 3
-    best = max(trials, key=lambda row: (row["valid_accuracy"], -row["valid_log_loss"]))  # type: ignore[index]
-    assert head.facts["chosen"] == {"width": best["width"]}  # type: ignore[index]
-    assert head.facts["labelled_rows"] == 80
+    facts = json.loads(json.dumps(dict(head.facts)))
+    assert [row["temperature"] for row in facts["trials"]] == [0.1, 1.0, 10.0]
+    best = max(facts["trials"], key=lambda row: (row["valid_accuracy"], -row["valid_log_loss"]))
+    assert facts["chosen"] == {"temperature": best["temperature"]}
+    assert facts["labelled_rows"] == 80
 
 
 def test_it_is_saved_and_loaded() -> None:
