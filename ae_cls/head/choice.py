@@ -2,78 +2,70 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar, final
+from dataclasses import dataclass, field, replace
+from typing import final
 
 import numpy as np
 
 from ae_cls.errors import TrainingError
 from ae_cls.evaluate.metrics import log_loss
-from ae_cls.head.fitted import Fact, Labels, Probabilities
+from ae_cls.head.fitted import Fact, FittedHead, Labels, Probabilities
 
 log = logging.getLogger(__name__)
-
-Fitted = TypeVar("Fitted", covariant=True)
 
 
 @final
 @dataclass(frozen=True)
-class Trial(Generic[Fitted]):
+class Trial:
     """One setting, fitted.
 
     Attributes:
         setting: what was tried, by the names of the config.
-        fitted: the head that came of it.
+        head: fitted with it.
         valid_probabilities: of the validation rows, one column a class.
         facts: what else fitting saw, such as `converged`.
     """
 
     setting: dict[str, Fact]
-    fitted: Fitted
+    head: FittedHead
     valid_probabilities: Probabilities
     facts: dict[str, Fact] = field(default_factory=dict)
 
 
-@final
-@dataclass(frozen=True)
-class Choice(Generic[Fitted]):
-    """The best trial's head, and the facts of all trials."""
+def choose(trials: Iterable[Trial], valid: Labels, *, name: str) -> FittedHead:
+    """The head with the best validation accuracy, then the lower log loss, then the first.
 
-    fitted: Fitted
-    facts: dict[str, Fact]
-
-
-def choose(trials: Iterable[Trial[Fitted]], valid: Labels, *, head: str) -> Choice[Fitted]:
-    """The trial with the best validation accuracy, then the lower log loss, then the first.
+    Its facts are the setting chosen, what fitting it saw, and the scores of all trials.
 
     Args:
         trials: made one at a time; only the best is kept.
         valid: class index of each validation row.
-        head: its name in the config.
+        name: of the head in the config.
 
     Raises:
         TrainingError: a trial gives probabilities that are not finite.
     """
-    best: tuple[tuple[float, float], Trial[Fitted]] | None = None
+    best: tuple[tuple[float, float], Trial] | None = None
     rows: list[Fact] = []
     for trial in trials:
-        _refuse_broken(trial, head)
+        _refuse_broken(trial, name)
         accuracy, loss = score(trial.valid_probabilities, valid)
-        setting = ", ".join(f"{name} {value}" for name, value in trial.setting.items())
-        log.info("%s: %s: valid accuracy %.4f, log loss %.4f", head, setting, accuracy, loss)
+        setting = ", ".join(f"{key} {value}" for key, value in trial.setting.items())
+        log.info("%s: %s: valid accuracy %.4f, log loss %.4f", name, setting, accuracy, loss)
         rows.append({**trial.setting, "valid_accuracy": accuracy, "valid_log_loss": loss})
         if best is None or (accuracy, -loss) > best[0]:
             best = (accuracy, -loss), trial
     assert best is not None, "a head tries at least one setting"
     chosen = best[1]
-    return Choice(chosen.fitted, {"chosen": chosen.setting, **chosen.facts, "trials": rows})
+    facts = {"chosen": chosen.setting, **chosen.facts, "trials": rows}
+    return replace(chosen.head, facts=facts)
 
 
-def _refuse_broken(trial: Trial[Fitted], head: str) -> None:
+def _refuse_broken(trial: Trial, name: str) -> None:
     if not np.isfinite(trial.valid_probabilities).all():
         raise TrainingError(
-            f"the head {head} gives probabilities that are not finite",
-            where=", ".join(f"head.{name}={value}" for name, value in trial.setting.items()),
+            f"the head {name} gives probabilities that are not finite",
+            where=", ".join(f"head.{key}={value}" for key, value in trial.setting.items()),
             fix="leave this value out",
         )
 

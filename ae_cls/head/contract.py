@@ -50,7 +50,7 @@ class FeatureHeadConfig(HeadConfig):
         """The class of the fitted head, which loads it."""
 
     @abstractmethod
-    def trials(self, task: FeatureTask) -> Iterator[Trial[FittedHead]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         """A head fitted on `task.train` for each combination of settings, one at a time."""
 
     @final
@@ -66,8 +66,8 @@ class FeatureHeadConfig(HeadConfig):
         trials = task.bar(
             self.trials(task), name=self.name, unit="setting", total=self._combinations()
         )
-        choice = choose(trials, valid.labels, head=self.name)
-        return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
+        head = choose(trials, valid.labels, name=self.name)
+        return replace(head, facts={**head.facts, "labelled_rows": len(train.labels)})
 
     def _combinations(self) -> int:
         return math.prod(len(value) for _, value in self if isinstance(value, tuple))

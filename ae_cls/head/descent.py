@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ae_cls.head.feature_task import Classes
-from ae_cls.head.fitted import NEVER, Features, Labels
+from ae_cls.head.fitted import NEVER, Fact, Features, Labels
 from ae_cls.head.standardise import Standardiser
 
 _WIDEST = 4096  # features; above, the axes would cost more time and memory than they save
@@ -78,6 +78,10 @@ class LinearModel:
     bias: Float32[np.ndarray, " k"]
     converged: bool
     steps: int
+
+    def facts(self) -> dict[str, Fact]:
+        """What a trial records of the descent."""
+        return {"converged": self.converged, "steps": self.steps}
 
     def spread(self, classes: Classes, class_count: int) -> "LinearModel":
         """Row i becomes row `classes[i]` of `class_count`; the other classes are never answered."""

@@ -39,7 +39,7 @@ class ForestConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Forest"]:
         return Forest
 
-    def trials(self, task: FeatureTask) -> Iterator[Trial["Forest"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for leaf in self.min_samples_leaf:
             estimator = RandomForestClassifier(
                 max_features="sqrt",

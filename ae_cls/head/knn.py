@@ -39,7 +39,7 @@ class KnnConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Knn"]:
         return Knn
 
-    def trials(self, task: FeatureTask) -> Iterator[Trial["Knn"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         # On Fashion-MNIST, standardising first gave 1 to 3 points of validation accuracy on pixels
         # with 1,000 to 10,000 labels and took 4 to 5 with 100 at small k; on multiscale features it
         # moved up to 1.5 points either way, and gave 7 to 11 with 100 labels and k of 10 or more.

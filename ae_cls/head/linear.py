@@ -36,7 +36,7 @@ class LinearConfig(FeatureHeadConfig):
     def fitted_type(self) -> type[Softmax]:
         return Softmax
 
-    def trials(self, task: FeatureTask) -> Iterator[Trial[Softmax]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         standardiser = Standardiser.fit(task.train.features)
         for C, model in regularisation_path(self._descent(task, standardiser), self.C):
             spread = model.spread(task.classes, task.class_count)
@@ -44,8 +44,7 @@ class LinearConfig(FeatureHeadConfig):
                 head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                 weight=spread.weight, bias=spread.bias,
             )  # fmt: skip
-            facts = {"converged": model.converged, "steps": model.steps}
-            yield Trial({"C": C}, head, head.predict_proba(task.valid.features), facts)
+            yield Trial({"C": C}, head, head.predict_proba(task.valid.features), model.facts())
 
     def _descent(self, task: FeatureTask, standardiser: Standardiser) -> Descent:
         count = len(task.classes)

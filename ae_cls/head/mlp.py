@@ -47,7 +47,7 @@ class MlpConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Mlp"]:
         return Mlp
 
-    def trials(self, task: FeatureTask) -> Iterator[Trial["Mlp"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for width, rate in product(self.width, self.learning_rate):
             # Initial weights, order of the rows and dropout: all of torch's draws start here.
             with torch.random.fork_rng(devices=[]):
@@ -55,7 +55,7 @@ class MlpConfig(FeatureHeadConfig):
                 trial = self._trial(task, width, rate)
             yield trial
 
-    def _trial(self, task: FeatureTask, width: int, rate: float) -> Trial["Mlp"]:
+    def _trial(self, task: FeatureTask, width: int, rate: float) -> Trial:
         """The best epoch."""
         standardiser = Standardiser.fit(task.train.features)
         network = self._network(task, width)

@@ -7,7 +7,7 @@ while all labelled rows are compared with, approximately where there are more th
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal, TypeVar, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 import torch
@@ -62,27 +62,25 @@ class SvmConfig(FeatureHeadConfig):
     def fitted_type(self) -> "type[KernelMachine] | type[Softmax]":
         return KernelMachine if self.kernel == "rbf" else Softmax
 
-    def trials(self, task: FeatureTask) -> "Iterator[Trial[KernelMachine | Softmax]]":
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         standardiser = Standardiser.fit(task.train.features)
         if self.kernel == "rbf":
             return self._rbf_trials(task, standardiser)
         return self._linear_trials(task, standardiser)
 
-    def _linear_trials(
-        self, task: FeatureTask, standardiser: Standardiser
-    ) -> Iterator[Trial[Softmax]]:
+    def _linear_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
         axes = Axes.of(task.train.features, standardiser)
         for C, model in self._path(task, task.train.features, standardiser, axes):
             head = Softmax(
                 head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                 weight=model.weight, bias=model.bias,
             )  # fmt: skip
-            yield _calibrated(task, head, head.logits(task.valid.features), {"C": C}, model)
+            facts = {**model.facts(), "approximation": None}
+            yield _calibrated(task, head, head.logits(task.valid.features), {"C": C}, facts)
 
-    def _rbf_trials(
-        self, task: FeatureTask, standardiser: Standardiser
-    ) -> "Iterator[Trial[KernelMachine]]":
+    def _rbf_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
         rows = self._basis_rows(task)
+        approximation = f"nystroem {len(rows)}" if len(rows) < len(task.train.labels) else None
         basis = standardiser.apply(task.train.features[rows])
         train = squared_distances(task.train.features, standardiser, basis)
         valid = squared_distances(task.valid.features, standardiser, basis)
@@ -99,14 +97,19 @@ class SvmConfig(FeatureHeadConfig):
                     gamma=np.array(gamma),
                 )  # fmt: skip
                 setting: dict[str, Fact] = {"C": C, "gamma": factor}
-                yield _calibrated(task, head, head.of_kernel(valid_kernel), setting, model)
+                facts = {**model.facts(), "approximation": approximation}
+                yield _calibrated(task, head, head.of_kernel(valid_kernel), setting, facts)
 
     def _basis_rows(self, task: FeatureTask) -> Int64[np.ndarray, " m"]:
         """All labelled rows, or `components` of them drawn at random."""
         count = len(task.train.labels)
         if count <= self.components:
             return np.arange(count)
-        log.info("svm: the kernel of %d rows is approximated by %d", count, self.components)
+        log.warning(
+            "svm: nystroem %d in place of the exact kernel of %d labelled rows; "
+            "head.components=%d would be exact",
+            self.components, count, count,
+        )  # fmt: skip
         draws = generator(task.seed, "head", "nystroem")
         return np.sort(torch.randperm(count, generator=draws)[: self.components].numpy())
 
@@ -170,31 +173,19 @@ class KernelMachine(ArrayHead):
         return (kernel @ self.weight.T + self.bias).astype(np.float64)
 
 
-Machine = TypeVar("Machine", KernelMachine, Softmax)
-
-
 def _calibrated(
     task: FeatureTask,
-    head: Machine,
+    head: KernelMachine | Softmax,
     logits: Float64[np.ndarray, "n k"],
     setting: dict[str, Fact],
-    model: LinearModel,
-) -> Trial[Machine]:
+    facts: dict[str, Fact],
+) -> Trial:
     """The head with its logits divided by the best temperature for the validation rows."""
     known = np.isin(task.valid.labels, task.classes)  # the others say nothing of the temperature
     temperature = fitted_temperature(logits[known], task.valid.labels[known])
     head = replace(head, weight=head.weight / temperature, bias=head.bias / temperature)
-    facts: dict[str, Fact] = {
-        "converged": model.converged, "steps": model.steps, "temperature": temperature,
-        "approximation": _approximation(task, head),
-    }  # fmt: skip
-    return Trial(setting, head, softmax(logits / temperature, axis=1), facts)
-
-
-def _approximation(task: FeatureTask, head: KernelMachine | Softmax) -> str | None:
-    if isinstance(head, Softmax) or len(head.basis) == len(task.train.labels):
-        return None
-    return f"nystroem {len(head.basis)}"
+    probabilities = softmax(logits / temperature, axis=1)
+    return Trial(setting, head, probabilities, {**facts, "temperature": temperature})
 
 
 def fitted_temperature(logits: Float64[np.ndarray, "n k"], labels: Labels) -> float:

@@ -34,7 +34,7 @@ class NearestMeanConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["NearestMean"]:
         return NearestMean
 
-    def trials(self, task: FeatureTask) -> Iterator[Trial["NearestMean"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         standardiser = Standardiser.fit(task.train.features)
         table = standardiser.apply(task.train.features)
         means = np.zeros((task.class_count, table.shape[1]), np.float32)
