@@ -16,8 +16,11 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import LabelledImages, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
-from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Learned, Task
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.contract import HeadConfig
+from ae_cls.head.fitted import FittedHead
 from ae_cls.head.softmax import Softmax
+from ae_cls.head.task import Learned, Task
 from ae_cls.processes.batch import batch_sum, shared_batch
 from ae_cls.train.loop import optimise
 from ae_cls.train.loss import Loss

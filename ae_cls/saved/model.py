@@ -11,7 +11,8 @@ from ae_cls.encode.encoder import Encoder
 from ae_cls.errors import AeClsError, ModelFileError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run
-from ae_cls.head.contract import Classifier, FittedHead
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.fitted import FittedHead
 from ae_cls.store.manifest import read_files, write_files
 from ae_cls.store.weights import load_weights, weights_bytes
 

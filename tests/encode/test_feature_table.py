@@ -11,7 +11,8 @@ from ae_cls.compute import Compute
 from ae_cls.encode import Encoder, feature_table
 from ae_cls.encode.feature_table import joined
 from ae_cls.errors import StorageError
-from ae_cls.head.contract import FeatureHeadConfig, Labelled
+from ae_cls.head.contract import FeatureHeadConfig
+from ae_cls.head.fitted import Labelled
 from tests.autoencoder.variants import table, variant
 from tests.composed import described, options
 from tests.encode.test_encode import way
