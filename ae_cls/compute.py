@@ -15,8 +15,7 @@ from torch import Tensor
 from ae_cls.errors import UsageError
 from ae_cls.processes.launch import card_of, launched
 from ae_cls.processes.world import ALONE, World
-
-Precision = Literal["auto", "fp32", "bf16"]
+from ae_cls.settings import Precision
 
 # Numbers of <malloc.h>.
 _M_TRIM_THRESHOLD = -1

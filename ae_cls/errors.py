@@ -4,6 +4,9 @@ from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar, final
 
+BUG, IN_PART = 1, 8
+"""Exit codes of what no user can mend, and of a sweep in which some jobs did not finish."""
+
 
 class AeClsError(Exception, ABC):
     """Something the user can fix. `code` is the exit code of the process.
@@ -85,3 +88,23 @@ class BusyError(AeClsError):
     """A folder belongs to a process that is still running."""
 
     code = 7
+
+
+def bug_block(error: Exception) -> str:
+    """What is said of an error of ours; its notes name the run folder, which has the log."""
+    import traceback  # here, as few commands need it
+
+    folders = getattr(error, "__notes__", [])
+    what = printable(f"{type(error).__name__}: {error}")
+    head = f"error[{BUG}] {what}\n  why    this is a bug in ae-cls"
+    if folders:
+        return f"{head}; the traceback is in {printable(folders[0])}/run.log"
+    return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """The nearest known word as a question; empty when none is near."""
+    import difflib  # here, as few commands need it
+
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {near[0]}?" if near else ""

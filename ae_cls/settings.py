@@ -1,11 +1,14 @@
 """The base of every config object."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Width = Annotated[int, Field(ge=1, le=65536)]
 """Channels or units of one layer."""
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""Of matrix products, as the user names it."""
 
 Value = TypeVar("Value")
 

@@ -3,9 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
+from ae_cls.cli.compose import compose
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS, Experiment
 from ae_cls.experiment.read import read
@@ -20,10 +18,8 @@ def options(group: str) -> list[str]:
 
 @cache
 def plain(command: str, *words: str) -> dict:
-    """What a command line composes to."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        composed = compose(command, overrides=list(words))
-    return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)  # pyright: ignore
+    """What a command line composes to, apart from where its jobs are carried out."""
+    return {key: value for key, value in compose(command, words).items() if key != "launch"}
 
 
 @cache

@@ -1,74 +1,97 @@
-"""Completion in bash: `eval "$(ae-cls -sc install=bash)"`."""
+"""Completion in bash, zsh and fish: `eval "$(ae-cls -sc install=bash)"`."""
 
-import io
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 
-from ae_cls.cli.flags import FLAGS, sort_words
-from ae_cls.cli.words import hydra_words
+from ae_cls.cli.flags import sort_words
+from ae_cls.cli.parser import Command
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 
-_QUERY = "query=bash"
+_SCRIPTS = Path(__file__).with_name("shells")
 
 
-def complete(words: Sequence[str], commands: Mapping[str, Sequence[str] | None]) -> int:
-    """Print what the shell asks for: the script to install, or what may stand at the cursor.
+def complete(words: Sequence[str], commands: Mapping[str, Command]) -> int:
+    """Print what a shell asks for: the script to install, or what may stand at the cursor; 0.
 
     Args:
-        words: behind `-sc`.
-        commands: command words, each with its flags; None for those that Hydra composes.
+        words: behind `-sc`: `install=SHELL`, or `query` and the line up to the cursor.
+        commands: all command words.
+
+    Raises:
+        UsageError: there is no such shell.
     """
-    if _QUERY not in words:
-        _ask_hydra("run", words)  # the script is the same for all commands
+    if words[:1] == ["query"]:
+        for word in candidates(words[-1], commands):
+            print(word)
         return 0
-    typed = _before_cursor()
-    *earlier, current = typed.split()[1:] + ([""] if typed.endswith(" ") else [])
-    if not earlier:
-        print(*commands)
-    elif earlier[0] in commands:
-        _complete_command(earlier[0], commands[earlier[0]], earlier[1:], current)
+    scripts = {f"install={path.suffix[1:]}": path for path in sorted(_SCRIPTS.iterdir())}
+    if len(words) != 1 or words[0] not in scripts:
+        raise UsageError("completion is for bash, zsh and fish", fix=", ".join(scripts))
+    print(scripts[words[0]].read_text(encoding="utf-8"), end="")
     return 0
 
 
-def _before_cursor() -> str:
-    line = os.environ.get("COMP_LINE", "")
-    return line[: int(os.environ.get("COMP_POINT") or len(line))] or "ae-cls "
+def candidates(line: str, commands: Mapping[str, Command]) -> list[str]:
+    """What may stand at the end of a line; nothing where a path may, or a word is wrong."""
+    try:
+        _, *words = shlex.split(line)
+        current = "" if line.endswith(" ") or not words else words.pop()
+        return [word for word in _possible(words, current, commands) if word.startswith(current)]
+    except (ValueError, UsageError):
+        return []  # a quote is open, or an earlier word is wrong: that is said on entering the line
 
 
-def _complete_command(
-    command: str, flags: Sequence[str] | None, earlier: list[str], current: str
-) -> None:
+def _possible(
+    words: Sequence[str], current: str, commands: Mapping[str, Command]
+) -> Sequence[str] | Iterator[str]:
+    if not words:
+        return list(commands)
+    word, *earlier = words
+    if searching := word == "search" and bool(earlier):
+        word, *earlier = earlier
+    if word not in commands:
+        return []
+    parser = commands[word].parser()
+    values = parser.choices_after(earlier[-1]) if earlier else None
+    if values is not None:
+        return values
     if current.startswith("-"):
-        print(*(flags or [flag.names[-1] for flag in FLAGS]))
-    elif flags is None:
-        try:
-            _complete_override(command, earlier, current)
-        except UsageError:
-            return  # an earlier word is wrong: it is told when the line is entered
+        return parser.flags()
+    if commands[word].is_composed:
+        return _overrides(word, earlier, current, searching)
+    return [] if earlier else parser.first_choices()
 
 
-def _complete_override(command: str, earlier: list[str], current: str) -> None:
-    words = sort_words(earlier)
-    sweep = ["-m"] if "--multirun" in words.flags else []
-    folder = words.flags.get("--config-dir")
-    # Hydra reads the line as if there was no command word, and wants its flags first.
-    line = " ".join(["ae-cls", *sweep, *hydra_words(words), current])
-    os.environ["COMP_LINE"] = line
-    with redirect_stdout(io.StringIO()) as found:
-        _ask_hydra(command, [*(["--config-dir", folder] if folder else []), _QUERY])
-    foreign = {"hydra", *configs.groups(words.config_folders)} - {*configs.groups_of(command)}
-    print(
-        *(word for word in found.getvalue().split() if current or word.rstrip("=") not in foreign)
-    )
+def _overrides(
+    command: str, earlier: Sequence[str], current: str, searching: bool
+) -> Iterator[str]:
+    typed = sort_words(command, earlier)
+    key, equals, value = current.partition("=")
+    if equals:
+        group = key.lstrip("+").replace(".", "/")
+        start = value[: value.rfind(",") + 1]
+        return (f"{key}={start}{option}" for option in configs.options(group, typed.folders))
+    if searching and key.startswith("search."):
+        return (f"search.{inner.name}=" for inner in configs.keys_of("search/optuna"))
+    # An interval leaves open what the word stands for.
+    words = [word for word in typed.overrides if "interval(" not in word]
+    keys = _keys(command, words, typed.folders, key.rpartition(".")[0])
+    return chain(["search."] if searching else [], keys)
 
 
-def _ask_hydra(command: str, words: Sequence[str]) -> None:
-    from ae_cls.cli.compose import hand_to_hydra
+def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: str) -> Iterator[str]:
+    """Groups, and the keys below `outer` of what the earlier words compose to."""
+    from omegaconf import OmegaConf  # here and below, as it takes time
 
-    hand_to_hydra(command, ["-sc", *words], _no_job)
+    from ae_cls.cli.combinations import combinations
+    from ae_cls.cli.compose import composed
 
-
-def _no_job(config: object) -> None:
-    raise AssertionError("completion starts no job")
+    yield from (f"{name}=" for name in configs.all_groups_of(command))
+    config = composed(command, combinations(words, folders)[0].words, folders)
+    node = OmegaConf.to_container(OmegaConf.select(config, outer) if outer else config)
+    start = f"{outer}." if outer else ""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        yield f"{start}{name}{'.' if isinstance(value, dict) else '='}"

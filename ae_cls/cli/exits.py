@@ -3,25 +3,24 @@
 import io
 import os
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae_cls.errors import AeClsError, printable
+from ae_cls.errors import BUG, AeClsError, bug_block
 from ae_cls.interrupt import INTERRUPTED
 
-BUG, IN_PART, NO_READER = 1, 8, 141
+NO_READER = 141
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """The exit code of `work`, after saying on stderr what went wrong."""
+def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    """The exit code of `work` on these words, after saying on stderr what went wrong."""
     try:
-        code = work()
+        code = work(words)
         sys.stdout.flush()
         return code
-    except AeClsError as refusal:
-        complain(refusal.block())
-        return refusal.code
+    except AeClsError as error:
+        complain(error.block())
+        return error.code
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
@@ -38,23 +37,13 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def mend_streams() -> None:
+def make_printing_safe() -> None:
     """Let printing never fail: neither on a closed stream nor on letters the terminal lacks."""
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def bug_block(error: Exception) -> str:
-    """What is said of an error of ours. The run folder, which has the log, stands in its notes."""
-    folders = getattr(error, "__notes__", [])
-    what = printable(f"{type(error).__name__}: {error}")
-    head = f"error[{BUG}] {what}\n  why    this is a bug of ae-cls"
-    if folders:
-        return f"{head}; the traceback is in {printable(folders[0])}/run.log"
-    return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
 
 
 def _nowhere() -> io.TextIOWrapper:

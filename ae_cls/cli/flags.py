@@ -1,134 +1,82 @@
-"""The flags behind `ae-cls run`, sorted out from the other words."""
+"""The flags of the composed commands, sorted out from the other words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple
 
-from ae_cls.cli.nearest import did_you_mean
-from ae_cls.errors import UsageError
+from ae_cls.cli.parser import Parser, Withheld
 from ae_cls.experiment import configs
 
-
-@final
-@dataclass(frozen=True)
-class Flag:
-    """A flag that is offered.
-
-    Attributes:
-        names: short, then long.
-        what: for the help text.
-        value: name of its value; empty when it has none.
-        choices: the only values allowed; empty when any is.
-    """
-
-    names: tuple[str, ...]
-    what: str
-    value: str = ""
-    choices: tuple[str, ...] = ()
-
-
-FLAGS = (
-    Flag(("-m", "--multirun"), "a sweep: one job for each combination of values with commas"),
-    Flag(
-        ("-c", "--cfg"), "print the composed config instead of running", "PART",
-        ("job", "hydra", "all"),
-    ),
-    Flag(("-p", "--package"), "with --cfg: only this key", "KEY"),
-    Flag(("--resolve",), "with --cfg: with interpolations filled in"),
-    Flag(
-        ("-i", "--info"), "print where configs are found, or how they were composed", "WHAT",
-        ("searchpath", "defaults", "defaults-tree", "config", "plugins", "all"),
-    ),
-    Flag(("-cd", "--config-dir"), "a folder with more options, laid out like configs/", "FOLDER"),
-    Flag(("--explain",), "say which stages are kept from earlier runs, and why others are not"),
-    Flag(("--hydra-help",), "what Hydra itself can be told"),
-    Flag(("-h", "--help"), "this text"),
-)  # fmt: skip
-"""The flags of Hydra that are offered. By allow-list: argparse takes shortened names too."""
-
+_ROOTS = "the roots are ours; --config-dir FOLDER adds options"
+_ONLY_COMPOSES = "Hydra only composes the config here; --cfg job prints it"
 _WITHHELD = {
-    "--experimental-rerun": "it would execute what a file holds",
-    "--config-path": "the roots are ours; --config-dir FOLDER adds options",
-    "-cp": "the roots are ours; --config-dir FOLDER adds options",
-    "--config-name": "the roots are ours; --config-dir FOLDER adds options",
-    "-cn": "the roots are ours; --config-dir FOLDER adds options",
+    ("--experimental-rerun",): "it would execute what a file holds",
+    ("-cp", "--config-path"): _ROOTS,
+    ("-cn", "--config-name"): _ROOTS,
+    ("-i", "--info"): _ONLY_COMPOSES,
+    ("--hydra-help",): _ONLY_COMPOSES,
 }
-_BY_NAME = {name: flag for flag in FLAGS for name in flag.names}
-_MODES = ("--multirun", "--cfg", "--info", "--explain")
-SEARCH_WORD = "hydra/sweeper=optuna"
-_OURS = ("--explain",)
 
 
-@final
-@dataclass(frozen=True)
-class Words:
-    """What was typed, in two piles.
+class Words(NamedTuple):
+    """What was typed behind a composed command.
+
+    Here and in `parser` no dataclasses: they import `inspect`, a third of the time of --help.
 
     Attributes:
-        flags: long names, each with its value, or an empty string.
-        overrides: all other words, in their order.
+        overrides: `group=option` and `key=value`, in their order.
+        folders: the user's own option folders.
+        mode: the flag that asks for something else than one run, by its long name; empty for none.
+        package: with --cfg, the key to print; None for all.
+        resolve: with --cfg, whether to fill in interpolations.
     """
 
-    flags: dict[str, str]
-    overrides: list[str]
-
-    @property
-    def config_folders(self) -> list[Path]:
-        """Where options are looked for: ours, then the user's."""
-        own = self.flags.get("--config-dir")
-        return [configs.config_folder(), *([Path(own)] if own else [])]
-
-    def flag_words(self) -> list[str]:
-        """The flags of Hydra as they are typed."""
-        pairs = [pair for pair in self.flags.items() if pair[0] not in _OURS]
-        return [word for pair in pairs for word in pair if word]
+    overrides: tuple[str, ...]
+    folders: tuple[Path, ...]
+    mode: str
+    package: str | None
+    resolve: bool
 
 
-def sort_words(words: Sequence[str]) -> Words:
-    """Flags may stand on either side of overrides; Hydra 1.3 wants them first.
+def parser(command: str) -> Parser:
+    """What may stand behind a composed command."""
+    found = Parser(command, "", add_help=False)
+    found.add_argument("words", nargs="*", metavar="WORD")
+    mode = found.add_mutually_exclusive_group()
+    mode.add_argument(
+        "-m", "--multirun", action="store_true",
+        help="a sweep: one job for each combination of values with commas",
+    )  # fmt: skip
+    mode.add_argument(
+        "-c", "--cfg", choices=("job",), help="print the composed config instead of running"
+    )
+    mode.add_argument(
+        "--explain", action="store_true",
+        help="say which stages are kept from earlier runs, and why others are not",
+    )  # fmt: skip
+    found.add_argument("-p", "--package", metavar="KEY", help="with --cfg: only this key")
+    found.add_argument(
+        "--resolve", action="store_true", help="with --cfg: with interpolations filled in"
+    )
+    found.add_argument(
+        "-cd", "--config-dir", type=configs.own_folder, metavar="FOLDER",
+        help="a folder with more options, laid out like configs/",
+    )  # fmt: skip
+    found.add_argument("-h", "--help", action="store_true", help="this text")
+    for names, why in _WITHHELD.items():
+        found.add_argument(*names, action=Withheld, why=why)
+    return found
+
+
+def sort_words(command: str, words: Sequence[str]) -> Words:
+    """The words by kind; flags may stand anywhere.
 
     Raises:
         UsageError: a flag is not offered, lacks its value or has a wrong one.
     """
-    flags: dict[str, str] = {}
-    overrides: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-"):
-            overrides.append(word)
-            continue
-        name, equals, value = word.partition("=")
-        flag = _known_flag(name)
-        if flag.value and not equals:
-            value = rest.pop(0) if rest else ""
-        _refuse_wrong_value(flag, name, value)
-        flags[flag.names[-1]] = value
-    _refuse_two_modes(flags)
-    return Words(flags, overrides)
-
-
-def _known_flag(name: str) -> Flag:
-    if name in _WITHHELD:
-        raise UsageError(f"{name} is not offered", why=_WITHHELD[name])
-    if name not in _BY_NAME:
-        raise UsageError(
-            f"there is no flag {name}",
-            fix=did_you_mean(name, list(_BY_NAME)) or "ae-cls run --help",
-        )
-    return _BY_NAME[name]
-
-
-def _refuse_wrong_value(flag: Flag, name: str, value: str) -> None:
-    if value and not flag.value:
-        raise UsageError(f"{name} takes no value", where=f"{name}={value}")
-    if flag.value and (not value or (flag.choices and value not in flag.choices)):
-        choices = ", ".join(flag.choices) or flag.value
-        raise UsageError(f"{name} wants a value", where=f"{name} {value}".strip(), fix=choices)
-
-
-def _refuse_two_modes(flags: dict[str, str]) -> None:
-    given = [mode for mode in _MODES if mode in flags]
-    if len(given) > 1:
-        raise UsageError("these flags exclude one another", where=" ".join(given))
+    given = parser(command).read(words, flags_anywhere=True)
+    modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name)]
+    folders = () if given.config_dir is None else (given.config_dir,)
+    return Words(
+        tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve
+    )

@@ -1,35 +1,77 @@
-"""`hydra/sweeper=optuna`: whether a search is asked for, and whether it can be had."""
+"""`ae-cls search`: Optuna proposes the jobs."""
 
+from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 
-from ae_cls.cli.flags import SEARCH_WORD as WORD
-from ae_cls.cli.flags import Words
-from ae_cls.errors import UsageError
+from ae_cls.cli.exits import complain
+from ae_cls.cli.flags import Words, sort_words
+from ae_cls.cli.parser import Parser
+from ae_cls.errors import UsageError, printable
+from ae_cls.experiment import configs
 
+SUMMARY = "let Optuna propose settings; validation says which are best"
 PACKAGE = "optuna>=5"
 """As the extra `search` says."""
 
+_COMMANDS = ("run", "pretrain", "classify")
+_EPILOG = """\
+Words with several values are searched, the others are as they are in one run:
 
-def asks_for_search(words: Words) -> bool:
-    """Whether Optuna is to propose the jobs."""
-    return any(word.lstrip("+") == WORD for word in words.overrides)
+  ae-cls search run 'head.C=tag(log, interval(0.001, 10))' autoencoder.latent_dim=32,64,128
+  ae-cls search pretrain autoencoder=conv,vae 'autoencoder.latent_dim=int(interval(8, 128))'
+  ae-cls search run head=linear,svm labels.per_class=20 search.trials=30 search.jobs=2
+
+"""
 
 
-def search(command: str, words: Words) -> int:
+def parser() -> Parser:
+    """What may stand behind `ae-cls search`."""
+    keys = configs.keys_of("search/optuna")
+    rows = [f"  {f'search.{key.name}={key.default}':<26}{key.meaning}" for key in keys]
+    found = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
+    found.add_argument("command", choices=_COMMANDS, help="what the trials are")
+    return found
+
+
+def search_command(words: Sequence[str]) -> int:
     """Carry out trials; 0 when all have finished, 8 when some have failed.
 
     Raises:
         UsageError: Optuna is not installed, or a word is wrong; nothing has been written then.
     """
+    command = parser().parse_args(words[:1]).command
+    typed = sort_words(command, words[1:])
+    if typed.mode == "help":
+        return search_command(["--help"])
+    if typed.mode:
+        raise UsageError(
+            f"a search takes no --{typed.mode}", fix="only --config-dir FOLDER and --help"
+        )
     _refuse_missing_optuna()
-    from ae_cls.cli.search_trials import carry_out_trials  # here, as it imports Optuna
+    return _search(command, typed)
 
-    return carry_out_trials(command, words)
+
+def _search(command: str, typed: Words) -> int:
+    from ae_cls.cli.compose import compose  # here, as these imports take time
+    from ae_cls.cli.searched import searched
+    from ae_cls.processes.launch import refuse_several_processes
+    from ae_cls.report.terminal import log_to_stderr
+    from ae_cls.search.request import Request
+    from ae_cls.search.search import search
+
+    refuse_several_processes("a search")
+    log_to_stderr()
+    for folder in typed.folders:
+        complain(f"options are also read from {printable(str(folder))}")
+    space, shared = searched(typed.overrides, typed.folders)
+    flags = tuple(word for folder in typed.folders for word in ("--config-dir", str(folder)))
+    of_words = partial(compose, command, folders=typed.folders)
+    return search(Request(command, space, shared, flags, of_words))
 
 
 def _refuse_missing_optuna() -> None:
     if find_spec("optuna") is None:
         raise UsageError(
-            "a search needs Optuna, which is not installed", where=WORD,
-            fix=f'pip install "{PACKAGE}"',
-        )  # fmt: skip
+            "a search needs Optuna, which is not installed", fix=f'pip install "{PACKAGE}"'
+        )

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ae_cls.cli.exits import IN_PART, complain
+from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser
-from ae_cls.cli.sweep_owner import owner_of
-from ae_cls.cli.sweep_record import PLAN, planned_jobs
-from ae_cls.errors import UsageError
+from ae_cls.errors import IN_PART, UsageError
 
 SUMMARY = "how far a sweep is, job by job"
 _EPILOG = """\
@@ -34,25 +32,27 @@ def sweep_status(words: Sequence[str]) -> int:
     Raises:
         UsageError: there is no such sweep.
     """
-    folder = parser().parse_args(words).folder or _newest()
-    from ae_cls.cli.sweep_rows import row_of  # here, as rich takes time to import
+    given = parser().read(words)
+    from ae_cls.jobs.record import PLAN, SweepFolder  # here, as these take time to import
+    from ae_cls.jobs.status import WRONG, status_rows
     from ae_cls.report.table import print_table, status_table
 
+    folder = given.folder or _newest(PLAN)
     if not (folder / PLAN).is_file():
         raise UsageError(
             "there is no sweep in this folder", where=str(folder),
             fix="the folder that ae-cls run -m names in its first line",
         )  # fmt: skip
-    owner = owner_of(folder)
+    owner = SweepFolder(folder).owner()
     runs = owner is not None and not owner.is_gone()
-    rows = [row_of(folder, job, runs=runs) for job in planned_jobs(folder)]
+    rows = status_rows(SweepFolder(folder), runs=runs)
     print_table(status_table(rows, folder))
-    complain(f"{owner} runs this sweep" if runs else "no process runs this sweep")
-    return IN_PART if any(row["state"] in {"failed", "died", "stopped"} for row in rows) else 0
+    complain(f"{owner} runs this sweep" if runs else "this sweep is not running")
+    return IN_PART if any(row["state"] in WRONG for row in rows) else 0
 
 
-def _newest() -> Path:
-    found = sorted(Path("outputs/run").glob(f"*/{PLAN}"), key=lambda p: p.stat().st_mtime)
+def _newest(plan: str) -> Path:
+    found = sorted(Path("outputs/run").glob(f"*/{plan}"), key=lambda p: p.stat().st_mtime)
     if not found:
         raise UsageError(
             "there is no sweep below outputs/run", fix="ae-cls sweep-status FOLDER names another"

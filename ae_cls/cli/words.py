@@ -1,56 +1,94 @@
-"""The words behind `ae-cls run` as Hydra wants them."""
+"""The words behind a composed command, read by Hydra's own parser."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ae_cls.cli.flags import Words
-from ae_cls.cli.nearest import did_you_mean
-from ae_cls.errors import UsageError
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, OverrideType
+from hydra.errors import OverrideParseException
+
+from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 
+_SEARCH = "ae-cls search run ... search.trials=30"
+_INSTEAD = {
+    "hydra/launcher=joblib": "launch=local launch.jobs=2",
+    "hydra/launcher=submitit_local": "launch=slurm_here",
+    "hydra/launcher=submitit": "launch=slurm",
+    "hydra/launcher=": "launch=local",
+    "hydra.launcher.n_jobs": "launch.jobs=2",
+    "hydra.launcher.": "launch=slurm launch.timeout_min=60",
+    "hydra/sweeper=": _SEARCH,
+    "hydra.sweeper.": _SEARCH,
+}
+"""How a word of Hydra's launchers and sweepers begins: what does it here."""
 
-def hydra_words(words: Words) -> list[str]:
-    """The overrides as Hydra wants them, so that pydantic answers for every key that is no group.
+
+def parsed(words: Sequence[str], folders: Sequence[Path] = ()) -> list[Override]:
+    """Each word as Hydra reads it, so that pydantic answers for every key that is no group.
 
     A key that is no group is set by force (`++`): one that does not exist is then refused with all
     other mistakes and the nearest known word. A nested group may be written with dots.
 
     Raises:
-        UsageError: a word is no `key=value`, or names a group that is not there.
+        UsageError: a word cannot be read, or names a group that does not exist.
     """
-    return [_hydra_word(word, words.config_folders) for word in words.overrides]
+    parser = OverridesParser.create()
+    return [_group_or_key(_read(parser, word, folders), word, folders) for word in words]
 
 
-def _hydra_word(word: str, folders: Sequence[Path]) -> str:
-    plus, key, equals, value = _parts(word)
-    if word.startswith("~") or key.startswith(("hydra.", "hydra/")):
-        return word
-    if not equals:
-        raise UsageError(f"{word} is not of the form key=value", fix=_as_option(word, folders))
-    group, at, package = key.partition("@")
-    if configs.is_group(group.replace(".", "/"), folders):
-        return f"{plus}{group.replace('.', '/')}{at}{package}={value}"
-    if "/" in group:
+def word_of(override: Override) -> str:
+    """The word as Hydra wants it."""
+    key = override.get_key_element()
+    return key if override.value_type is None else f"{key}={override.get_value_string()}"
+
+
+def alternatives(override: Override, folders: Sequence[Path]) -> list[str]:
+    """The values of a choice, a range or a glob over a group, each as it is typed."""
+    glob = override.value()
+    if isinstance(glob, Glob):
+        return glob.filter(configs.options(override.key_or_group, folders))
+    return list(override.sweep_string_iterator())
+
+
+def _read(parser: OverridesParser, word: str, folders: Sequence[Path]) -> Override:
+    _refuse_word_for_hydra(word)
+    key, equals, value = word.lstrip("+").partition("=")
+    if not equals and not key.startswith("~"):
+        group = configs.group_of(word, folders)
+        near = f"did you mean {group}={word}?" if group else "for example head=svm or seed=1"
+        raise UsageError(f"{word} is not of the form key=value", fix=near)
+    try:
+        (override,) = parser.parse_overrides([word])
+    except OverrideParseException as error:
+        raise UsageError(
+            f"{key}={value} cannot be read", why=error.message.splitlines()[0],
+            fix=f"quotes inside the word: '{key}=\"{value}\"'",
+        ) from None  # fmt: skip
+    return override
+
+
+def _group_or_key(override: Override, word: str, folders: Sequence[Path]) -> Override:
+    if override.is_delete():
+        return override
+    group = override.key_or_group.replace(".", "/")
+    if configs.is_group(group, folders):
+        return replace(override, key_or_group=group)
+    if "/" in override.key_or_group or override.package is not None:
         known = configs.groups(folders)
         raise UsageError(
             f"there is no group {group}", where=word,
             fix=did_you_mean(group, known) or ", ".join(known),
         )  # fmt: skip
-    return f"++{key}={value}"
+    return replace(override, type=OverrideType.FORCE_ADD)
 
 
-def _parts(word: str) -> tuple[str, str, str, str]:
-    found = re.fullmatch(r"(\+*)([^=]*)(=?)(.*)", word, re.DOTALL)
-    assert found is not None  # it matches everything
-    plus, key, equals, value = found.groups()
-    return plus, key, equals, value
-
-
-def _as_option(word: str, folders: Sequence[Path]) -> str:
-    known = [
-        f"{group}={word}"
-        for group in configs.groups(folders)
-        if word in configs.options(group, folders)
-    ]
-    return f"did you mean {known[0]}?" if known else "for example head=svm or labels.per_class=10"
+def _refuse_word_for_hydra(word: str) -> None:
+    typed = word.lstrip("+~")
+    if typed.startswith(("hydra.", "hydra/")):
+        instead = [fix for start, fix in _INSTEAD.items() if typed.startswith(start)]
+        raise UsageError(
+            f"{word} is not offered", why="Hydra only composes the config here",
+            fix=instead[0] if instead else "",
+        )  # fmt: skip

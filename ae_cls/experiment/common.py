@@ -5,8 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ae_cls.compute import Precision
-from ae_cls.settings import Settings
+from ae_cls.settings import Precision, Settings
+
+WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds", "devices")
+"""Keys of a description that say where and how it is carried out, not what it is."""
 
 
 class CommonKeys(Settings, ABC):

@@ -2,9 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from ae_cls.errors import UsageError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Key(NamedTuple):
+    """A key of a command that is no group: its name, its default, what it means."""
+
+    name: str
+    default: str
+    meaning: str
 
 
 def config_folder() -> Path:
@@ -13,28 +23,76 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
-def is_group(name: str, folders: Sequence[Path]) -> bool:
-    """Whether one of the folders has options for it; a nested name has slashes."""
-    return bool(name) and any(_options_in(folder / name) for folder in folders)
+def is_group(name: str, folders: Sequence[Path] = ()) -> bool:
+    """Whether our folder or one of the user's has options for it; a nested name has slashes."""
+    return bool(name) and bool(options(name, folders))
 
 
-def options(group: str, folders: Sequence[Path]) -> list[str]:
-    """The words that may stand behind `group=`, by code point."""
-    return sorted({option for folder in folders for option in _options_in(folder / group)})
+def options(group: str, folders: Sequence[Path] = ()) -> list[str]:
+    """The words that may stand behind `group=`, the user's own included, by code point."""
+    places = (config_folder(), *folders)
+    return sorted({option for folder in places for option in _options_in(folder / group)})
 
 
-def groups(folders: Sequence[Path]) -> list[str]:
-    """All groups, nested ones as `group/inner`, by code point."""
-    return sorted({name for folder in folders for name in _groups_in(folder)})
+def groups(folders: Sequence[Path] = ()) -> list[str]:
+    """All groups, the user's own included, nested ones as `group/inner`, by code point."""
+    places = (config_folder(), *folders)
+    return sorted({name for folder in places for name in _groups_in(folder)})
 
 
 def groups_of(command: str) -> dict[str, str]:
     """The groups that a command chooses from, in its order, each with its default option."""
-    defaults = read_yaml(config_folder() / f"{command}.yaml")["defaults"]
-    chosen = [entry for entry in defaults if isinstance(entry, dict)]
-    return {
-        group: option for entry in chosen for group, option in entry.items() if group.isidentifier()
-    }
+    chosen: dict[str, str] = {}
+    for entry in _defaults(config_folder() / f"{command}.yaml"):
+        if isinstance(entry, dict):
+            chosen |= {group: option for group, option in entry.items() if group.isidentifier()}
+        elif entry != "_self_":
+            chosen |= groups_of(entry)
+    return chosen
+
+
+def all_groups_of(command: str) -> dict[str, str | None]:
+    """As `groups_of`, with the nested groups, whose default is the outer option's own: None."""
+    chosen = groups_of(command)
+    names = [name for group in chosen for name in groups() if name.split("/")[0] == group]
+    return {name: chosen.get(name) for name in names}
+
+
+def described_options(group: str) -> dict[str, str]:
+    """Our options of a group, each with what it says of itself."""
+    folder = config_folder() / group
+    return {option: first_comment(folder / f"{option}.yaml") for option in options(group)}
+
+
+def group_of(option: str, folders: Sequence[Path] = ()) -> str | None:
+    """The first group that has such an option."""
+    return next((name for name in groups(folders) if option in options(name, folders)), None)
+
+
+def own_folder(word: str) -> Path:
+    """A folder of the user's options, none of which can be mistaken for one of ours.
+
+    Raises:
+        UsageError: there is no such folder, or a file in it has the name of one of ours.
+    """
+    folder = Path(word)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {word}", where="--config-dir")
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        if (config_folder() / name).is_file():
+            raise UsageError(
+                f"{name} is the name of an option of ae-cls", where=str(path),
+                fix="another file name",
+            )  # fmt: skip
+    return folder
+
+
+def keys_of(command: str) -> list[Key]:
+    """The keys of a command that are no groups, its own first, with the comments behind them."""
+    path = config_folder() / f"{command}.yaml"
+    files = [entry for entry in _defaults(path) if isinstance(entry, str) and entry != "_self_"]
+    return [*_commented_keys(path), *(key for file in files for key in keys_of(file))]
 
 
 def first_comment(path: Path) -> str:
@@ -44,11 +102,34 @@ def first_comment(path: Path) -> str:
     return line.lstrip("# ") if line.startswith("#") else ""
 
 
+def examples(path: Path) -> list[str]:
+    """The command lines in the comments at the beginning of a file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.lstrip("# ") for line in lines if line.startswith("#   ae-cls ")]
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The plain values of a config file."""
     import yaml
 
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _defaults(path: Path) -> list[Any]:
+    return read_yaml(path).get("defaults", [])
+
+
+def _commented_keys(path: Path) -> Iterator[Key]:
+    """Lines of the form `key: default  # meaning`, at most one level deep."""
+    above = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        setting, _, meaning = line.partition("  # ")
+        name, colon, default = setting.partition(":")
+        if meaning:
+            outer = above if name.startswith(" ") else ""
+            yield Key(outer + name.strip(), default.strip(), meaning)
+        elif colon:
+            above = f"{name.strip()}."
 
 
 def _options_in(folder: Path) -> list[str]:

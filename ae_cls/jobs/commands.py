@@ -1,14 +1,12 @@
 """What each command does."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from ae_cls.bench.compare import bench
-from ae_cls.errors import UsageError
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.common import CommonKeys
-from ae_cls.processes.launch import launched
+from ae_cls.processes.launch import refuse_several_processes
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result, classify, pretrain, run
 
@@ -24,9 +22,17 @@ def carry_out(command: str, described: CommonKeys) -> Result | None:
     Raises:
         UsageError: several processes were launched for what one does.
     """
-    if launched(os.environ) and isinstance(described, Benchmark):
-        raise UsageError(
-            f"{command} is for one process", where="RANK, WORLD_SIZE",
-            fix="start it without torchrun or srun",
-        )  # fmt: skip
+    if isinstance(described, Benchmark):
+        refuse_several_processes(command)
     return None if is_another(described) else COMMANDS[command](described)
+
+
+def print_result(command: str, result: Result) -> None:
+    """The table that ends a command, on standard output."""
+    from ae_cls.report.bench_table import bench_table  # here, as jobs of a sweep print none
+    from ae_cls.report.table import print_table, summary_table
+
+    if command == "bench":
+        print_table(bench_table(result.metrics, result.seconds, result.folder))
+    else:
+        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import AeClsError, BusyError, UsageError
-from ae_cls.experiment.common import CommonKeys
+from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.store.files import cannot_write, read_json, write_json
-from ae_cls.store.key import WHERE, Change, changes
+from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
 STATUS, CONFIG, STAGES = "status.json", "config.json", "stages.json"

@@ -1,8 +1,10 @@
 """Labels for image files: a saved classifier on files and folders, in batches of bounded memory."""
 
 import csv
+import io
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ from ae_cls.dataset.files.decode import SUFFIXES, Fit, decode
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable
 from ae_cls.head.classifier import Classifier
+from ae_cls.saved.model import load_classifier, read_experiment
+from ae_cls.saved.use import compute_of, fit_of
+from ae_cls.store.files import publish
 
 BATCH = 512
 """Files at a time: as many as the encoder takes, so that no batch is cut twice."""
@@ -71,6 +76,33 @@ class TextFile(Protocol):
 
     def write(self, text: str, /) -> object:
         """Add text."""
+
+
+def predict_to_csv(
+    model: Path, paths: Sequence[Path], output: Path | None, device: str
+) -> tuple[int, int]:
+    """Label files with a saved classifier; gives the number of errors, and of files.
+
+    Args:
+        model: a run folder, or its model/.
+        paths: image files, and folders of them.
+        output: the file to write, which then appears whole; None for standard output.
+        device: auto, cpu or a CUDA device.
+
+    Raises:
+        DataError: there is no image.
+        ModelFileError: the model is missing or damaged.
+    """
+    files = find_images(paths, output=output)
+    description = read_experiment(model)
+    classifier = load_classifier(model, compute_of(description, device))
+    predictions = predict(classifier, files, fit=fit_of(description))
+    if output is None:
+        return write_csv(predictions, classifier.class_names, sys.stdout), len(files)
+    text = io.StringIO()
+    errors = write_csv(predictions, classifier.class_names, text)
+    publish(output, text.getvalue().encode())
+    return errors, len(files)
 
 
 def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:

@@ -9,9 +9,6 @@ from typing import Any, final
 Json = str | int | float | bool | None | list[Any] | dict[str, Any]
 """What JSON can hold."""
 
-WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds", "devices")
-"""Keys of a description that say where and how it is carried out, not what it is."""
-
 
 @final
 @dataclass(frozen=True)

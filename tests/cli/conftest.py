@@ -1,6 +1,5 @@
 """The command line inside the test's own process: no second import of torch."""
 
-import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,23 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli import job_process, sweep_check
 from ae_cls.cli.main import main
-from ae_cls.jobs import commands
-from tests.cli.fake_runs import Started
 
 with_hydra = pytest.mark.filterwarnings(
     # OmegaConf's containers derive from typing.MutableMapping, and beartype warns of that.
     "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
 )
 """For modules whose tests let Hydra compose."""
-
-
-forked = pytest.mark.filterwarnings(
-    # The threads are those of pytest's plug-ins, and the child needs none of their locks.
-    "ignore:This process .* is multi-threaded:DeprecationWarning"
-)
-"""For modules whose tests fork this process: Python 3.12 and later warn of that."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,6 @@ def ae_cls(
 ) -> Iterator[AeCls]:
     """Calls `ae-cls` with words, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; here it is taken back
     on_sigterm, on_sigint = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
     def call(*words: str) -> Outcome:
@@ -64,13 +52,3 @@ def ae_cls(
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, on_sigterm)
     signal.signal(signal.SIGINT, on_sigint)
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Started:
-    """What the jobs of a sweep were given; forked, they find the runner as it is here."""
-    for module in (job_process, sweep_check):
-        monkeypatch.setattr(module, "context", lambda: multiprocessing.get_context("fork"))
-    found = Started(tmp_path_factory.mktemp("started") / "log")
-    monkeypatch.setitem(commands.COMMANDS, "run", found.run)
-    return found

@@ -43,7 +43,8 @@ MISTAKES = {
     ("run", "seed="): ['seed=""'],
     ("run", "~seed"): ["seed: has no value"],
     ("run", "autoencoder=pixels", "autoencoder.corruption=none"): [
-        "autoencoder/corruption cannot be chosen here"
+        "autoencoder/corruption cannot be chosen here",
+        "autoencoder has no option corruption",
     ],
     ("run", "autoencoder=pixels", "head=finetune"): ["pixels has no weights to train"],
     ("run", "dataset.root=a=b"): ["cannot be read", "'dataset.root=\"a=b\"'"],
@@ -51,8 +52,8 @@ MISTAKES = {
     ("run", "seed=${oops}"): ["oops"],
     ("run", "seed.x=1"): ["seed"],
     ("classify",): ["encoder must be given", "ae-cls classify encoder=..."],
-    ("classify", "encoder=x", "dataset=mnist"): ["classify chooses no dataset", "encode, head"],
-    ("run", "-cd", "nowhere"): ["there is no such folder"],
+    ("classify", "encoder=x", "dataset=mnist"): ["classify has no group dataset", "encode, head"],
+    ("run", "-cd", "nowhere"): ["there is no folder nowhere"],
     ("run", "-m", "folder=x", "seed=1,2"): ["a sweep names the folders of its jobs"],
 }
 

@@ -2,6 +2,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,10 +13,10 @@ AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
 
 
 def raising(error: BaseException) -> int:
-    def work() -> int:
+    def work(words: Sequence[str]) -> int:
         raise error
 
-    return guarded(work)
+    return guarded(work, [])
 
 
 @pytest.mark.parametrize(
@@ -36,18 +37,19 @@ def test_a_bug_shows_its_traceback_where_no_log_has_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert raising(ZeroDivisionError("odd\x1b")) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error[1] ZeroDivisionError: odd\\x1b\n")
-    assert "Traceback" in told
+    printed = capsys.readouterr().err
+    assert printed.startswith("error[1] ZeroDivisionError: odd\\x1b\n")
+    assert "this is a bug in ae-cls" in printed
+    assert "Traceback" in printed
 
 
 def test_a_bug_names_the_log_that_has_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     error = ZeroDivisionError("odd")
     error.add_note("outputs/run/one")
     assert raising(error) == 1
-    told = capsys.readouterr().err
-    assert "outputs/run/one/run.log" in told
-    assert "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert "outputs/run/one/run.log" in printed
+    assert "Traceback" not in printed
 
 
 def test_a_reader_that_went_away_gives_141_and_no_traceback() -> None:

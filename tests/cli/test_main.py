@@ -1,10 +1,13 @@
 import importlib.metadata
 import json
+import subprocess
+import sys
 
 import pytest
 
 from ae_cls.cli.main import COMMANDS
 from tests.cli.conftest import AeCls
+from tests.composed import CONFIGS
 
 
 def test_a_wrong_command_word_gets_the_nearest(ae_cls: AeCls) -> None:
@@ -22,6 +25,14 @@ def test_version_is_answered_first(ae_cls: AeCls, words: list[str]) -> None:
 def test_the_overview_names_every_command(ae_cls: AeCls) -> None:
     assert ae_cls().out == ae_cls("--help").out
     assert all(f"\n  {word} " in ae_cls().out for word in COMMANDS)
+
+
+def test_the_package_starts_like_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ae_cls", "rnu"], capture_output=True, text=True, cwd=CONFIGS.parent
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean run?" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "pretrain", "classify"])

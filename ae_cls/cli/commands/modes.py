@@ -1,0 +1,68 @@
+"""What a composed command does with a flag that asks for something else than one run."""
+
+from collections.abc import Callable
+
+from ae_cls.cli.flags import Words
+from ae_cls.errors import UsageError
+
+# Imports stand inside the functions, as they take time, and each command needs few of them.
+
+
+def print_help(command: str, typed: Words) -> int:
+    from ae_cls.cli.help import help_of
+
+    print(help_of(command))
+    return 0
+
+
+def carry_out_sweep(command: str, typed: Words) -> int:
+    from ae_cls.cli.sweep import sweep
+    from ae_cls.processes.launch import refuse_several_processes
+
+    refuse_several_processes("a sweep")
+    return sweep(command, typed)
+
+
+def show_config(command: str, typed: Words) -> int:
+    """Print what the words compose to, as Hydra's own --cfg does."""
+    from omegaconf import OmegaConf
+
+    from ae_cls.cli.compose import composed
+
+    config = composed(command, typed.overrides, typed.folders)
+    absent = object()
+    part = OmegaConf.select(config, typed.package, default=absent) if typed.package else config
+    if part is absent:
+        raise UsageError(f"there is no key {typed.package}", where="--package")
+    if not OmegaConf.is_config(part):
+        print(part)
+        return 0
+    if typed.package:
+        print(f"# @package {typed.package}")
+    print(OmegaConf.to_yaml(part, resolve=typed.resolve), end="")
+    return 0
+
+
+def explain_stages(command: str, typed: Words) -> int:
+    """Say what is kept from earlier runs; nothing is made."""
+    from ae_cls.cli.compose import compose
+    from ae_cls.experiment.benchmark import Benchmark
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.experiment.read import read
+    from ae_cls.report.terminal import log_to_stderr
+    from ae_cls.run.explain import explain, lines
+
+    log_to_stderr()
+    plain = compose(command, typed.overrides, typed.folders)
+    plain.pop("launch", None)
+    description = read(COMMANDS[command], plain)
+    if isinstance(description, Benchmark):
+        raise UsageError("bench keeps nothing, so there is nothing to explain")
+    print("\n".join(lines(explain(description))))
+    return 0
+
+
+MODES: dict[str, Callable[[str, Words], int]] = {
+    "help": print_help, "multirun": carry_out_sweep, "cfg": show_config, "explain": explain_stages,
+}  # fmt: skip
+"""The flags, by their long names."""

@@ -1,0 +1,49 @@
+"""`ae-cls predict`: labels for image files."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from ae_cls.cli.parser import Parser, add_device, output_file
+
+SUMMARY = "label image files with the classifier of a run"
+_EPILOG = """\
+The CSV has the columns path, label, score, error and one probability a class (p_CLASS). A file
+that cannot be decoded is a row with an error. Images are brought to the size and channels of the
+model as the run did it (dataset.fit); where the run read no image files, they are shown whole on
+white (pad). Text that a spreadsheet would take for a formula is defused: ./ before a path, which
+still names the file, and ' before a label.
+
+  ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
+"""
+_LOG = logging.getLogger(__name__)
+STDOUT = Path("-")
+
+
+def parser() -> Parser:
+    """What may stand behind `ae-cls predict`."""
+    found = Parser("predict", SUMMARY, epilog=_EPILOG)
+    found.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its model/")
+    found.add_argument(
+        "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
+    )
+    found.add_argument(
+        "-o", "--output", type=output_file, default=STDOUT, metavar="FILE",
+        help="- is standard output (default)",
+    )  # fmt: skip
+    add_device(found)
+    return found
+
+
+def predict(words: Sequence[str]) -> int:
+    """Write the CSV; 0, also when some files could not be decoded."""
+    given = parser().read(words)
+    from ae_cls.report.terminal import log_to_stderr
+    from ae_cls.saved.predict import predict_to_csv  # here, as it imports torch
+
+    log_to_stderr()
+    output = None if given.output == STDOUT else given.output
+    errors, count = predict_to_csv(given.model, given.paths, output, given.device)
+    if errors:
+        _LOG.warning("%d of %d files could not be decoded; see the column error", errors, count)
+    return 0

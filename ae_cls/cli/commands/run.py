@@ -1,0 +1,54 @@
+"""`run`, `pretrain`, `classify` and `bench`: the commands whose words Hydra composes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ae_cls.cli.commands.modes import MODES, carry_out_sweep
+from ae_cls.cli.exits import complain
+from ae_cls.cli.flags import sort_words
+from ae_cls.errors import UsageError, printable
+
+
+def run_composed(command: str, words: Sequence[str]) -> int:
+    """Carry out a command, or what its flags ask for instead; the exit code.
+
+    Raises:
+        AeClsError: what the user can mend.
+    """
+    typed = sort_words(command, words)
+    for folder in typed.folders:
+        complain(f"options are also read from {printable(str(folder))}")
+    if typed.mode:
+        return MODES[typed.mode](command, typed)
+    from ae_cls.cli.compose import compose  # here and below, as these imports take time
+
+    plain = compose(command, typed.overrides, typed.folders)
+    if _is_for_elsewhere(command, plain.pop("launch", None)):
+        return carry_out_sweep(command, typed)
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.experiment.read import read
+    from ae_cls.interrupt import end_on_signals
+    from ae_cls.jobs.commands import carry_out, print_result
+    from ae_cls.report.terminal import log_to_stderr
+
+    log_to_stderr()
+    end_on_signals()
+    result = carry_out(command, read(COMMANDS[command], plain))
+    if result is not None:  # None: another process of the same run has it
+        print_result(command, result)
+    return 0
+
+
+def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
+    """Whether a single run is a job on other machines, by what the group `launch` composes to."""
+    if plain is None:
+        return False
+    from ae_cls.jobs.launch import HERE, read_launch
+
+    launch = read_launch(plain)
+    if launch != HERE and plain["name"] == HERE.name:
+        raise UsageError(
+            f"launch.jobs={plain['jobs']} has no effect on a single run",
+            fix=f"a sweep: ae-cls {command} -m ...",
+        )
+    return launch != HERE

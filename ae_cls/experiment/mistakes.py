@@ -1,0 +1,65 @@
+"""What is wrong with composed values, as the user typed them; one line a mistake."""
+
+import difflib
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ae_cls.errors import UsageError
+
+Part = TypeVar("Part")
+
+
+def read_part(
+    validate_json: Callable[[str], Part], plain: dict[str, Any], group: str, fix: str
+) -> Part:
+    """The settings that one config group composes to.
+
+    Raises:
+        UsageError: all mistakes at once, each with its key, value and what is allowed.
+    """
+    try:
+        return validate_json(json.dumps(plain))
+    except ValidationError as error:
+        lines = [f"{group}.{mistake_line(mistake, plain)}" for mistake in error.errors()]
+    raise UsageError(f"mistake in the settings of {group}", where="\n".join(lines), fix=fix)
+
+
+def mistake_line(mistake: ErrorDetails, plain: dict[str, Any]) -> str:
+    """One line: key, value, what is allowed, the nearest known word."""
+    key, siblings = _located(mistake, plain)
+    said = mistake["msg"].removeprefix("Value error, ")
+    if not key:
+        return said
+    if mistake["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key[-1], siblings, 1)
+        hint = f"; did you mean {'.'.join([*key[:-1], near[0]])}?" if near else ""
+        return f"{'.'.join(key)}: there is no such key{hint}"
+    if mistake["type"] == "missing":
+        return f"{'.'.join(key)}: has no value"
+    return f"{'.'.join(key)}{_shown(mistake['input'])}: {said}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ""  # a mistake of a whole part is between its keys
+    text = json.dumps(value)
+    return "=" + (text if len(text) < 60 else text[:57] + "...")
+
+
+def _located(mistake: ErrorDetails, plain: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The key as the user types it, and its composed siblings, which are all known words."""
+    key: list[str] = []
+    siblings: list[str] = []
+    node: Any = plain
+    for part in mistake["loc"]:
+        inside = isinstance(node, dict)
+        if inside and part not in node and part == node.get("name"):
+            continue  # the union member's name (pydantic#7500); the user did not type it
+        siblings = [other for other in node if other != part] if inside else []
+        key.append(str(part))
+        node = node.get(part) if inside else None
+    return key, siblings

@@ -1,0 +1,82 @@
+"""A sweep from its plan to the table at its end."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ae_cls.errors import IN_PART, StorageError
+from ae_cls.jobs.plan import Plan
+from ae_cls.jobs.record import Job, Record, SweepFolder
+from ae_cls.jobs.signals import noted_signals
+from ae_cls.jobs.work import Work
+
+_LOG = logging.getLogger(__name__)
+
+Order = Callable[[Record], tuple[float, ...]]
+"""A place in the table for each record."""
+
+
+def sweep(plan: Plan, path: Path) -> int:
+    """Carry out all jobs; 0 when all have finished, 8 when some have not, 6 on a full disk.
+
+    Raises:
+        BusyError: another process runs this sweep.
+        KeyboardInterrupt, SystemExit: a signal has ended it.
+    """
+    folder, count = SweepFolder(path), len(plan.jobs)
+    _LOG.info("%d job%s in %s", count, "" if count == 1 else "s", path)
+    with (
+        folder.owned(),
+        table_at_the_end(folder, plan.command, plan.jobs) as records,
+        noted_signals() as signals,
+    ):
+        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, count))
+    return exit_code(records)
+
+
+def exit_code(records: Sequence[Record]) -> int:
+    """Of a sweep or search whose jobs went so."""
+    if any(record.code == StorageError.code for record in records):
+        return StorageError.code
+    return 0 if all(record.is_done for record in records) else IN_PART
+
+
+@contextmanager
+def table_at_the_end(
+    folder: SweepFolder, command: str, jobs: Sequence[Job], order: Order | None = None
+) -> Iterator[list[Record]]:
+    """Write the plan; at the end, however it comes, show, write and yield how each job went.
+
+    Args:
+        folder: of the sweep.
+        command: what the jobs are descriptions of.
+        jobs: those that are known at the beginning.
+        order: what the lines of the table are sorted by; None: as planned.
+    """
+    folder.begin(command, jobs)
+    records: list[Record] = []
+    try:
+        yield records
+    finally:
+        ended = folder.ended()
+        records += [record for _, record in ended]
+        _show(ended, order)
+        folder.end(command, ended)
+
+
+def _show(ended: Sequence[tuple[Job, Record]], order: Order | None) -> None:
+    from ae_cls.report.table import SweepRow, print_table, sweep_table
+
+    pairs = sorted(ended, key=lambda pair: order(pair[1])) if order else ended
+    rows = [
+        SweepRow(
+            words=job.words,
+            state=record.in_words,
+            metrics=record.metrics,
+            seconds=record.seconds,
+            reason="; ".join(filter(None, (record.reason, job.note))),
+        )
+        for job, record in pairs
+    ]
+    print_table(sweep_table(rows))

@@ -1,0 +1,223 @@
+"""From composed configs to jobs: all are checked before one begins, equal ones are planned once."""
+
+import hashlib
+import json
+import multiprocessing
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, final
+
+from ae_cls.errors import TrainingError, UsageError
+from ae_cls.experiment.common import HOW, WHERE, CommonKeys
+from ae_cls.jobs import process
+from ae_cls.jobs.launch import HERE, Launch, read_launch
+from ae_cls.jobs.record import Job
+
+_LONGEST_NAME = 120  # characters, of the 255 that file systems take
+_SHOWN = 3
+_DIGITS = 12  # hexadecimal, of the hash in a name
+
+Words = tuple[str, ...]
+Compose = Callable[[], dict[str, Any]]
+"""Composes the config of one job; raises UsageError."""
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do.
+
+    Attributes:
+        command: what the jobs are descriptions of.
+        jobs: to be carried out, equal ones once.
+        launch: where.
+    """
+
+    command: str
+    jobs: list[Job]
+    launch: Launch
+
+    def folder(self, words: Sequence[str]) -> Path:
+        """Its folder: the same words find the same again; where and how jobs run does not matter.
+
+        Args:
+            words: that were typed, those that name several values as they are.
+        """
+        matter = sorted(word for word in words if _key(word) not in {*WHERE, *HOW, "launch"})
+        return self.place(f"sweep-{short_hash([self.command, *matter])}")
+
+    def place(self, name: str) -> Path:
+        """A folder beside those of other sweeps and searches."""
+        return Path(self.jobs[0].plain["outputs"]) / "run" / name
+
+
+def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
+    """Jobs as they can be carried out.
+
+    Args:
+        command: what they are descriptions of.
+        wanted: each job's own words, without those that all share, and what composes it.
+
+    Raises:
+        UsageError: all mistakes of all jobs.
+    """
+    mistakes = Mistakes(command, [words for words, _ in wanted])
+    composed: dict[int, dict[str, Any]] = {}
+    for number, (_, compose) in enumerate(wanted):
+        try:
+            composed[number] = compose()
+        except UsageError as error:
+            if number == len(wanted) - 1 and not composed:
+                raise  # no job can be composed: most likely a word that all share is wrong
+            near = error.fix.splitlines()[:1]  # the word that may be meant
+            mistakes.add("; ".join([error.where or error.what, *near]), [number])
+    launch = _launch(composed, mistakes)
+    checks = _checked(command, list(composed.values()))
+    for number, check in zip(composed, checks, strict=True):
+        if check.mistake:
+            mistakes.add(check.mistake, [number])
+    mistakes.refuse()
+    jobs = [
+        Job(words, name_of(words or (command,), check.digest), plain=plain)
+        for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
+    ]
+    return Plan(command, _once(jobs), launch)
+
+
+def name_of(words: Words, digest: str) -> str:
+    """A folder's name that a person can retype: the job's own words, then a hash of its config.
+
+    Sorted, so that the words in another order find the same folder.
+    """
+    safe = re.sub(r"[^\w.,-]+", "-", "_".join(sorted(words)), flags=re.ASCII).strip("-.")
+    return f"{safe[:_LONGEST_NAME]}-{digest}"
+
+
+def digest_of(described: CommonKeys) -> str:
+    """A hash of all that a job does, but not of where and how it is carried out."""
+    matter = described.model_dump(mode="json", exclude={*WHERE, *HOW})
+    return hashlib.sha256(json.dumps(matter, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def short_hash(lines: Sequence[str]) -> str:
+    """Eight digits that tell a sweep or search from others."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
+
+
+@final
+@dataclass(frozen=True)
+class Mistakes:
+    """What is wrong with which jobs, by their numbers."""
+
+    command: str
+    jobs: Sequence[Words]
+    found: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, text: str, numbers: Iterable[int]) -> None:
+        """These jobs have one more mistake."""
+        self.found.setdefault(text, set()).update(numbers)
+
+    def refuse(self) -> None:
+        """Stop where there are any.
+
+        Raises:
+            UsageError: each mistake once, with the jobs that have it.
+        """
+        if not self.found:
+            return
+        lines = [
+            text if len(numbers) == len(self.jobs) else f"{text}\n  in {self._some(numbers)}"
+            for text, numbers in self.found.items()
+        ]
+        wrong = len(set[int]().union(*self.found.values()))
+        raise UsageError(
+            f"mistakes in {wrong} of {len(self.jobs)} jobs; none was started",
+            where="\n".join(lines), fix=f"ae-cls {self.command} --help",
+        )  # fmt: skip
+
+    def _some(self, numbers: set[int]) -> str:
+        words = [" ".join(self.jobs[number]) for number in sorted(numbers)]
+        more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+        return "; ".join(words[:_SHOWN]) + more
+
+
+def _launch(composed: Mapping[int, dict[str, Any]], mistakes: Mistakes) -> Launch:
+    """Where all jobs run, taken out of their configs: there is one place for a sweep."""
+    chosen = [plain.pop("launch", None) for plain in composed.values()]
+    first = chosen[0] if chosen else None
+    if any(other != first for other in chosen):
+        mistakes.add("launch: all jobs of a sweep have one place", composed)
+    try:
+        return HERE if first is None else read_launch(first)
+    except UsageError as error:
+        if not error.where.startswith("launch."):  # something is missing, and told by itself
+            raise
+        mistakes.add(error.where, composed)
+        return HERE
+
+
+@final
+@dataclass(frozen=True)
+class _Check:
+    """What a composed job is: its digest, or all that is wrong with it."""
+
+    digest: str = ""
+    mistake: str = ""
+
+
+def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
+    """Each config, validated in a process that has torch; this one needs none."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    checking = process.begin(_check, command, configs, sender)
+    sender.close()
+    with receiver:
+        try:
+            answer = json.loads(receiver.recv_bytes())
+        except EOFError:
+            answer = None
+    code, _ = process.end(checking)
+    if answer is None:
+        raise TrainingError("the jobs could not be checked", why=process.how_ended(code))
+    return [_Check(**each) for each in answer]
+
+
+def _check(command: str, configs: Sequence[dict[str, Any]], answer: Connection) -> None:
+    checks = [asdict(_check_one(command, plain)) for plain in configs]
+    with suppress(BrokenPipeError):  # whoever asked has been interrupted
+        answer.send_bytes(json.dumps(checks).encode())
+
+
+def _check_one(command: str, plain: dict[str, Any]) -> _Check:
+    from ae_cls.experiment.descriptions import COMMANDS  # here, as it imports torch
+    from ae_cls.experiment.read import read
+
+    try:
+        described = read(COMMANDS[command], plain)
+    except UsageError as error:
+        return _Check(mistake=error.where or error.what)
+    if described.folder:
+        return _Check(mistake="folder names one run; a sweep names the folders of its jobs")
+    return _Check(digest=digest_of(described))
+
+
+def _once(jobs: Sequence[Job]) -> list[Job]:
+    """Equal jobs once, with a note of their other words."""
+    equal: dict[str, list[Job]] = {}
+    for job in jobs:
+        equal.setdefault(job.digest, []).append(job)
+    return [
+        replace(first, note=f"done once, as it is the same as {', '.join(map(str, others))}")
+        if others
+        else first
+        for first, *others in equal.values()
+    ]
+
+
+def _key(word: str) -> str:
+    """The key of a word; its group where it is one of a group's."""
+    key = word.lstrip("+~").partition("=")[0]
+    return "launch" if key.partition(".")[0] == "launch" else key

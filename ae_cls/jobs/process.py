@@ -1,0 +1,84 @@
+"""A job's process, seen from outside: how it starts and how it ended.
+
+Nothing here imports torch: whoever waits for jobs does no more than that, and the processes are
+forked from a server that has imported everything once.
+"""
+
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+# What a job imports sooner or later.
+_IMPORTED = [
+    "ae_cls.jobs.worker", "ae_cls.run.figures", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "sklearn.manifold", "torch._dynamo",
+]  # fmt: skip
+# Ctrl-C at the terminal reaches the server, too, and the warning of a time limit all processes of a
+# cluster's job: those who wait pass on what is meant for a job.
+_NOT_FOR_JOBS = (signal.SIGINT, signal.SIGUSR2)
+
+
+def import_ahead() -> None:
+    """Let the process that jobs are forked from import what they need, while other work is done."""
+    if context().get_start_method() == "forkserver":
+        with _ignored_by_children():
+            multiprocessing.forkserver.ensure_running()
+
+
+@cache
+def context() -> BaseContext:
+    """How processes start: forked from one that has imported everything and has no threads."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(_IMPORTED)
+    return found
+
+
+def begin(work: Callable[..., None], *args: Any) -> BaseProcess:
+    """A process that calls `work`, which may import torch at once."""
+    process = context().Process(target=work, args=args)  # pyright: ignore[reportAttributeAccessIssue]
+    process.start()
+    return process
+
+
+def end(process: BaseProcess) -> tuple[int, int]:
+    """Exit code and number of a process that is ending: a thousand must hold no files open."""
+    process.join()
+    code, number = process.exitcode or 0, process.pid or 0
+    process.close()
+    return code, number
+
+
+def kill(process: BaseProcess) -> None:
+    """End a job's process, and those that it has started."""
+    assert process.pid is not None
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # it does not lead a group yet, or has ended
+        process.kill()
+
+
+def how_ended(code: int) -> str:
+    """What is said of a process that ended with this code and wrote nothing down."""
+    if code >= 0:
+        return f"its process ended with exit code {code} and without results"
+    name = signal.Signals(-code).name
+    return f"its process was killed by {name}" + (
+        " (out of memory?)" if -code == signal.SIGKILL else ""
+    )
+
+
+@contextmanager
+def _ignored_by_children() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NOT_FOR_JOBS}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -1,0 +1,247 @@
+"""What a sweep leaves on disk: its plan and how each job went (`sweep.json`), who runs it.
+
+`jobs/NAME.json` says how a job goes from its start on; `jobs/NAME.log` what went wrong where there
+was no run folder to say it in.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
+from ae_cls.run.folder import STATUS
+from ae_cls.saved.use import read_metrics
+from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+
+PLAN = "sweep.json"
+_RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep or search.
+
+    Attributes:
+        words: those that are not the same in all jobs.
+        name: of its folder; words and a hash of the resolved config.
+        note: what the table says of it besides; mostly nothing.
+        plain: the composed config; not in the plan on disk, as the run folder has it.
+    """
+
+    words: tuple[str, ...]
+    name: str
+    note: str = ""
+    plain: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The hash in its name: the same for equal jobs of any sweep."""
+        return self.name.rpartition("-")[2]
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+@final
+@dataclass(frozen=True)
+class Record:
+    """How a job went, or goes.
+
+    Attributes:
+        state: running; finished, skipped (it was finished before), failed, stopped (by a signal) or
+            died (its process ended unexpectedly); waiting where there is no record.
+        folder: its run folder; None when it ended before it had one.
+        metrics: as in metrics.json; empty unless finished or skipped.
+        seconds: that it took in this call; 0 when skipped.
+        code: the exit code that it would have had alone.
+        reason: why it is not finished.
+        owner: the process that carries it out, or did.
+        started: date and time, UTC.
+    """
+
+    state: str
+    folder: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    code: int = 0
+    reason: str = ""
+    owner: Owner | None = None
+    started: str = ""
+
+    @classmethod
+    def begun(cls, run: Path) -> "Record":
+        """Of a job that this process begins to carry out."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls("running", str(run), owner=this_process(), started=now)
+
+    @classmethod
+    def died(cls, reason: str) -> "Record":
+        """Of a job whose process could not write it."""
+        return cls("died", code=TrainingError.code, reason=reason)
+
+    @classmethod
+    def read(cls, plain: dict[str, Any]) -> "Record":
+        """From JSON."""
+        return cls(**{**plain, "owner": owner_from(plain["owner"])})
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are results."""
+        return self.state in {"finished", "skipped"}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it in this call."""
+        return self.state not in {"running", "waiting"}
+
+    @property
+    def in_words(self) -> str:
+        """The state, as people are told."""
+        return "finished before" if self.state == "skipped" else self.state
+
+
+_WAITING = Record("waiting", reason="not started")
+
+
+@final
+@dataclass(frozen=True)
+class SweepFolder:
+    """The folder of a sweep or search.
+
+    Attributes:
+        path: of the folder; run folders of jobs lie in it.
+    """
+
+    path: Path
+
+    def begin(self, command: str, jobs: Sequence[Job]) -> None:
+        """Write the plan, and forget the records of earlier calls: run folders say what is done.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        try:
+            (self.path / _RECORDS).mkdir(parents=True, exist_ok=True)
+            for record in (self.path / _RECORDS).iterdir():
+                record.unlink()
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self.end(command, [(job, _WAITING) for job in jobs])
+
+    def add(self, job: Job) -> None:
+        """Plan one more; readers see the plan before or after."""
+        plan = read_json(self.path / PLAN)
+        write_json(self.path / PLAN, {**plan, "jobs": [*plan["jobs"], _entry(job)]})
+
+    def ended(self) -> list[tuple[Job, Record]]:
+        """Every planned job and how it went."""
+        return [(job, self.record(job.name)) for job in self.jobs()]
+
+    def end(self, command: str, ended: Sequence[tuple[Job, Record]]) -> None:
+        """Let the plan tell how the jobs went."""
+        entries = [_entry(job, record) for job, record in ended]
+        write_json(self.path / PLAN, {"command": command, "jobs": entries})
+
+    def jobs(self) -> list[Job]:
+        """The plan on disk."""
+        entries = read_json(self.path / PLAN).get("jobs", [])
+        return [Job(tuple(each["words"]), each["name"], each["note"]) for each in entries]
+
+    def run(self, name: str) -> Path:
+        """The run folder of a job."""
+        return self.path / name
+
+    def log(self, name: str) -> Path:
+        """The job's own log: what it said without a run folder, and how its process crashed."""
+        return self.path / _RECORDS / f"{name}.log"
+
+    def claim(self, name: str) -> Lock:
+        """What the process that carries out a job holds, whichever call of the sweep started it."""
+        return Lock(self.path / _CLAIMS / name)
+
+    def keep(self, name: str, record: Record) -> None:
+        """Write down at once how a job goes or went."""
+        run = Path(record.folder) if record.folder else self.run(name)
+        where = str(run) if run.is_dir() or record.state == "running" else None
+        told = {**asdict(record), "folder": where, "seconds": round(record.seconds, 1)}
+        write_json(self._record(name), told)
+
+    def record(self, name: str) -> Record:
+        """How a job goes. One whose process has gone without writing so has died."""
+        record = self._read(name)
+        if record.state == "running" and record.owner and record.owner.is_gone():
+            record = self._read(name)  # its end may have been written since
+            if record.state == "running":
+                unexpected = Record.died("its process ended unexpectedly")
+                return replace(unexpected, folder=record.folder, owner=record.owner)
+        return record
+
+    def owner(self) -> Owner | None:
+        """Who runs the sweep, or ran it last."""
+        if not (self.path / _CLAIMS / _SWEEP).is_file():
+            return None
+        lock = Lock(self.path / _CLAIMS / _SWEEP)
+        try:
+            return lock.owner()
+        finally:
+            lock.release()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """The sweep belongs to this process alone.
+
+        Raises:
+            BusyError: a living process runs it.
+        """
+        lock = self.claim(_SWEEP)
+        try:
+            if not lock.take():
+                raise BusyError(
+                    "another process runs this sweep", where=str(self.path), why=str(lock.owner()),
+                    fix=f"wait, or end that process; its progress: ae-cls sweep-status {self.path}",
+                )  # fmt: skip
+            yield
+        finally:
+            lock.release()
+
+    def _record(self, name: str) -> Path:
+        return self.path / _RECORDS / f"{name}.json"
+
+    def _read(self, name: str) -> Record:
+        told = read_json(self._record(name))
+        if not told:
+            return _WAITING
+        return Record.read(told)
+
+
+def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
+    return {"words": job.words, "name": job.name, "note": job.note, **asdict(record)}
+
+
+def finished_before(folder: SweepFolder, job: Job) -> Record | None:
+    """The record of a job that it, or an equal one of any sweep or search, was finished before."""
+    own = folder.run(job.name)
+    for run in (own, *sorted(folder.path.parent.glob(f"*/*-{job.digest}"))):
+        if _is_finished(run):
+            return _reused(run, "" if run.parent == folder.path else f"in {run}")
+    return None
+
+
+def _is_finished(run: Path) -> bool:
+    try:
+        return read_json(run / STATUS).get("state") == "finished"
+    except StorageError:
+        return False  # damaged: whoever needs it will say so
+
+
+def _reused(run: Path, where: str) -> Record:
+    try:
+        return Record("skipped", str(run), read_metrics(run), reason=where)
+    except StorageError as error:
+        damaged = f"{error.where} is damaged; without {run} the job is done again"
+        return Record("failed", str(run), code=ModelFileError.code, reason=damaged)

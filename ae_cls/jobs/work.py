@@ -1,0 +1,82 @@
+"""Jobs that are to be carried out, under which conditions, and what is written down of each."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from ae_cls.interrupt import INTERRUPTED, TERMINATED
+from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
+from ae_cls.jobs.signals import Signals
+from ae_cls.store.lock import Owner
+
+GRACE = 10.0
+"""Seconds that a job has to save what it has, once a signal ends it."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True)
+class Conditions:
+    """What the place means for each job.
+
+    Attributes:
+        threads: of a job that names none; None: all cores.
+        quiet: what a job says goes to its log, as several speak at once.
+        owner: process with which the jobs end; None: they outlive it.
+    """
+
+    threads: int | None = None
+    quiet: bool = False
+    owner: Owner | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Work:
+    """Some jobs of a sweep or search.
+
+    Attributes:
+        command: what the jobs are descriptions of.
+        jobs: to be carried out, in this order.
+        folder: of the sweep or search.
+        signals: that may end the work.
+        most: jobs that there are at a time at most, which share the cores.
+    """
+
+    command: str
+    jobs: Sequence[Job]
+    folder: SweepFolder
+    signals: Signals
+    most: int
+
+    def is_done(self, job: Job) -> bool:
+        """Whether the job was finished before; its record then says so."""
+        done = finished_before(self.folder, job)
+        if done:
+            self.folder.keep(job.name, done)
+            _LOG.info("job: %s (finished before)", job)
+        return done is not None
+
+    def tell_end(self, job: Job, *, quiet: bool) -> None:
+        """Say how a job ended, where it could not say so itself."""
+        record = self.folder.record(job.name)
+        if record.state == "died" or quiet:
+            reason = f": {record.reason}" if record.reason else f" in {record.seconds:.1f} s"
+            _LOG.info("%s: %s%s", job, record.in_words, reason)
+
+    def keep_death(self, job: Job, reason: str) -> Record:
+        """The job's record, which says that its process ended unexpectedly."""
+        folder = self.folder.record(job.name).folder
+        self.folder.keep(job.name, replace(Record.died(reason), folder=folder))
+        return self.folder.record(job.name)
+
+    def keep_stopped(self, job: Job, reason: str = "") -> None:
+        """Write down that a signal has ended the job, unless it had just ended by itself."""
+        record = self.folder.record(job.name)
+        if record.is_done or record.state == "failed":
+            return
+        code = self.signals.code or TERMINATED
+        reason = reason or ("interrupted" if code == INTERRUPTED else "terminated")
+        self.folder.keep(job.name, replace(record, state="stopped", code=code, reason=reason))

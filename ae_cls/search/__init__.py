@@ -1,0 +1,1 @@
+"""Jobs that Optuna proposes: what may be drawn, the trials, the winner."""
