@@ -165,6 +165,23 @@ def test_the_example_autoencoder_works_as_printed(with_sparse):
     assert len(list(with_sparse.glob("outputs/run/digits-sparse-linear/*/metrics.json"))) == 1
 
 
+def test_a_new_autoencoder_leaves_every_kept_output_of_the_others_valid(with_sparse, tmp_path):
+    words = ["run", *QUICK, f"outputs={tmp_path}"]
+    done = run([AE_CLS, *words])
+    assert done.returncode == 0, done.stderr
+    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    assert explained.returncode == 0, explained.stderr
+    states = [line.split()[-2] for line in explained.stdout.splitlines()]
+    assert states == ["kept"] * 7, explained.stdout
+    # What these share, such as the contract, is another matter.
+    contract = with_sparse / "ae_cls" / "autoencoder" / "contract.py"
+    before = contract.read_bytes()
+    contract.write_bytes(before + b"# changed\n")
+    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    contract.write_bytes(before)
+    assert " kept " not in explained.stdout
+
+
 def test_the_contract_tests_run_on_the_example_autoencoder(with_sparse):
     contract = "tests/autoencoder/test_contract.py"
     done = python_in(with_sparse, "-m", "pytest", "-q", "-n", "0", contract, "-k", "sparse")
