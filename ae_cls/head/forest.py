@@ -22,7 +22,7 @@ from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 from ae_cls.settings import OneOrMore
 
 _SEEDS = 2**32  # scikit-learn takes 32 bits
-_SHOWN = 10  # times that the bar moves; threads wait for one another at each
+_SHOWN = 10  # times that the bar moves; at each of them threads wait for one another
 
 
 @final

@@ -77,7 +77,7 @@ def read_record(files: Mapping[str, bytes], head: str) -> Record:
         record = Record.model_validate_json(present(files, RECORD))
     except ValidationError as error:
         raise ModelFileError(
-            "the head's description is not one of ae-cls", where=RECORD, why=str(error)
+            "the head's description was not written by ae-cls", where=RECORD, why=str(error)
         ) from error
     if record.head != head:
         raise ModelFileError(f"the head is {record.head!r}, not {head!r}", where=RECORD)
@@ -90,11 +90,11 @@ def array_bytes(arrays: Arrays) -> bytes:
 
 
 def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, int]) -> Arrays:
-    """head.safetensors, checked against what it must hold.
+    """head.safetensors, checked against what it should hold.
 
     Args:
         files: of the head.
-        layout: the arrays that must be there, and no others.
+        layout: the arrays that must be there, and no others may.
         sides: letters of the layout that are known already.
 
     Raises:
@@ -104,7 +104,7 @@ def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, 
     arrays = _parsed(present(files, ARRAYS))
     if arrays.keys() != layout.keys():
         raise ModelFileError(
-            "the head does not hold the arrays that it must", where=ARRAYS,
+            "the head does not hold exactly the arrays it should", where=ARRAYS,
             why=f"missing or surplus: {', '.join(sorted(arrays.keys() ^ layout.keys()))}",
         )  # fmt: skip
     known = dict(sides)
