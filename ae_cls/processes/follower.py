@@ -58,7 +58,7 @@ def calls_of_the_leader(device: torch.device, threads: int | None) -> Iterator[I
                 raise
             raise TrainingError(
                 "another process of this run has ended", why=str(error).partition("\n")[0],
-                fix="its own output says why",
+                fix="see its own output",
             ) from error  # fmt: skip
         finally:
             disconnect()

@@ -53,7 +53,7 @@ def launched(environment: Mapping[str, str]) -> Launch | None:
     world = launch.world
     if not (0 <= world.rank < world.size and 0 <= world.local_rank < world.local_size):
         raise UsageError(
-            "the variables of the launcher contradict each other",
+            "the launcher's environment variables contradict one another",
             where="RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE",
             why=f"process {world.rank} of {world.size}, on its machine {world.local_rank} "
             f"of {world.local_size}",

@@ -208,6 +208,8 @@ def _killed(rank: int, size: int, pid: int, by: signal.Signals) -> TrainingError
     return TrainingError(
         f"process {rank} of {size} was ended by {by.name}",
         where=f"process id {pid}",
-        why="somebody sent it, or the system had no memory left" if by == signal.SIGKILL else "",
-        fix="the same command again; where memory is short, fewer devices or a smaller batch_size",
+        why="it was sent from outside, or the system ran out of memory"
+        if by == signal.SIGKILL
+        else "",
+        fix="repeat the command; if memory is short, with fewer devices or a smaller batch_size",
     )

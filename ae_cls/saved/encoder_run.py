@@ -39,8 +39,8 @@ class EncoderRun:
         if split.parts_sha256() != self.metrics["protocol"]["split_sha256"]:
             raise DataError(
                 "the training images are not those of the encoder's run",
-                where=f"dataset={self.pretraining.dataset.name}", why="the split is another one",
-                fix="bring the data back, or pretrain again: ae-cls run ...",
+                where=f"dataset={self.pretraining.dataset.name}", why="its split differs",
+                fix="restore the data, or pretrain again: ae-cls run ...",
             )  # fmt: skip
         model = load_autoencoder(self.folder, compute)
         return model, weights_sha256(model)

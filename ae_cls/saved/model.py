@@ -94,7 +94,7 @@ def _description(files: dict[str, bytes]) -> tuple[Experiment | Pretraining, dic
         return read_run(config["description"]), config
     except AeClsError as error:
         raise ModelFileError(
-            "the saved description is not one of ae-cls", where=CONFIG, why=error.block()
+            "the saved description was not written by ae-cls", where=CONFIG, why=error.block()
         ) from error
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError("the saved description cannot be read", where=CONFIG) from error

@@ -46,7 +46,7 @@ def map_sides(image_shape: ImageShape, *, patch: int, stages: int) -> tuple[int,
             f"images of {image_shape[1]}x{image_shape[2]} pixels are too small: the encoder folds "
             f"{patch}x{patch} pixels and halves {stages - 1} times, {height}x{width} would be left",
             where="autoencoder.widths, autoencoder.patch",
-            fix="give fewer widths, a smaller patch, or larger images (dataset.image_size)",
+            fix="use fewer widths, a smaller patch, or larger images (dataset.image_size)",
         )
     return height, width
 
