@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, final
 
@@ -39,10 +39,13 @@ class Compute:
     precision: Literal["fp32", "bf16"]
     world: World = ALONE
 
-    def autocast(self, *, allowed: bool = True) -> contextlib.AbstractContextManager[object]:
+    def suited_to(self, *, allows_bf16: bool) -> "Compute":
+        """The same for a network, which may need exact matrix products."""
+        return self if allows_bf16 else replace(self, precision="fp32")
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The context in which forward passes run."""
-        enabled = allowed and self.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def staged(self, batch: Tensor) -> Tensor:
         """The batch in memory from which it goes to the device without a wait."""
@@ -118,8 +121,8 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(
-            f"there is no {name} here", where="device", why="torch sees no CUDA device",
-            fix="device=cpu or device=auto",
+            f"{name} is not available on this machine",
+            where="device", why="torch sees no CUDA device", fix="device=cpu or device=auto",
         )  # fmt: skip
     return torch.device(name)
 

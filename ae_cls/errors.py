@@ -1,4 +1,4 @@
-"""What a user did that cannot work, said so that it can be mended; each kind has its exit code."""
+"""Errors the user can fix; each kind has its exit code."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ BUG, IN_PART = 1, 8
 
 
 class AeClsError(Exception, ABC):
-    """A mistake that the user can mend. `code` is the exit code of the process.
+    """Something the user can fix. `code` is the exit code of the process.
 
     Args:
         what: what failed, one line without a full stop.
         where: the key, file or row.
         why: the reason, where `what` does not say it already.
-        fix: a command or a key that mends it.
+        fix: a command or a key that fixes it.
     """
 
     code: ClassVar[int]
@@ -40,6 +40,12 @@ class AeClsError(Exception, ABC):
 def printable(text: str) -> str:
     """`text` with control characters escaped: names of files and classes are strangers' bytes."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def some(texts: Sequence[str], most: int = 10) -> list[str]:
+    """The first of them and, as the last element, how many more there are."""
+    more = len(texts) - most
+    return [*texts[:most], f"and {more} more"] if more > 0 else list(texts)
 
 
 @final

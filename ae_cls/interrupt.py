@@ -82,6 +82,23 @@ def _watch(reader: int) -> None:
             timer.start()
 
 
+def end_with_parent() -> None:
+    """End this process, which multiprocessing started, as soon as its parent has ended, however.
+
+    Otherwise the workers of a killed process would wait for work for ever.
+    """
+    threading.Thread(target=_end_after_parent, name="parent", daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    from multiprocessing import parent_process  # here, as `ae-cls --help` need not wait for it
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def end_now(code: int) -> None:
     """End the process from another thread, after the last words."""
     for say in reversed(_last_words):

@@ -24,8 +24,9 @@ from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.encode.feature_table import write_table
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.environment import peak_memory_mib
+from ae_cls.store.arrays import write_array
 from ae_cls.train.augment import Augment
-from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.task import TrainTask
 
 _BATCH, _STEPS = 256, 60
 _GREY, _COLOUR = (1, 28, 28), (3, 32, 32)
@@ -130,15 +131,8 @@ def _trained(images: ImageRows, batch: int, *, epochs: int) -> tuple[float, floa
     )
     few = ImageRows(images.images, images.rows[:64])
     model = build(NETWORK, _shape_of(images.images), 0).to(compute.device)
-    history = schedule.fit(
-        model,
-        images,
-        few,
-        mirrored_is_same=False,
-        seed=0,
-        compute=compute,
-        checkpoints=NoCheckpoints(),
-    )
+    task = TrainTask(train=images, valid=few, mirrored_is_same=False, seed=0, compute=compute)
+    history = schedule.fit(model, task)
     return history[-1].seconds, history[-1].images_per_second
 
 
@@ -150,12 +144,8 @@ def _shape_of(images: ImageTable) -> ImageShape:
 def _write_noise(path: Path, count: int) -> None:
     """Written, not mapped: what is mapped would count as this process's memory."""
     random = np.random.default_rng(0)
-    with path.open("wb") as file:
-        shape = {"descr": "|u1", "fortran_order": False, "shape": (count, *_COLOUR)}
-        np.lib.format.write_array_header_1_0(file, shape)
-        for start in range(0, count, 1_000):
-            part = (min(1_000, count - start), *_COLOUR)
-            file.write(random.integers(0, 256, part, np.uint8).tobytes())
+    sizes = (min(1_000, count - start) for start in range(0, count, 1_000))
+    write_array(path, (random.integers(0, 256, (size, *_COLOUR), np.uint8) for size in sizes))
 
 
 def main() -> None:

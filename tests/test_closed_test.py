@@ -15,7 +15,7 @@ from ae_cls.dataset.sources.digits import DigitsConfig
 from ae_cls.errors import UsageError
 from ae_cls.jobs import commands
 from ae_cls.report.table import print_table, summary_table
-from ae_cls.run import data as prepared
+from ae_cls.run import data as run_data
 from ae_cls.run import figures as run_figures
 from ae_cls.run import run as runner
 from tests.composed import described, experiment
@@ -49,7 +49,7 @@ class Guarded:
 
 def with_closed_test(dataset: Dataset) -> Dataset:
     given = experiment()
-    test = prepared.make_split(dataset, given.split, given.labels, given.seed).test
+    test = run_data.make_split(dataset, given.split, given.labels, given.seed).test
     return dataclasses.replace(dataset, images=Guarded(dataset.images, frozenset(test.tolist())))
 
 
@@ -59,7 +59,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     But for the hash of all bytes, which is the name of the data in the store and judges nothing.
     """
-    monkeypatch.setattr(prepared, "images_sha256", lambda table: images_sha256(table.images))
+    monkeypatch.setattr(run_data, "images_sha256", lambda table: images_sha256(table.images))
     load: Callable[[DigitsConfig], Dataset] = DigitsConfig.load
     monkeypatch.setattr(DigitsConfig, "load", lambda self: with_closed_test(load(self)))
 

@@ -24,13 +24,13 @@ def test_autocast_multiplies_in_bf16_only_where_that_is_allowed():
     left, right = torch.rand(4, 4), torch.rand(4, 4)
     with one.autocast():
         assert (left @ right).dtype == torch.bfloat16
-    with one.autocast(allowed=False):
+    with one.suited_to(allows_bf16=False).autocast():
         assert (left @ right).dtype == torch.float32
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_refused_with_the_fix():
-    with pytest.raises(UsageError, match="no cuda") as refused:
+    with pytest.raises(UsageError, match="cuda is not available") as refused:
         compute.resolve("cuda", "auto")
     assert "device=cpu" in refused.value.fix
     assert compute.resolve("auto", "auto").device.type == "cpu"

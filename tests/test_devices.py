@@ -13,7 +13,7 @@ import pytest
 
 from ae_cls.jobs import commands
 from ae_cls.run import run as runner
-from ae_cls.run import stages
+from ae_cls.run.stages import figures as figures_stage
 from tests.composed import described
 
 SMALL = (
@@ -50,7 +50,7 @@ def alike(found: dict[str, Any], one: dict[str, Any]) -> None:
 
 def test_a_run_by_two_processes_gives_what_one_gives(tmp_path, monkeypatch):
     for place, name in (
-        (stages, "write_pretraining"), (runner.figures, "write_history"),
+        (figures_stage, "write_pretraining"), (runner.figures, "write_history"),
         (runner.figures, "write_classification"),
     ):  # fmt: skip
         monkeypatch.setattr(place, name, lambda *_, **__: None)  # they take longer than the rest

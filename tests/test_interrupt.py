@@ -68,3 +68,30 @@ def test_a_call_that_does_not_return_is_ended_within_ten_seconds(number, code):
     found, rest, seconds = told(body, (0.3, number))
     assert (found, rest) == (code, f"last {code}\n")
     assert seconds < 10
+
+
+def test_a_worker_ends_with_a_parent_that_is_killed():
+    body = """
+from multiprocessing import get_context
+from ae_cls.interrupt import end_with_parent
+
+def work():
+    end_with_parent()
+    time.sleep(0.2)
+    print("works", flush=True)
+    time.sleep(60)
+
+get_context("fork").Process(target=work, daemon=True).start()
+assert sys.stdin.read() == ""
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGIN + body],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "works\n"]
+        started = time.monotonic()
+        process.kill()
+        # The worker writes to the same pipe, which ends with the last of them.
+        assert process.stdout.read() == ""
+        assert time.monotonic() - started < 10

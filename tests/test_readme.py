@@ -1,5 +1,6 @@
 """What the README says, done."""
 
+import difflib
 import os
 import re
 import shlex
@@ -105,26 +106,87 @@ def test_ones_own_images_become_a_classifier_that_predicts(tmp_path):
     assert np.mean(right) > 0.9
 
 
-def test_the_example_autoencoder_works_as_printed(tmp_path):
-    """The worked example of "Add an autoencoder", in a copy of the project."""
-    shutil.copytree(HOME / "ae_cls", tmp_path / "ae_cls")
-    shutil.copytree(CONFIGS, tmp_path / "configs")
+INDEX = Path("ae_cls", "autoencoder", "__init__.py")
+NEW_FILES = (
+    Path("ae_cls", "autoencoder", "sparse.py"), Path("configs", "autoencoder", "sparse.yaml")
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_sparse(tmp_path_factory) -> Path:
+    """A copy of the project with the worked example of "Add an autoencoder"."""
+    home = tmp_path_factory.mktemp("with_sparse")
+    for folder in ("ae_cls", "configs", "tests"):
+        shutil.copytree(HOME / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HOME / "pyproject.toml", home)
     (python,), (yaml,) = code("python"), code("yaml")
-    room = tmp_path / "ae_cls" / "autoencoder"
-    (room / "sparse.py").write_text(python, encoding="utf-8")
-    (tmp_path / "configs" / "autoencoder" / "sparse.yaml").write_text(yaml.split("\n", 1)[1])
-    index = (room / "__init__.py").read_text()
-    index = index.replace("    PixelsConfig\n", "    PixelsConfig\n    | SparseConfig\n")
+    for path, content in zip(NEW_FILES, (python, yaml), strict=True):
+        assert content.splitlines()[0] == f"# {path}"
+        (home / path).write_text(content, encoding="utf-8")
+    index = (home / INDEX).read_text()
+    index = index.replace("    | ConvConfig\n", "    | SparseConfig\n    | ConvConfig\n")
     line = "from ae_cls.autoencoder.sparse import SparseConfig\n"
-    index = index.replace("from ae_cls.autoencoder.vae", line + "from ae_cls.autoencoder.vae")
-    (room / "__init__.py").write_text(index)
-    done = run(
-        [sys.executable, "-c", "from ae_cls.cli.main import main; main()",
-         "run", "autoencoder=sparse", *QUICK],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
+    index = index.replace(
+        "from ae_cls.autoencoder.textbook", line + "from ae_cls.autoencoder.textbook"
+    )
+    (home / INDEX).write_text(index)
+    return home
+
+
+def python_in(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(home)}
+    return run([sys.executable, *words], cwd=home, env=environment)
+
+
+def test_a_new_autoencoder_is_two_new_files_and_a_line_with_its_import(with_sparse):
+    known = {path.relative_to(HOME) for path in (HOME / "ae_cls").rglob("*.py")}
+    known |= {path.relative_to(HOME) for path in CONFIGS.rglob("*.yaml")}
+    found = {
+        path.relative_to(with_sparse)
+        for kind in ("ae_cls/**/*.py", "configs/**/*.yaml")
+        for path in with_sparse.glob(kind)
+    }
+    assert found - known == set(NEW_FILES)
+    changed = {
+        path for path in known if (HOME / path).read_bytes() != (with_sparse / path).read_bytes()
+    }
+    assert changed == {INDEX}
+    before, after = ((home / INDEX).read_text().splitlines() for home in (HOME, with_sparse))
+    assert [line for line in difflib.ndiff(before, after) if line[:2] != "  "] == [
+        "+ from ae_cls.autoencoder.sparse import SparseConfig",
+        "+     | SparseConfig",
+    ]
+
+
+def test_the_example_autoencoder_works_as_printed(with_sparse):
+    main = "from ae_cls.cli.main import main; main()"
+    done = python_in(with_sparse, "-c", main, "run", "autoencoder=sparse", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("outputs/run/digits-sparse-linear/*/metrics.json"))) == 1
+    assert len(list(with_sparse.glob("outputs/run/digits-sparse-linear/*/metrics.json"))) == 1
+
+
+def test_a_new_autoencoder_leaves_every_kept_output_of_the_others_valid(with_sparse, tmp_path):
+    words = ["run", *QUICK, f"outputs={tmp_path}"]
+    done = run([AE_CLS, *words])
+    assert done.returncode == 0, done.stderr
+    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    assert explained.returncode == 0, explained.stderr
+    states = [line.split()[-2] for line in explained.stdout.splitlines()]
+    assert states == ["kept"] * 7, explained.stdout
+    # What these share, such as the contract, is another matter.
+    contract = with_sparse / "ae_cls" / "autoencoder" / "contract.py"
+    before = contract.read_bytes()
+    contract.write_bytes(before + b"# changed\n")
+    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    contract.write_bytes(before)
+    assert " kept " not in explained.stdout
+
+
+def test_the_contract_tests_run_on_the_example_autoencoder(with_sparse):
+    contract = "tests/autoencoder/test_contract.py"
+    done = python_in(with_sparse, "-m", "pytest", "-q", "-n", "0", contract, "-k", "sparse")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d\d passed", done.stdout, flags=re.M), done.stdout
 
 
 def test_bash_completion_is_installed_as_printed():

@@ -26,7 +26,7 @@ from ae_cls.saved.model import load_classifier
 from ae_cls.store.manifest import read_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
-from tests.composed import described, options
+from tests.composed import described, experiment, options
 
 QUICK = (
     "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "device=cpu", "precision=fp32",
@@ -85,7 +85,9 @@ def test_environment_says_where_and_how_long(finished):
     assert environment["precision"] == "fp32"
     assert environment["threads"] == 1
     assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert set(environment["seconds"]) == {"pretrain", "encode", "classify", "evaluate", "report"}
+    assert set(environment["seconds"]) == {
+        "pretrain", "encode", "classify", "evaluate", "reconstruct", "figures", "report",
+    }  # fmt: skip
     assert environment["peak_memory_mib"] > 100
 
 
@@ -161,10 +163,27 @@ def test_shuffled_training_labels_leave_the_encoder_alone_and_give_chance(
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_autoencoder_runs_to_the_end(tmp_path, name):
-    small = SMALL_CONV if name in ("conv", "vae", "beta_vae") else ()
-    result = go(tmp_path, "run", *QUICK, f"autoencoder={name}", *small, *ONE_TRIAL)
+    description = experiment(*QUICK, f"autoencoder={name}", *ONE_TRIAL)
+    small = description.autoencoder.small()
+    result = runner.run(
+        description.model_copy(update={"outputs": str(tmp_path), "autoencoder": small})
+    )
     assert result.metrics["test"]["accuracy"] > 0.5
-    assert result.metrics["reconstruction"]["mse"] < 1
+    figure = result.folder / "figures" / "reconstructions.png"
+    if small.decodes:
+        assert result.metrics["reconstruction"]["mse"] < 1
+        assert figure.is_file()
+    else:
+        assert "reconstruction" not in result.metrics
+        assert not figure.exists()
+
+
+def test_an_encoder_that_does_not_decode_is_pretrained_and_classified_with(tmp_path):
+    first = go(tmp_path, "pretrain", *QUICK, "autoencoder=hog")
+    assert "reconstruction" not in first.metrics
+    second = go(tmp_path, "classify", f"encoder={first.folder}", *ONE_TRIAL, "precision=fp32")
+    assert second.metrics["encoder"]["weights_sha256"] == first.metrics["encoder"]["weights_sha256"]
+    assert second.metrics["test"]["accuracy"] > 0.5
 
 
 @pytest.mark.parametrize("name", options("head"))

@@ -1,4 +1,4 @@
-"""The autoencoders: one file a variant. This list is the index of the room."""
+"""The autoencoders, one file per variant. This list is the index of the room."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What every autoencoder answers: codes, images from codes, a loss, feature maps."""
+"""What every autoencoder offers: codes, images from codes, a loss, feature maps."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -30,7 +30,11 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        """Images from codes; values near [0, 1], not clipped."""
+        """Images from codes; values near [0, 1], not clipped.
+
+        Raises:
+            NotImplementedError: this variant does not decode, and its config says so.
+        """
 
     @abstractmethod
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
@@ -41,24 +45,23 @@ class Autoencoder(nn.Module, ABC):
         """The encoder's layers from pixels to code; fine-tuning gives early ones a lower rate."""
 
     @abstractmethod
-    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        """What the encoder sees in training."""
-
-    @abstractmethod
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         """The loss of one batch of clean images in [0, 1].
 
-        A mean over images. With several processes, `images` are a part of the batch, and their mean
-        loss counts by their number. What is no such mean (a ratio of sums, a clamp of a mean) takes
-        its sums and means through `processes.batch`.
+        A mean over images. With several processes, `images` is this process's share of the batch,
+        and its mean is weighted by its size. A loss that is not such a mean (a ratio of sums, a
+        clamp of a mean) takes its sums and means through `processes.batch`.
 
         Args:
             images: clean images.
-            draws: randomness of each sample.
-            progress: share of the training steps already done, in [0, 1]; for warm-ups.
+            draws: random numbers of each sample.
+            progress: share of the training steps already taken, in [0, 1]; for warm-ups.
         """
 
-    @abstractmethod
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        """What the encoder sees in training; by default the images themselves."""
+        return images
+
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         """Learn what needs no gradient (PCA's axes) from all training images; often nothing."""
 
@@ -68,6 +71,10 @@ class AutoencoderConfig(Settings, ABC):
 
     has_gradients: ClassVar[bool] = True
     """Whether the encoder has weights that gradient descent can train."""
+    has_exact_gradients: ClassVar[bool] = True
+    """Whether the gradient of the loss is its slope; a straight-through estimate is not."""
+    decodes: ClassVar[bool] = True
+    """Whether its codes can be turned back into images; if not, no error of them is reported."""
 
     @abstractmethod
     def build(self, image_shape: ImageShape) -> Autoencoder:
@@ -76,6 +83,10 @@ class AutoencoderConfig(Settings, ABC):
         Raises:
             UsageError: the images are too small for the network, with the fix.
         """
+
+    def small(self) -> "AutoencoderConfig":
+        """The same variant, small enough to learn eight images of 8x8 in a second; for tests."""
+        return self
 
 
 def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:

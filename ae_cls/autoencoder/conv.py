@@ -4,7 +4,6 @@ Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders fo
 feature extraction, ICANN.
 """
 
-import math
 from typing import Literal, final
 
 from jaxtyping import Float
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, map_sides, patch_side
-from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
 
@@ -25,50 +24,42 @@ class ConvConfig(AutoencoderConfig):
 
     name: Literal["conv"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a stage; each further stage halves the map"
+        min_length=1,
+        description="channels of each stage; every stage after the first halves the map",
     )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions a stage")
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     patch: int | None = Field(
-        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+        ge=1,
+        le=16,
+        description="side in pixels of the squares folded into channels; null: by image size",
     )
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        return Conv(
-            image_shape,
-            widths=self.widths,
-            depth=self.depth,
-            decoder_width=self.decoder_width,
-            latent_dim=self.latent_dim,
-            patch=self.patch or patch_side(image_shape),
-            corruption=self.corruption,
-        )
+        return Conv(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"widths": (16, 32), "latent_dim": 16})
 
 
 @final
 class Conv(Reconstructing):
     """Trunk - linear code - decoder."""
 
-    def __init__(
-        self,
-        image_shape: ImageShape,
-        *,
-        widths: tuple[int, ...],
-        depth: int,
-        decoder_width: int,
-        latent_dim: int,
-        patch: int,
-        corruption: Corruption,
-    ) -> None:
+    def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, corruption
-        sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.trunk = Trunk(image_shape, widths=widths, depth=depth, patch=patch)
-        self.to_latent = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
+        self.image_shape, self.corruption = image_shape, config.corruption
+        patch = config.patch or patch_side(image_shape)
+        self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
+        self.to_latent = nn.Linear(self.trunk.outputs, config.latent_dim)
         self.decoder = Decoder(
-            image_shape, latent_dim=latent_dim, width=decoder_width, patch=patch, stages=len(widths)
+            image_shape,
+            latent_dim=config.latent_dim,
+            width=config.decoder_width,
+            patch=patch,
+            stages=len(config.widths),
         )
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:

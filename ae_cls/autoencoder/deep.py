@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
-from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import Activation, activation_module, dense, pixel_count
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
@@ -31,35 +31,24 @@ class DeepConfig(AutoencoderConfig):
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        return Deep(
-            image_shape,
-            widths=self.widths,
-            latent_dim=self.latent_dim,
-            activation=self.activation,
-            corruption=self.corruption,
-        )
+        return Deep(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"widths": (64, 32)})
 
 
 @final
 class Deep(Reconstructing):
     """pixels - widths - latent_dim - reversed widths - pixels."""
 
-    def __init__(
-        self,
-        image_shape: ImageShape,
-        *,
-        widths: tuple[int, ...],
-        latent_dim: int,
-        activation: Activation,
-        corruption: Corruption,
-    ) -> None:
+    def __init__(self, image_shape: ImageShape, config: DeepConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, corruption
-        pixels = pixel_count(image_shape)
+        self.image_shape, self.corruption = image_shape, config.corruption
+        pixels, widths, activation = pixel_count(image_shape), config.widths, config.activation
         self.stages = _hidden_layers((pixels, *widths), activation)
-        self.to_latent = dense(widths[-1], latent_dim, None)
+        self.to_latent = dense(widths[-1], config.latent_dim, None)
         self.decoder = nn.Sequential(
-            *_hidden_layers((latent_dim, *reversed(widths)), activation),
+            *_hidden_layers((config.latent_dim, *reversed(widths)), activation),
             dense(widths[0], pixels, None),
         )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
+from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
@@ -34,15 +35,10 @@ class PcaConfig(AutoencoderConfig):
     latent_dim: int = Field(ge=1, le=4096, description="axes kept")
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        channels, height, width = image_shape
-        if self.latent_dim > channels * height * width:
-            raise UsageError(
-                f"pca cannot keep {self.latent_dim} axes of images with "
-                f"{channels * height * width} numbers",
-                where="autoencoder.latent_dim",
-                fix=f"autoencoder.latent_dim={channels * height * width} or less",
-            )
-        return Pca(image_shape, latent_dim=self.latent_dim)
+        return Pca(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"latent_dim": 16})
 
 
 @final
@@ -52,12 +48,18 @@ class Pca(Fixed):
     mean: Float[Tensor, " pixels"]
     axes: Float[Tensor, "pixels d"]
 
-    def __init__(self, image_shape: ImageShape, *, latent_dim: int) -> None:
+    def __init__(self, image_shape: ImageShape, config: PcaConfig) -> None:
         super().__init__()
         self.image_shape = image_shape
-        pixels = image_shape[0] * image_shape[1] * image_shape[2]
+        pixels, kept = pixel_count(image_shape), config.latent_dim
+        if kept > pixels:
+            raise UsageError(
+                f"pca cannot keep {kept} axes of images with {pixels} numbers",
+                where="autoencoder.latent_dim",
+                fix=f"autoencoder.latent_dim={pixels} or less",
+            )
         self.register_buffer("mean", torch.full((pixels,), 0.5))
-        self.register_buffer("axes", torch.linalg.qr(torch.randn(pixels, latent_dim))[0])
+        self.register_buffer("axes", torch.linalg.qr(torch.randn(pixels, kept))[0])
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return (images.flatten(1) - self.mean) @ self.axes

@@ -8,7 +8,6 @@ from torch import Tensor
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
 from ae_cls.dataset.contract import ImageShape
-from ae_cls.dataset.rows import ImageRows
 
 
 @final
@@ -38,6 +37,3 @@ class Pixels(Fixed):
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return [images]
-
-    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
-        """Nothing to learn."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
-from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import Activation, activation_module, dense, pixel_count
 from ae_cls.dataset.contract import ImageShape
 
@@ -31,35 +31,22 @@ class ShallowConfig(AutoencoderConfig):
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        return Shallow(
-            image_shape,
-            latent_dim=self.latent_dim,
-            activation=self.activation,
-            tied=self.tied,
-            corruption=self.corruption,
-        )
+        return Shallow(image_shape, self)
 
 
 @final
 class Shallow(Reconstructing):
     """latents = activation(W x + b); image = V latents + c, with V = W transposed when tied."""
 
-    def __init__(
-        self,
-        image_shape: ImageShape,
-        *,
-        latent_dim: int,
-        activation: Activation,
-        tied: bool,
-        corruption: Corruption,
-    ) -> None:
+    def __init__(self, image_shape: ImageShape, config: ShallowConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, corruption
-        pixels = pixel_count(image_shape)
-        self.to_latent = dense(pixels, latent_dim, activation)
-        self.activation = activation_module(activation)
+        self.image_shape, self.corruption = image_shape, config.corruption
+        pixels, units = pixel_count(image_shape), config.latent_dim
+        self.to_latent = dense(pixels, units, config.activation)
+        self.activation = activation_module(config.activation)
         self.bias = nn.Parameter(torch.zeros(pixels))
-        self.to_pixels = None if tied else nn.Parameter(dense(latent_dim, pixels, None).weight.data)
+        untied = None if config.tied else nn.Parameter(dense(units, pixels, None).weight.data)
+        self.to_pixels = untied
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.activation(self.to_latent(images.flatten(1)))

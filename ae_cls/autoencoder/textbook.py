@@ -1,4 +1,4 @@
-"""The convolutional autoencoder that tutorials print: what speed and accuracy are measured against.
+"""The convolutional autoencoder of the tutorials, against which speed and accuracy are measured.
 
 Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders for hierarchical
 feature extraction, ICANN: convolution and max pooling, and their mirror.
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
 from ae_cls.autoencoder.parts.blocks import map_sides, pad_to_multiple
-from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.enlarged import convolve_enlarged
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
@@ -29,39 +29,31 @@ class TextbookConfig(AutoencoderConfig):
 
     name: Literal["textbook"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a convolution; each is followed by 2x2 max pooling"
+        min_length=1, description="channels of each convolution; 2x2 max pooling follows it"
     )
     latent_dim: int = Field(ge=1, description="numbers in the code")
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        return Textbook(
-            image_shape,
-            widths=self.widths,
-            latent_dim=self.latent_dim,
-            corruption=self.corruption,
-        )
+        return Textbook(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"widths": (8, 16), "latent_dim": 16})
 
 
 @final
 class Textbook(Reconstructing):
     """Each width a 3x3 convolution, ReLU and pooling; the decoder mirrors them."""
 
-    def __init__(
-        self,
-        image_shape: ImageShape,
-        *,
-        widths: tuple[int, ...],
-        latent_dim: int,
-        corruption: Corruption,
-    ) -> None:
+    def __init__(self, image_shape: ImageShape, config: TextbookConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, corruption
-        self.channels = channels = (image_shape[0], *widths)
-        self.map_shape = (widths[-1], *map_sides(image_shape, patch=2, stages=len(widths)))
+        self.image_shape, self.corruption = image_shape, config.corruption
+        self.channels = channels = (image_shape[0], *config.widths)
+        sides = map_sides(image_shape, patch=2, stages=len(config.widths))
+        self.map_shape = (channels[-1], *sides)
         self.down = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels)])
-        self.to_latent = nn.Linear(math.prod(self.map_shape), latent_dim)
-        self.from_latent = nn.Linear(latent_dim, math.prod(self.map_shape))
+        self.to_latent = nn.Linear(math.prod(self.map_shape), config.latent_dim)
+        self.from_latent = nn.Linear(config.latent_dim, math.prod(self.map_shape))
         mirrored = pairwise(reversed(channels))
         self.up = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in mirrored])
         # A one-channel image counts as both layouts; the weights' layout decides then, and the

@@ -4,7 +4,6 @@ Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins
 beta-VAE: learning basic visual concepts with a constrained variational framework, ICLR.
 """
 
-import math
 from typing import Literal, final
 
 import torch
@@ -13,8 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, map_sides, patch_side
-from ae_cls.autoencoder.parts.corruption import Corruption, CorruptionChoice
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
     at_least_float32,
@@ -22,7 +21,6 @@ from ae_cls.autoencoder.parts.losses import (
     weighted_mean_squared_error,
 )
 from ae_cls.dataset.contract import ImageShape
-from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
 from ae_cls.settings import Width
@@ -37,13 +35,16 @@ class VaeConfig(AutoencoderConfig):
 
     name: Literal["vae"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels a stage; each further stage halves the map"
+        min_length=1,
+        description="channels of each stage; every stage after the first halves the map",
     )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions a stage")
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     patch: int | None = Field(
-        ge=1, le=16, description="pixels a side folded into channels; null: by image size"
+        ge=1,
+        le=16,
+        description="side in pixels of the squares folded into channels; null: by image size",
     )
     beta: float = Field(
         ge=0, description="weight of the KL divergence (Higgins 2017); 1 is the VAE"
@@ -52,52 +53,34 @@ class VaeConfig(AutoencoderConfig):
         ge=0, le=1, description="share of the steps over which beta grows from 0 (arXiv 1511.06349)"
     )
     free_bits: float = Field(
-        ge=0, description="nats of KL a dimension that cost the same as 0 (arXiv 1606.04934)"
+        ge=0, description="nats of KL in each dimension that are free (arXiv 1606.04934)"
     )
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
-        return Vae(
-            image_shape,
-            widths=self.widths,
-            depth=self.depth,
-            decoder_width=self.decoder_width,
-            latent_dim=self.latent_dim,
-            patch=self.patch or patch_side(image_shape),
-            beta=self.beta,
-            warm_up=self.warm_up,
-            free_bits=self.free_bits,
-            corruption=self.corruption,
-        )
+        return Vae(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"widths": (16, 32), "latent_dim": 16})
 
 
 @final
 class Vae(Autoencoder):
     """Trunk - mean and log-variance - sample in training, mean otherwise - decoder."""
 
-    def __init__(
-        self,
-        image_shape: ImageShape,
-        *,
-        widths: tuple[int, ...],
-        depth: int,
-        decoder_width: int,
-        latent_dim: int,
-        patch: int,
-        beta: float,
-        warm_up: float,
-        free_bits: float,
-        corruption: Corruption,
-    ) -> None:
+    def __init__(self, image_shape: ImageShape, config: VaeConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, corruption
-        self.beta, self.warm_up, self.free_bits = beta, warm_up, free_bits
-        sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.trunk = Trunk(image_shape, widths=widths, depth=depth, patch=patch)
-        self.to_mean = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
-        self.to_log_variance = nn.Linear(widths[-1] * math.prod(sides), latent_dim)
+        self.image_shape, self.config = image_shape, config
+        patch = config.patch or patch_side(image_shape)
+        self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
+        self.to_mean = nn.Linear(self.trunk.outputs, config.latent_dim)
+        self.to_log_variance = nn.Linear(self.trunk.outputs, config.latent_dim)
         self.decoder = Decoder(
-            image_shape, latent_dim=latent_dim, width=decoder_width, patch=patch, stages=len(widths)
+            image_shape,
+            latent_dim=config.latent_dim,
+            width=config.decoder_width,
+            patch=patch,
+            stages=len(config.widths),
         )
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -114,10 +97,10 @@ class Vae(Autoencoder):
         return self.trunk(images)
 
     def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        return self.corruption.apply(images, draws).images
+        return self.config.corruption.apply(images, draws).images
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
-        seen = self.corruption.apply(images, draws)
+        seen = self.config.corruption.apply(images, draws)
         hidden = self.trunk(seen.images)[-1].flatten(1)
         mean = at_least_float32(self.to_mean(hidden))
         log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
@@ -126,16 +109,14 @@ class Vae(Autoencoder):
         error = weighted_mean_squared_error(output, images, seen.weight)
         sse = pixel_count(self.image_shape) * error
         kl = batch_mean(divergence_from_standard_normal(mean, log_variance).mean(0))
-        penalty = kl.clamp_min(self.free_bits).sum()
+        penalty = kl.clamp_min(self.config.free_bits).sum()
         total = sse + self._beta_at(progress) * penalty
         mse = mean_squared_error(output, images)
         return Loss(total, {"mse": mse.detach(), "sse": sse.detach(), "kl": kl.sum().detach()})
 
-    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
-        """Nothing to learn without gradients."""
-
     def _beta_at(self, progress: float) -> float:
-        return self.beta * (min(1.0, progress / self.warm_up) if self.warm_up else 1.0)
+        warm_up = self.config.warm_up
+        return self.config.beta * (min(1.0, progress / warm_up) if warm_up else 1.0)
 
 
 def divergence_from_standard_normal(

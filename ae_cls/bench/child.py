@@ -23,10 +23,10 @@ def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
     Raises:
         TrainingError: that process failed; with the end of what it said.
     """
-    told = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task]
+    request = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task]
     done = subprocess.run(
         [sys.executable, "-m", "ae_cls.bench.child"],
-        input=json.dumps(told), capture_output=True, text=True,
+        input=json.dumps(request), capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise TrainingError(
@@ -43,9 +43,9 @@ def main() -> None:
     from ae_cls.bench.probe import probe
     from ae_cls.bench.speed import speed
 
-    told, against, task = json.load(sys.stdin)
-    benchmark = TypeAdapter(Benchmark).validate_json(json.dumps(told))
-    contender = TypeAdapter(Contender).validate_json(json.dumps(against))
+    plain_benchmark, plain_contender, task = json.load(sys.stdin)
+    benchmark = TypeAdapter(Benchmark).validate_json(json.dumps(plain_benchmark))
+    contender = TypeAdapter(Contender).validate_json(json.dumps(plain_contender))
     json.dump({"speed": speed, "probe": probe}[task](benchmark, contender), sys.stdout)
 
 

@@ -28,7 +28,7 @@ def bench(benchmark: Benchmark) -> Result:
         DataError: the data set is missing.
         TrainingError: a measurement failed.
     """
-    compute = [prepare(each.pretraining(benchmark)).compute for each in CONTENDERS][-1]
+    compute = [prepare(contender.pretraining(benchmark)).compute for contender in CONTENDERS][-1]
     with run_folder(benchmark, {"command": "bench"}) as begun:
         folder, stopwatch = begun.path, Stopwatch(begun.enter)
         before = os.getloadavg()[0]
@@ -36,31 +36,34 @@ def bench(benchmark: Benchmark) -> Result:
             speeds = _speeds(benchmark)
         with stopwatch.stage("probe"):
             probes = _probes(benchmark)
-        rows = [_row(benchmark, each, speeds[each], probes.get(each)) for each in CONTENDERS]
+        rows = [
+            _row(benchmark, contender, speeds[contender], probes.get(contender))
+            for contender in CONTENDERS
+        ]
         for row in rows:
             row["ratio"] = row["images_per_second"] / rows[0]["images_per_second"]
-        found = {"load_before": before, "until": benchmark.until, "contenders": rows}
-        write_json(folder / "bench.json", found)
+        results = {"load_before": before, "until": benchmark.until, "contenders": rows}
+        write_json(folder / "bench.json", results)
         write_json(folder / "environment.json", environment(compute, stopwatch.seconds))
-    return Result(folder, found, dict(stopwatch.seconds))
+    return Result(folder, results, dict(stopwatch.seconds))
 
 
 def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
     """In turn, so that what else the machine does hits all alike."""
-    found: dict[Contender, list[dict[str, Any]]] = {each: [] for each in CONTENDERS}
-    turns = [each for _ in range(benchmark.repeats) for each in CONTENDERS]
-    for each in tqdm(turns, "bench", unit="run", disable=None):
-        found[each].append(measured(benchmark, each, "speed"))
-        rate = found[each][-1]["images_per_second"]
-        log.info("%s: %.0f images/s", each.title(benchmark), rate)
-    return found
+    speeds: dict[Contender, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
+    turns = [contender for _ in range(benchmark.repeats) for contender in CONTENDERS]
+    for contender in tqdm(turns, "bench", unit="run", disable=None):
+        speeds[contender].append(measured(benchmark, contender, "speed"))
+        rate = speeds[contender][-1]["images_per_second"]
+        log.info("%s: %.0f images/s", contender.title(benchmark), rate)
+    return speeds
 
 
 def _probes(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
     if benchmark.until is None:
         return {}
     turns = tqdm(CONTENDERS, "probe", unit="run", disable=None)
-    return {each: measured(benchmark, each, "probe") for each in turns}
+    return {contender: measured(benchmark, contender, "probe") for contender in turns}
 
 
 def _row(
@@ -69,9 +72,9 @@ def _row(
     speeds: list[dict[str, Any]],
     probes: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    rates = [each["images_per_second"] for each in speeds]
+    rates = [speed["images_per_second"] for speed in speeds]
     middle = {
-        name: statistics.median(each[name] for each in speeds)
+        name: statistics.median(speed[name] for speed in speeds)
         for name in ("images_per_second", "flop_per_image", "matrix_flop_per_second")
     }
     used = middle["images_per_second"] * middle["flop_per_image"]
@@ -80,7 +83,7 @@ def _row(
         **middle,
         "all_images_per_second": rates,
         "share_of_matrix_rate": used / middle["matrix_flop_per_second"],
-        "peak_memory_mib": max(each["peak_memory_mib"] for each in speeds),
+        "peak_memory_mib": max(speed["peak_memory_mib"] for speed in speeds),
         "peak_device_memory_mib": speeds[0]["peak_device_memory_mib"],
         "precision": speeds[0]["precision"],
     }

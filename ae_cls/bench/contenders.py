@@ -24,12 +24,12 @@ class Contender(Settings):
     def pretraining(self, benchmark: Benchmark) -> Pretraining:
         """What `ae-cls pretrain` would be told for it."""
         shared = Pretraining.model_fields.keys() & Benchmark.model_fields.keys()
-        told = {name: getattr(benchmark, name) for name in shared}
-        told["autoencoder"] = getattr(benchmark, self.network)
-        told["pretrain"] = self.schedule(benchmark)
+        values = {name: getattr(benchmark, name) for name in shared}
+        values["autoencoder"] = getattr(benchmark, self.network)
+        values["pretrain"] = self.schedule(benchmark)
         if self.precision == "fp32":
-            told["precision"] = "fp32"
-        return Pretraining(**told, store="own", devices=1, checkpoint_seconds=3600.0)
+            values["precision"] = "fp32"
+        return Pretraining(**values, store="own", devices=1, checkpoint_seconds=3600.0)
 
     def schedule(self, benchmark: Benchmark) -> GradientPretraining:
         """The yardstick keeps its batch size and rate in every loop."""

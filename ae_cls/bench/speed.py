@@ -18,9 +18,9 @@ from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.pretrain.gradient import GradientPretraining
-from ae_cls.run.data import Prepared, prepare
+from ae_cls.run.data import Data, prepare
 from ae_cls.run.environment import peak_memory_mib
-from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.task import TrainTask
 
 _SIDE = 2048  # of the matrices that are multiplied to see how fast the hardware is
 _PRODUCTS = 9
@@ -29,20 +29,20 @@ _VALIDATED = 64  # images; validation is not part of the speed
 
 def speed(benchmark: Benchmark, contender: Contender) -> dict[str, Any]:
     """Images/s over `steps` steps after as many to warm up, FLOP an image, memory, matrix rate."""
-    prepared = prepare(contender.pretraining(benchmark))
+    data = prepare(contender.pretraining(benchmark))
     batch_size = contender.schedule(benchmark).batch_size
-    images = _as_many(prepared.images(prepared.split.pretrain), benchmark.steps * batch_size)
+    images = _as_many(data.images(data.split.pretrain), benchmark.steps * batch_size)
     if contender.loop == "tutorial":
-        rate = _tutorial_rate(prepared, images, benchmark)
+        rate = _tutorial_rate(data, images, benchmark)
     else:
-        rate = _our_rate(prepared, images, contender.schedule(benchmark))
+        rate = _our_rate(data, images, contender.schedule(benchmark))
     return {
         "images_per_second": rate,
         "peak_memory_mib": peak_memory_mib(),
-        "peak_device_memory_mib": _device_memory_mib(prepared.compute),
-        "precision": prepared.compute.precision,
-        "flop_per_image": flop_per_image(prepared.model, images),
-        "matrix_flop_per_second": matrix_rate(prepared.compute),
+        "peak_device_memory_mib": _device_memory_mib(data.compute),
+        "precision": data.compute.precision,
+        "flop_per_image": flop_per_image(data.network, images),
+        "matrix_flop_per_second": matrix_rate(data.compute),
     }
 
 
@@ -51,30 +51,29 @@ def _as_many(images: ImageRows, count: int) -> ImageRows:
     return ImageRows(images.images, np.resize(images.rows, count))
 
 
-def _our_rate(prepared: Prepared, images: ImageRows, schedule: GradientPretraining) -> float:
+def _our_rate(data: Data, images: ImageRows, schedule: GradientPretraining) -> float:
     # One epoch to warm up, one to time; each passes over the images once.
     twice = schedule.model_copy(update={"epochs": 2, "least_steps": 1, "patience": None})
-    history = twice.fit(
-        prepared.model,
-        images,
-        prepared.images(prepared.split.valid[:_VALIDATED]),
-        mirrored_is_same=prepared.dataset.mirrored_is_same,
+    task = TrainTask(
+        train=images,
+        valid=data.images(data.split.valid[:_VALIDATED]),
+        mirrored_is_same=data.dataset.mirrored_is_same,
         seed=0,
-        compute=prepared.compute,
-        checkpoints=NoCheckpoints(),
+        compute=data.compute,
     )
+    history = twice.fit(data.network, task)
     return history[-1].images_per_second
 
 
-def _tutorial_rate(prepared: Prepared, images: ImageRows, benchmark: Benchmark) -> float:
-    assert isinstance(prepared.model, Textbook)
-    network = tutorial_network(prepared.model).to(prepared.compute.device)
+def _tutorial_rate(data: Data, images: ImageRows, benchmark: Benchmark) -> float:
+    assert isinstance(data.network, Textbook)
+    network = tutorial_network(data.network).to(data.compute.device)
     batch_size = len(images) // benchmark.steps
     twice = _as_many(images, 2 * len(images))
     seconds = list(
         train(
             network, twice, batch_size=batch_size, lr=benchmark.yardstick_lr,
-            device=prepared.compute.device,
+            device=data.compute.device,
         )
     )  # fmt: skip
     return benchmark.steps * batch_size / (seconds[-1] - seconds[benchmark.steps - 1])

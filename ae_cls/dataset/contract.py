@@ -1,4 +1,4 @@
-"""What every data set gives: images, labels, class names, the official parts, and what it is."""
+"""What every data set gives: images, labels, class names, official parts, and what it is."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Rows = Int64[np.ndarray, " _"]
 
 @runtime_checkable
 class ImageTable(Protocol):
-    """Bytes (n, c, h, w), read by row: a tensor, or `StoredImages` for what memory may not hold."""
+    """Bytes (n, c, h, w), read by row: a tensor, or `StoredImages` if memory may not hold them."""
 
     @property
     def shape(self) -> torch.Size:
@@ -48,15 +48,15 @@ class Dataset:
     Attributes:
         name: the word of the config group.
         images: bytes, in memory or in a file.
-        labels: class index, `NO_LABEL` where nothing is known.
+        labels: class index, `NO_LABEL` where it is unknown.
         class_names: in the order of the class index.
-        train: official training rows; validation is cut from them unless `valid` has rows.
+        train: official training rows; validation is taken from them unless `valid` has rows.
         valid: official validation rows; empty for most data sets.
         test: official test rows; empty when there is no official test set.
         unlabelled: rows that only pretraining may use.
-        paths: one relative path a row for images that were files; empty otherwise.
+        paths: a relative path for each row if the images were files; otherwise empty.
         mirrored_is_same: whether a mirror image keeps its class (clothes yes, digits no).
-        left_out: relative paths of files that could not be decoded and have no row here.
+        left_out: relative paths of files that could not be decoded, which have no row here.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Dataset:
         return channels, height, width
 
     def labels_of(self, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
-        """The class index of each row, `NO_LABEL` where nothing is known."""
+        """The class index of each row, `NO_LABEL` where it is unknown."""
         return self.labels[torch.from_numpy(rows)].numpy()
 
 
@@ -104,6 +104,6 @@ class DatasetConfig(Settings, ABC):
         """All images and labels.
 
         Raises:
-            DataError: files are missing or unreadable; the message names the folder looked in, the
+            DataError: files are missing or unreadable; the message names the folders searched, the
                 files expected and the command that fetches them.
         """

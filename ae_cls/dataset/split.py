@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, Rows
-from ae_cls.dataset.draw import LabelsConfig, draw_labelled, shuffled
+from ae_cls.dataset.labels import LabelsConfig, draw_labelled, shuffled
 from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
 
@@ -19,7 +19,7 @@ Part = Literal["train", "valid", "test"]
 
 @final
 class SplitConfig(Settings):
-    """How much is held out where the data set does not say it itself."""
+    """How much is held out if the data set does not say so itself."""
 
     valid_fraction: float = Field(
         gt=0, lt=1, description="of the training rows; where there is no official validation part"
@@ -41,8 +41,8 @@ class Split:
         pretrain: what the encoder sees: training without validation, and the unlabelled rows.
         train: rows whose labels could be shown.
         labelled: those of `train` whose labels are shown.
-        valid: for choosing; without labels when the data set has none.
-        test: for the last step alone; empty without labels or at `test_fraction` 0.
+        valid: for choosing; without labels if the data set has none.
+        test: only for the last step; empty without labels or if `test_fraction` is 0.
     """
 
     pretrain: Rows
@@ -53,11 +53,11 @@ class Split:
 
     def digest(self) -> str:
         """SHA-256 of all rows, in hexadecimal."""
-        told = hashlib.sha256()
+        hasher = hashlib.sha256()
         for name in ("pretrain", "train", "labelled", "valid", "test"):
             rows: Rows = getattr(self, name)
-            told.update(f"{name}:{len(rows)}:".encode() + rows.astype("<i8").tobytes())
-        return told.hexdigest()
+            hasher.update(f"{name}:{len(rows)}:".encode() + rows.astype("<i8").tobytes())
+        return hasher.hexdigest()
 
     def parts_sha256(self) -> str:
         """Hash of the parts, the same for every label budget."""
@@ -65,15 +65,15 @@ class Split:
 
 
 def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed: int) -> Split:
-    """Official parts where there are some, stratified draws from training where there are none.
+    """Official parts if there are any, otherwise stratified draws from training.
 
     Validation never comes from test rows, and the draw of labels changes no part.
 
     Args:
         dataset: its labels decide the strata.
-        split: the sizes of what is held out.
+        split: how much is held out.
         labels: how many labels are shown.
-        seed: the run's seed, for the seeds that are null.
+        seed: of the run, in place of seeds that are null.
 
     Raises:
         UsageError: a fraction leaves a part empty, or more labels are asked for than there are.
@@ -98,7 +98,7 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
 
 
 def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
-    """For pretraining alone: some unlabelled rows are kept to see when it has converged."""
+    """For pretraining alone: some unlabelled rows are held out to see when it has converged."""
     rows = shuffled(dataset.unlabelled, seed, "split", "valid")
     count = _share(len(rows), fraction)
     if count == 0 or count == len(rows):
@@ -116,9 +116,9 @@ def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
 def _held_out(
     dataset: Dataset, official: Rows, rows: Rows, fraction: float, seed: int, part: str
 ) -> tuple[Rows, Rows]:
-    """The part and what is left of `rows`: the official part, or a stratified draw.
+    """The part, official or a stratified draw, and what is left of `rows`.
 
-    At a fraction of 0 nothing is taken.
+    Nothing is drawn at a fraction of 0.
     """
     if len(official):
         return official, rows
@@ -153,9 +153,9 @@ def _share(count: int, fraction: float) -> int:
 
 def _empty(part: str, fraction: float, count: int) -> UsageError:
     return UsageError(
-        f"the {part} part or what is left for training would be empty",
+        f"the {part} part, or what is left for training, would be empty",
         where=f"split.{part}_fraction={fraction:g}",
-        why=f"{count} rows are there to share",
+        why=f"there are {count} rows to divide",
         fix=f"another split.{part}_fraction, or more images",
     )
 
@@ -167,5 +167,5 @@ def _refuse_untrained_classes(dataset: Dataset, train: Rows) -> None:
             raise DataError(
                 f"the class {name} has no training image",
                 where=f"dataset={dataset.name}",
-                fix="give it images, or take the class away",
+                fix="give it images, or remove the class from the labels",
             )

@@ -24,21 +24,18 @@ class StoredImages:
 
     Args:
         path: an .npy file of bytes (n, c, h, w) in C order; it stays open, so it may be deleted.
-
-    Attributes:
-        sha256: of shape and images; None until they have been hashed.
+        sha256: of the file, from whoever has hashed it; empty: nobody has.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: the file is no such array.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sha256: str = "") -> None:
         table = np.load(path, mmap_mode="r", allow_pickle=False)
         if table.dtype != np.uint8 or table.ndim != 4 or not table.flags.c_contiguous:
             raise ValueError(f"{path.name} holds {table.dtype} of {table.shape}, not images")
-        self.path, self.shape = path, torch.Size(table.shape)
-        self.sha256: str | None = None
+        self.path, self.shape, self.sha256 = path, torch.Size(table.shape), sha256
         self._held: UInt8[Tensor, "n c h w"] | None = None
         self._first_byte: int = table.offset
         self._file = os.open(path, os.O_RDONLY)
@@ -65,7 +62,7 @@ class StoredImages:
         found = np.empty((len(index), *self.shape[1:]), np.uint8)
         rows = index.numpy()
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} images")
         # One read for all rows that lie side by side.
         starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
         for start, end in pairwise([*starts, len(rows)]):
@@ -86,5 +83,5 @@ class StoredImages:
         except (OSError, EOFError) as error:
             raise DataError(
                 "stored images cannot be read", where=str(self.path), why=str(error),
-                fix="start again: what is damaged is made again",
+                fix="start again: a damaged file is made again",
             ) from error  # fmt: skip

@@ -1,4 +1,4 @@
-"""The parts of a data set, joined to one table."""
+"""The parts of a data set, joined into one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PART_NAMES: tuple[PartName, ...] = ("train", "valid", "test", "unlabelled")
 
 @final
 @dataclass(frozen=True)
-class Part:
+class PartArrays:
     """Images and labels of one part."""
 
     images: UInt8[np.ndarray, "_ c h w"]
@@ -27,7 +27,7 @@ class Part:
 
 def one_table(
     name: str,
-    parts: Mapping[PartName, Part],
+    parts: Mapping[PartName, PartArrays],
     *,
     class_names: tuple[str, ...],
     mirrored_is_same: bool,
@@ -35,16 +35,15 @@ def one_table(
     """The data set that holds these parts: training rows first, unlabelled rows last.
 
     Raises:
-        DataError: a part has not one label an image, or a label that is no class.
+        DataError: a part does not have one label for each image, or a label is not a class.
     """
     for part in parts:
         _refuse_wrong_labels(f"{name}: {part}", parts[part], len(class_names))
-    ordered: dict[PartName, Part] = {part: parts[part] for part in PART_NAMES if part in parts}
-    images = np.concatenate([part.images for part in ordered.values()])
+    images = np.concatenate([parts[part].images for part in PART_NAMES if part in parts])
     return with_labels(
         name,
         torch.from_numpy(images),
-        {part: found.labels for part, found in ordered.items()},
+        {key: part.labels for key, part in parts.items()},
         class_names=class_names,
         mirrored_is_same=mirrored_is_same,
     )
@@ -58,8 +57,8 @@ def with_labels(
     class_names: tuple[str, ...],
     mirrored_is_same: bool,
 ) -> Dataset:
-    """The data set of a table whose parts lie one after the other, with a label for each image."""
-    rows = consecutive_rows({part: len(found) for part, found in labels.items()})
+    """The data set of a table in which one part follows the other, with a label for each image."""
+    rows = consecutive_rows({part: len(column) for part, column in labels.items()})
     ordered = [labels[part] for part in PART_NAMES if part in labels]
     return Dataset(
         name=name,
@@ -75,19 +74,19 @@ def with_labels(
     )
 
 
-def _refuse_wrong_labels(where: str, part: Part, class_count: int) -> None:
+def _refuse_wrong_labels(where: str, part: PartArrays, class_count: int) -> None:
     if len(part.images) != len(part.labels):
         why = f"{len(part.images)} images and {len(part.labels)} labels"
         raise DataError("images and labels do not belong together", where=where, why=why)
     outside = np.flatnonzero((part.labels < NO_LABEL) | (part.labels >= class_count))
     if outside.size:
         row = int(outside[0])
-        why = f"index {row} has label {part.labels[row]}; there are {class_count} classes, from 0"
+        why = f"index {row} has label {part.labels[row]}; the labels are 0 to {class_count - 1}"
         raise DataError("a label is out of range", where=where, why=why)
 
 
 def consecutive_rows(counts: Mapping[PartName, int]) -> dict[PartName, Rows]:
-    """The rows of each part when parts lie one after the other; empty where a part has no count."""
+    """The rows of each part if one follows the other; none for a part without a count."""
     rows: dict[PartName, Rows] = {}
     start = 0
     for part in PART_NAMES:

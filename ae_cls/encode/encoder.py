@@ -60,6 +60,6 @@ class Encoder:
 
     @torch.inference_mode()
     def _of_batch(self, batch: UInt8[Tensor, "b c h w"]) -> Float32[Tensor, "b d"]:
-        with self.compute.autocast(allowed=self.model.allows_bf16):
+        with self.compute.autocast():
             unit = to_unit(batch, self.compute.device)
             return self.encode.features(self.model, unit).float().cpu()

@@ -1,4 +1,4 @@
-"""Features of many images as one table, in memory or, when large, in a file."""
+"""Features of many images as one table, in memory or, if large, in a file."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -6,26 +6,25 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
 from jaxtyping import Float32
-from numpy.lib import format as npy
 
 from ae_cls.errors import StorageError
+from ae_cls.store.arrays import write_array
 from ae_cls.store.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**29  # bytes
 
-Part = Float32[np.ndarray, "_ _"]
+Batch = Float32[np.ndarray, "_ _"]
 
 
-def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def joined(count: int, parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     """All parts, one after the other, as a table of `count` rows.
 
-    A table above 512 MB is written to a file without a name, which the system removes when nobody
-    needs the table any more, and is memory-mapped: the same numbers, of which memory holds what it
-    has room for.
+    A table above 512 MB is written to a file without a name, which the system removes once the
+    table is no longer used, and is memory-mapped: the same numbers, as many of them in memory as
+    there is room for.
 
     Raises:
         StorageError: there is no room for the file.
@@ -40,24 +39,20 @@ def joined(count: int, parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
     return _in_file(shape, chain([first], rest))
 
 
-def write_table(path: Path, count: int, parts: Iterable[Part]) -> None:
-    """The same table as an .npy file; not brought to the disk at once, as it is soon made again.
+def write_table(path: Path, count: int, parts: Iterable[Batch]) -> None:
+    """The same table as an .npy file.
 
     Raises:
         OSError: there is no room for the file.
     """
     rest = iter(parts)
     first = next(rest, np.empty((0, 0), np.float32))
-    with path.open("xb") as file:
-        shape = (count, first.shape[1])
-        npy.write_array_header_1_0(
-            file, {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
-        )
-        _write(file, chain([first], rest))
+    written = write_array(path, chain([first], rest))
+    assert written == count, f"{written} rows of {count}"
 
 
 def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
-    """A table that was written: memory holds what it has room for.
+    """A table that was written, as much of it in memory as there is room for.
 
     Raises:
         OSError: the file cannot be read.
@@ -67,7 +62,7 @@ def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
     return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
-def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def _in_memory(shape: tuple[int, int], parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     # Filled in place: a list of parts and their join would need the memory twice.
     table = np.empty(shape, np.float32)
     filled = 0
@@ -77,22 +72,18 @@ def _in_memory(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndar
     return table
 
 
-def _in_file(shape: tuple[int, int], parts: Iterable[Part]) -> Float32[np.ndarray, "n d"]:
+def _in_file(shape: tuple[int, int], parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:
     # Not the folder for temporary files, which is often kept in memory.
     folder = cache_folder()
     with _storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as file:
-            _write(file, parts)
+            for part in parts:
+                # Written, not mapped: a full disk is then an error and not the end of the process.
+                file.write(np.ascontiguousarray(part).data)
             file.flush()
             # Copy on write, as torch warns of tables that must not be written to.
             return np.asarray(np.memmap(file, np.float32, mode="c", shape=shape))
-
-
-def _write(file: IO[bytes], parts: Iterable[Part]) -> None:
-    for part in parts:
-        # Written, not mapped: a full disk is then an error and not the end of the process.
-        file.write(np.ascontiguousarray(part).data)
 
 
 @contextmanager
@@ -101,7 +92,7 @@ def _storing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            "the features cannot be kept",
+            "the features cannot be stored",
             where=str(folder),
             why=str(error),
             fix="AE_CLS_CACHE=FOLDER, with room in it; or fewer features (encode=latent)",

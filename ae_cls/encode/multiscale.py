@@ -1,4 +1,4 @@
-"""Every stage at once: what the shallow maps saw is not lost in the deep ones."""
+"""Every stage at once: what shallow maps see is not lost in the deep ones."""
 
 from typing import Literal, final
 
@@ -19,7 +19,7 @@ class MultiscaleConfig(EncodeConfig):
     """Each stage pooled to a grid, its global mean and maximum, then the signed square root."""
 
     name: Literal["multiscale"]
-    grid: int = Field(ge=1, le=32, description="cells a side, at most the side of the map")
+    grid: int = Field(ge=1, le=32, description="cells on each side, at most as many as the map has")
 
     def features(
         self, model: Autoencoder, images: Float[Tensor, "b c h w"]
@@ -42,4 +42,4 @@ def signed_square_root(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     fine-tuning would follow those alone once the gradient is clipped.
     """
     root = values.abs().add_(_ROUNDING).sqrt_() - _ROUNDING**0.5
-    return root.mul_(values.detach().sign())  # in place: it is read from memory half as often
+    return root.mul_(values.detach().sign())  # in place: half as many reads from memory

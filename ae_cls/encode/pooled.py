@@ -16,7 +16,7 @@ class PooledConfig(EncodeConfig):
     """Channels x grid x grid numbers of the deepest map."""
 
     name: Literal["pooled"]
-    grid: int = Field(ge=1, le=32, description="cells a side, at most the side of the map")
+    grid: int = Field(ge=1, le=32, description="cells on each side, at most as many as the map has")
 
     def features(
         self, model: Autoencoder, images: Float[Tensor, "b c h w"]

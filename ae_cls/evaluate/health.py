@@ -1,6 +1,6 @@
 """What a reader should know before believing the numbers."""
 
-from ae_cls.errors import printable
+from ae_cls.errors import printable, some
 from ae_cls.evaluate.metrics import Metrics
 
 FEW_IMAGES = 30
@@ -39,6 +39,4 @@ def _few_images(metrics: Metrics) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    shown = [printable(name).replace("\n", "\\n") for name in names[:_NAMED]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return ", ".join(printable(name).replace("\n", "\\n") for name in some(names, _NAMED))

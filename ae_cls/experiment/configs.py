@@ -83,7 +83,7 @@ def own_folder(word: str) -> Path:
         if (config_folder() / name).is_file():
             raise UsageError(
                 f"{name} is the name of an option of ae-cls", where=str(path),
-                fix="another file name",
+                fix="use another file name",
             )  # fmt: skip
     return folder
 

@@ -1,27 +1,17 @@
-"""What every head answers: it is fitted on labelled rows, then gives probabilities."""
+"""What the options of the group `head` have in common; most of them are heads on features."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, final
 
+from ae_cls.head.choice import Trial, choose
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Fact, Features, FittedHead, Labelled, Labels, Probabilities
+from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.fitted import FittedHead, Labelled
 from ae_cls.head.task import Learned, Task
 from ae_cls.settings import Settings
-
-__all__ = [
-    "Classifier",
-    "Fact",
-    "FeatureHeadConfig",
-    "Features",
-    "FittedHead",
-    "HeadConfig",
-    "Labelled",
-    "Labels",
-    "Learned",
-    "Probabilities",
-    "Task",
-]
 
 
 class HeadConfig(Settings, ABC):
@@ -49,11 +39,21 @@ class HeadConfig(Settings, ABC):
 
 
 class FeatureHeadConfig(HeadConfig):
-    """A head on frozen features. Abstract: one subclass a head, none of them subclassed again."""
+    """A head on frozen features: a subclass gives its name, `fitted_type` and `trials`."""
 
     trains_encoder: ClassVar[bool] = False
+    name: Any  # a Literal in each subclass
+
+    @property
+    @abstractmethod
+    def fitted_type(self) -> type[FittedHead]:
+        """The class of the fitted head, which loads it."""
 
     @abstractmethod
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
+        """A head fitted on `task.train` for each combination of settings, one at a time."""
+
+    @final
     def fit(
         self, train: Labelled, valid: Labelled, *, class_count: int, seed: int, progress: bool
     ) -> FittedHead:
@@ -62,7 +62,21 @@ class FeatureHeadConfig(HeadConfig):
         The choice goes by validation accuracy, then by the lower log loss, then by the order of the
         values. `class_count` may exceed the classes seen in `train`: they get probability 0.
         """
+        task = FeatureTask(train, valid, class_count, seed, progress)
+        trials = task.bar(
+            self.trials(task), name=self.name, unit="setting", total=self._combinations()
+        )
+        head = choose(trials, valid.labels, name=self.name)
+        return replace(head, facts={**head.facts, "labelled_rows": len(train.labels)})
 
+    def _combinations(self) -> int:
+        return math.prod(len(value) for _, value in self if isinstance(value, tuple))
+
+    @final
+    def load(self, files: Mapping[str, bytes]) -> FittedHead:
+        return self.fitted_type.load(files, self.name)
+
+    @final
     def classify(self, task: Task) -> Learned:
         train, valid = task.features()
         head = self.fit(

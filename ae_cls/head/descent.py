@@ -7,7 +7,7 @@ features' scatter matrix, where the objective is nearly round.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import final
 
@@ -18,7 +18,8 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ae_cls.head.fitted import Features, Labels
+from ae_cls.head.feature_task import Classes
+from ae_cls.head.fitted import NEVER, Fact, Features, Labels
 from ae_cls.head.standardise import Standardiser
 
 _WIDEST = 4096  # features; above, the axes would cost more time and memory than they save
@@ -63,7 +64,7 @@ def squared_hinge(
 
 @final
 @dataclass(frozen=True)
-class Line:
+class LinearModel:
     """scores = weight · standardised features + bias.
 
     Attributes:
@@ -77,6 +78,17 @@ class Line:
     bias: Float32[np.ndarray, " k"]
     converged: bool
     steps: int
+
+    def facts(self) -> dict[str, Fact]:
+        """What a trial records of the descent."""
+        return {"converged": self.converged, "steps": self.steps}
+
+    def spread(self, classes: Classes, class_count: int) -> "LinearModel":
+        """Row i becomes row `classes[i]` of `class_count`; the other classes are never answered."""
+        weight = np.zeros((class_count, self.weight.shape[1]), np.float32)
+        bias = np.full(class_count, NEVER, np.float32)
+        weight[classes], bias[classes] = self.weight, self.bias
+        return replace(self, weight=weight, bias=bias)
 
 
 @final
@@ -135,7 +147,7 @@ class Slopes:
 @final
 @dataclass(frozen=True)
 class Descent:
-    """Minimises 0.5·|weight|² + strength · summed loss; the bias is not penalised.
+    """Minimises 0.5·|weight|² + C · summed loss; the bias is not penalised.
 
     Attributes:
         features: read in blocks, never copied.
@@ -159,33 +171,33 @@ class Descent:
     tolerance: float
     max_steps: int
 
-    def start(self) -> Line:
+    def start(self) -> LinearModel:
         """All zeros."""
         weight = np.zeros((self.class_count, self.features.shape[1]), np.float32)
-        return Line(weight, np.zeros(self.class_count, np.float32), converged=False, steps=0)
+        return LinearModel(weight, np.zeros(self.class_count, np.float32), converged=False, steps=0)
 
-    def run(self, strength: float, start: Line) -> Line:
+    def run(self, C: float, start: LinearModel) -> LinearModel:
         """The minimum, searched from `start`."""
-        # One BLAS thread each: threads inside of products this small wait more than they work.
+        # One BLAS thread each: threads within products this small wait more than they work.
         with (
             threadpool_limits(1, user_api="blas"),
             ThreadPoolExecutor(torch.get_num_threads()) as threads,
         ):
-            return self._run(strength, start, threads)
+            return self._run(C, start, threads)
 
-    def _run(self, strength: float, start: Line, threads: ThreadPoolExecutor) -> Line:
-        stretch = 1 / np.sqrt(1 + strength * self.curvature * self.axes.values)
+    def _run(self, C: float, start: LinearModel, threads: ThreadPoolExecutor) -> LinearModel:
+        stretch = 1 / np.sqrt(1 + C * self.curvature * self.axes.values)
         # The bias sees a column of ones, of which the eigenvalue is the number of rows.
-        bias_stretch = (strength * self.curvature * len(self.labels)) ** -0.5
-        classes, decay = len(start.bias), 1 / (strength * len(self.labels))
+        bias_stretch = (C * self.curvature * len(self.labels)) ** -0.5
+        classes, decay = len(start.bias), 1 / (C * len(self.labels))
 
-        def to_line(inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def to_model(inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             weight = inner[:-classes].reshape(start.weight.shape) * stretch
             bias = inner[-classes:] * bias_stretch
             return self.axes.to_weight(weight.astype(np.float32)), bias.astype(np.float32)
 
         def objective(inner: np.ndarray) -> tuple[float, np.ndarray]:
-            weight, bias = to_line(inner)
+            weight, bias = to_model(inner)
             mean = self.mean_slopes(weight, bias, threads)
             value = mean.loss + 0.5 * decay * float(np.square(weight, dtype=np.float64).sum())
             slope = self.axes.from_weight(mean.weight + np.float32(decay) * weight) * stretch
@@ -194,7 +206,7 @@ class Descent:
             )
 
         inner = self.axes.from_weight(start.weight) / stretch
-        found = minimize(
+        result = minimize(
             objective,
             np.concatenate([inner.ravel(), start.bias / bias_stretch]).astype(np.float64),
             jac=True,
@@ -206,9 +218,9 @@ class Descent:
         )  # fmt: skip
         # Where the search along a line finds nothing lower on a slope this flat, the objective has
         # stopped falling: what is left is the rounding of sums in float32.
-        at_rounding = found.status == _NOTHING_LOWER and np.abs(found.jac).max() < _FLAT
-        converged = bool(found.success or at_rounding)
-        return Line(*to_line(found.x), converged=converged, steps=int(found.nit))
+        at_rounding = result.status == _NOTHING_LOWER and np.abs(result.jac).max() < _FLAT
+        converged = bool(result.success or at_rounding)
+        return LinearModel(*to_model(result.x), converged=converged, steps=int(result.nit))
 
     def mean_slopes(
         self,

@@ -28,7 +28,7 @@ ALLOWED = {
     "sklearn.tree._classes.DecisionTreeClassifier": "ObjectNode",
     "sklearn.tree._tree.Tree": "TreeNode",
 }
-"""Each type that a head's file may hold, and which of skops' loaders may make it. Never widened."""
+"""Each type that a head's file may hold, and the loaders of skops that may make it. Never widen."""
 
 _SCHEMA = "schema.json"
 _MOST_SCHEMA_BYTES = 1 << 28
@@ -39,8 +39,8 @@ Estimator = TypeVar("Estimator")
 
 
 def estimator_bytes(estimator: object) -> bytes:
-    """head.skops; equal estimators give equal bytes."""
-    import skops.io  # half a second, and all of scikit-learn: only who saves an estimator pays
+    """The content of head.skops; equal estimators give equal bytes."""
+    import skops.io  # half a second, and all of scikit-learn: only those who save an estimator pay
 
     content = io.BytesIO()
     with (
@@ -117,7 +117,7 @@ def _refuse_foreign_types(content: bytes) -> None:
         raise _damaged(repr(error)) from error
     if foreign:
         raise ModelFileError(
-            f"the head holds a type that is not to be trusted: {foreign[0]}",
+            f"the head holds a type that is not trusted: {foreign[0]}",
             where=ESTIMATOR,
             why="a head is made of scikit-learn's trees and forests, and of arrays",
             fix="fit the head again: ae-cls classify encoder=RUN_FOLDER",

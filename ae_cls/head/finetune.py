@@ -16,14 +16,18 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import LabelledImages, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
-from ae_cls.head.contract import Classifier, FittedHead, HeadConfig, Learned, Task
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.contract import HeadConfig
+from ae_cls.head.fitted import FittedHead
 from ae_cls.head.softmax import Softmax
+from ae_cls.head.task import Learned, Task
 from ae_cls.processes.batch import batch_sum, shared_batch
 from ae_cls.train.loop import optimise
 from ae_cls.train.loss import Loss
 from ae_cls.train.record import Score
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
+from ae_cls.train.task import Objective
 
 _VALID_BATCH = 512  # images at a time
 
@@ -43,21 +47,16 @@ class FinetuneConfig(Schedule, HeadConfig):
 
     def classify(self, task: Task) -> Learned:
         network = _network(task)
-        history = optimise(
-            network,
+        objective = Objective(
             stage="finetune",
+            network=network,
             groups=_groups(network, self.layer_decay),
-            images=task.train.images,
             loss_of_batch=lambda images, positions, draws, progress: self._loss(
                 network, images, torch.from_numpy(task.train.labels)[positions]
             ),
             validate=lambda: score(network, task.valid, task.encoder.compute),
-            schedule=self,
-            augment=self.augment.for_dataset(mirrored_is_same=task.mirrored_is_same),
-            seed=task.seed,
-            compute=task.encoder.compute,
-            checkpoints=task.checkpoints,
         )
+        history = optimise(objective, task.as_training(), self)
         encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
         classifier = Classifier(encoder, network.as_head(), task.class_names)
         return Learned(classifier, tuple(history))
@@ -135,7 +134,7 @@ def score(network: Network, valid: LabelledImages, compute: Compute) -> Score:
     labels = torch.from_numpy(valid.labels)
     wrong, log_loss = 0, 0.0
     for whole in torch.arange(len(valid.images)).split(_VALID_BATCH):
-        positions = compute.world.part(whole)
+        positions = compute.world.share_of(whole)
         with compute.autocast():
             batch = to_unit(valid.images.take(positions), compute.device)
             logits = network(batch).float().cpu()

@@ -15,6 +15,9 @@ Probabilities = Float64[np.ndarray, "n k"]
 Fact = str | int | float | bool | None | list["Fact"] | dict[str, "Fact"]
 """What JSON can hold."""
 
+NEVER = -1e30
+"""The bias of a class without labels: its probability is exactly 0, and the number is finite."""
+
 
 @final
 @dataclass(frozen=True)
@@ -25,11 +28,15 @@ class Labelled:
     labels: Labels
 
 
+@dataclass(frozen=True, kw_only=True)
 class FittedHead(ABC):
-    """A head after fitting. Frozen: predicting changes nothing."""
+    """A head after fitting. Predicting does not change it.
+
+    Attributes:
+        facts: what fitting chose and saw: the trials on validation, the chosen one, `converged`.
+    """
 
     facts: Mapping[str, Fact]
-    """What fitting chose and saw: the trials on validation, the settings taken, `converged`."""
 
     @abstractmethod
     def predict_proba(self, features: Features) -> Probabilities:
@@ -38,3 +45,13 @@ class FittedHead(ABC):
     @abstractmethod
     def files(self) -> dict[str, bytes]:
         """Everything needed to predict again, by file name (`head.*`), without pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, files: Mapping[str, bytes], head: str) -> "FittedHead":
+        """The head of that name in the config, from its `files`.
+
+        Raises:
+            ModelFileError: a file is missing, damaged, of another head, or holds a type that is
+                not allowed.
+        """

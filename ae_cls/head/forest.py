@@ -1,7 +1,7 @@
 """A random forest (Breiman 2001)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
 import numpy as np
@@ -10,19 +10,19 @@ from pydantic import Field
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
-from tqdm import tqdm
 
 from ae_cls.draws import derive_seed
 from ae_cls.errors import ModelFileError
-from ae_cls.head.choice import Trial, choose, seen_classes, spread
-from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
+from ae_cls.head.choice import Trial
+from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.estimator_file import ESTIMATOR, estimator_bytes, read_estimator
-from ae_cls.head.fitted import Fact, Features, Probabilities
+from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.fitted import Features, FittedHead, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 from ae_cls.settings import OneOrMore
 
 _SEEDS = 2**32  # scikit-learn takes 32 bits
-_SHOWN = 10  # times that the bar moves; threads wait for one another at each
+_SHOWN = 10  # times that the bar moves; at each of them threads wait for one another
 
 
 @final
@@ -35,60 +35,39 @@ class ForestConfig(FeatureHeadConfig):
         description="fewest training rows in a leaf; the best number is kept"
     )
 
-    def fit(
-        self, train: Labelled, valid: Labelled, *, class_count: int, seed: int, progress: bool
-    ) -> "Forest":
-        seen_classes(train, valid)
-        choice = choose(
-            self._trials(train, valid, class_count, seed, progress),
-            valid.labels,
-            head=self.name,
-            count=len(self.min_samples_leaf),
-            progress=progress,
-        )
-        return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
+    @property
+    def fitted_type(self) -> type["Forest"]:
+        return Forest
 
-    def _trials(
-        self, train: Labelled, valid: Labelled, class_count: int, seed: int, progress: bool
-    ) -> Iterator[Trial["Forest"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for leaf in self.min_samples_leaf:
             estimator = RandomForestClassifier(
                 max_features="sqrt",
                 min_samples_leaf=leaf,
                 n_jobs=torch.get_num_threads(),
-                random_state=derive_seed(seed, "head", "forest") % _SEEDS,
+                random_state=derive_seed(task.seed, "head", "forest") % _SEEDS,
             )
-            self._grow(estimator, train, progress)
-            head = Forest(estimator, train.features.shape[1], class_count, facts={})
-            yield Trial({"min_samples_leaf": leaf}, head, head.predict_proba(valid.features))
+            self._grow(estimator, task)
+            width = task.train.features.shape[1]
+            head = Forest(
+                estimator=estimator, feature_count=width, class_count=task.class_count, facts={}
+            )
+            probabilities = head.predict_proba(task.valid.features)
+            yield Trial({"min_samples_leaf": leaf}, head, probabilities)
 
-    def _grow(self, estimator: RandomForestClassifier, train: Labelled, progress: bool) -> None:
+    def _grow(self, estimator: RandomForestClassifier, task: FeatureTask) -> None:
         """All trees, a few at a time for the bar: the same trees as all at once."""
         estimator.set_params(warm_start=True)
-        with tqdm(
-            total=self.trees, desc=self.name, unit="tree", leave=False,
-            disable=None if progress else True,
-        ) as bar:  # fmt: skip
-            for count in np.linspace(0, self.trees, min(_SHOWN, self.trees) + 1, dtype=int)[1:]:
-                estimator.set_params(n_estimators=int(count)).fit(train.features, train.labels)
-                bar.update(int(count) - bar.n)
+        counts = np.linspace(0, self.trees, min(_SHOWN, self.trees) + 1, dtype=int)[1:]
+        for count in task.bar(counts, name=self.name, unit="part", total=len(counts)):
+            estimator.set_params(n_estimators=int(count))
+            estimator.fit(task.train.features, task.train.labels)
         # Threads sum trees in the order in which they finish, so predicting takes one.
         estimator.set_params(warm_start=False, n_jobs=1)
 
-    def load(self, files: Mapping[str, bytes]) -> "Forest":
-        record = read_record(files, self.name)
-        estimator = read_estimator(files, RandomForestClassifier)
-        try:
-            sound = _is_sound(estimator, record)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise _damaged() from error
-        if not sound:
-            raise _damaged()
-        return Forest(estimator, record.feature_count, record.class_count, record.facts)
-
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Forest(FittedHead):
     """The mean of the trees' class shares.
 
@@ -96,17 +75,16 @@ class Forest(FittedHead):
         estimator: fitted.
         feature_count: numbers in a row of features.
         class_count: columns of the probabilities.
-        facts: what fitting chose and saw.
     """
 
     estimator: RandomForestClassifier
     feature_count: int
     class_count: int
-    facts: Mapping[str, Fact]
 
     def predict_proba(self, features: Features) -> Probabilities:
-        probabilities = np.asarray(self.estimator.predict_proba(features), np.float64)
-        return spread(probabilities, np.asarray(self.estimator.classes_), self.class_count)
+        probabilities = np.zeros((len(features), self.class_count))
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(features)
+        return probabilities
 
     def files(self) -> dict[str, bytes]:
         record = record_bytes(
@@ -116,6 +94,21 @@ class Forest(FittedHead):
             facts=self.facts,
         )
         return {ESTIMATOR: estimator_bytes(self.estimator), RECORD: record}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], head: str) -> "Forest":
+        record = read_record(files, head)
+        estimator = read_estimator(files, RandomForestClassifier)
+        try:
+            sound = _is_sound(estimator, record)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _damaged() from error
+        if not sound:
+            raise _damaged()
+        return cls(
+            estimator=estimator, feature_count=record.feature_count,
+            class_count=record.class_count, facts=record.facts,
+        )  # fmt: skip
 
 
 def _is_sound(forest: RandomForestClassifier, record: Record) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -16,8 +17,26 @@ ARRAYS, RECORD = "head.safetensors", "head.json"
 _LONGEST_HEADER = 1 << 16  # bytes; a head has a dozen arrays
 
 Arrays = dict[str, np.ndarray]
-Layout = Mapping[str, tuple[type[np.generic], str]]
-"""Name of each array: its type, and one letter a side; equal letters are equal numbers."""
+
+
+@final
+@dataclass(frozen=True)
+class Stored:
+    """What an array of a head must be.
+
+    Attributes:
+        kind: type of its numbers, which must be finite.
+        sides: one letter a side; equal letters are equal lengths within a head.
+        positive: whether its numbers must be above 0.
+    """
+
+    kind: type[np.generic]
+    sides: str
+    positive: bool = False
+
+
+Layout = Mapping[str, Stored]
+"""Each array of a head by name."""
 
 
 @final
@@ -58,7 +77,7 @@ def read_record(files: Mapping[str, bytes], head: str) -> Record:
         record = Record.model_validate_json(present(files, RECORD))
     except ValidationError as error:
         raise ModelFileError(
-            "the head's description is not one of ae-cls", where=RECORD, why=str(error)
+            "the head's description was not written by ae-cls", where=RECORD, why=str(error)
         ) from error
     if record.head != head:
         raise ModelFileError(f"the head is {record.head!r}, not {head!r}", where=RECORD)
@@ -71,25 +90,27 @@ def array_bytes(arrays: Arrays) -> bytes:
 
 
 def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, int]) -> Arrays:
-    """head.safetensors, checked against what it must hold.
+    """head.safetensors, checked against what it should hold.
 
     Args:
         files: of the head.
-        layout: what must be there, nothing more.
+        layout: the arrays that must be there, and no others may.
         sides: letters of the layout that are known already.
 
     Raises:
-        ModelFileError: naming the array that is missing, surplus, misshapen or not finite.
+        ModelFileError: naming the array that is missing, surplus, misshapen, not finite or not
+            positive.
     """
     arrays = _parsed(present(files, ARRAYS))
     if arrays.keys() != layout.keys():
         raise ModelFileError(
-            "the head does not hold the arrays that it must", where=ARRAYS,
+            "the head does not hold exactly the arrays it should", where=ARRAYS,
             why=f"missing or surplus: {', '.join(sorted(arrays.keys() ^ layout.keys()))}",
         )  # fmt: skip
     known = dict(sides)
-    for name, (kind, letters) in layout.items():
-        _check(name, arrays[name], np.dtype(kind), letters, known)
+    for name, stored in layout.items():
+        if flaw := _flaw(arrays[name], stored, known):
+            raise ModelFileError(f"array {name!r} of the head is damaged", where=ARRAYS, why=flaw)
     return arrays
 
 
@@ -113,32 +134,17 @@ def _parsed(content: bytes) -> Arrays:
         raise ModelFileError("the head cannot be read", where=ARRAYS, why=str(error)) from error
 
 
-def _check(
-    name: str,
-    array: np.ndarray,
-    kind: np.dtype,
-    letters: str,
-    known: dict[str, int],
-) -> None:
-    def refuse(why: str) -> ModelFileError:
-        return ModelFileError(f"array {name!r} of the head is damaged", where=ARRAYS, why=why)
-
-    if array.dtype != kind:
-        raise refuse(f"it holds {array.dtype}, not {kind}")
-    if array.ndim != len(letters) or 0 in array.shape:
-        raise refuse(f"its shape is {array.shape}, not {len(letters)} sides")
-    for letter, side in zip(letters, array.shape, strict=True):
+def _flaw(array: np.ndarray, stored: Stored, known: dict[str, int]) -> str | None:
+    """What is wrong with an array; sides that it is the first to have become known."""
+    if array.dtype != np.dtype(stored.kind):
+        return f"it holds {array.dtype}, not {np.dtype(stored.kind)}"
+    if array.ndim != len(stored.sides) or 0 in array.shape:
+        return f"its shape is {array.shape}, not {len(stored.sides)} sides"
+    for letter, side in zip(stored.sides, array.shape, strict=True):
         if side != known.setdefault(letter, side):
-            raise refuse(f"its shape is {array.shape}: {side} should be {known[letter]}")
+            return f"its shape is {array.shape}: {side} should be {known[letter]}"
     if not np.isfinite(array).all():
-        raise refuse("it holds numbers that are not finite")
-
-
-def check_classes(classes: np.ndarray, class_count: int) -> None:
-    """Class indices rise and lie below `class_count`.
-
-    Raises:
-        ModelFileError: they do not.
-    """
-    if not (np.all(np.diff(classes) > 0) and classes[0] >= 0 and classes[-1] < class_count):
-        raise ModelFileError("array 'classes' of the head is damaged", where=ARRAYS)
+        return "it holds numbers that are not finite"
+    if stored.positive and not (array > 0).all():
+        return "it holds numbers that are not above 0"
+    return None

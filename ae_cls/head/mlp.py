@@ -1,45 +1,27 @@
 """One hidden layer, trained by gradient descent on standardised features."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
 from jaxtyping import Float32
 from pydantic import Field
-from torch import Tensor
-from tqdm import tqdm
+from torch import nn
 
-from ae_cls.draws import generator
+from ae_cls.draws import derive_seed
 from ae_cls.errors import TrainingError
-from ae_cls.head.choice import Classes, Trial, choose, score, seen_classes, spread
-from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
-from ae_cls.head.fitted import Fact, Features, Probabilities
-from ae_cls.head.head_files import (
-    ARRAYS,
-    RECORD,
-    Layout,
-    array_bytes,
-    check_classes,
-    read_arrays,
-    read_record,
-    record_bytes,
-)
-from ae_cls.head.standardise import Standardiser, as_tensor
+from ae_cls.head.array_head import ArrayHead
+from ae_cls.head.choice import Trial, score
+from ae_cls.head.contract import FeatureHeadConfig
+from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.fitted import NEVER, Fact, Features, Probabilities
+from ae_cls.head.head_files import Layout, Stored
+from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser, as_tensor
 from ae_cls.settings import OneOrMore, Width
-
-_LAYOUT: Layout = {
-    "mean": (np.float32, "d"),
-    "scale": (np.float32, "d"),
-    "hidden_weight": (np.float32, "hd"),
-    "hidden_bias": (np.float32, "h"),
-    "weight": (np.float32, "kh"),
-    "bias": (np.float32, "k"),
-    "classes": (np.int64, "k"),
-}
 
 
 @final
@@ -61,79 +43,67 @@ class MlpConfig(FeatureHeadConfig):
         ge=1, description="epochs without a better validation score before stopping"
     )
 
-    def fit(
-        self, train: Labelled, valid: Labelled, *, class_count: int, seed: int, progress: bool
-    ) -> "Mlp":
-        seen_classes(train, valid)
-        choice = choose(
-            self._trials(train, valid, class_count, seed, progress),
-            valid.labels,
-            head=self.name,
-            count=len(self.width) * len(self.learning_rate),
-            progress=progress,
-        )
-        return replace(choice.fitted, facts={**choice.facts, "labelled_rows": len(train.labels)})
+    @property
+    def fitted_type(self) -> type["Mlp"]:
+        return Mlp
 
-    def _trials(
-        self, train: Labelled, valid: Labelled, class_count: int, seed: int, progress: bool
-    ) -> Iterator[Trial["Mlp"]]:
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for width, rate in product(self.width, self.learning_rate):
-            epochs = tqdm(
-                self._epochs(train, class_count, seed, width, rate),
-                total=self.epochs, desc=self.name, unit="epoch", leave=False,
-                disable=None if progress else True,
-            )  # fmt: skip
-            head, facts = self._best(epochs, valid)
-            setting: dict[str, Fact] = {"width": width, "learning_rate": rate}
-            yield Trial(setting, head, head.predict_proba(valid.features), facts)
+            # Initial weights, order of the rows and dropout: all of torch's draws start here.
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(derive_seed(task.seed, "head", "mlp"))
+                trial = self._trial(task, width, rate)
+            yield trial
 
-    def _best(self, epochs: Iterable["Mlp"], valid: Labelled) -> tuple["Mlp", dict[str, Fact]]:
-        """The head of the best epoch, and what is told of it."""
-        best: tuple[tuple[float, float], int, Mlp] | None = None
+    def _trial(self, task: FeatureTask, width: int, rate: float) -> Trial:
+        """The best epoch."""
+        standardiser = Standardiser.fit(task.train.features)
+        network = self._network(task, width)
+        optimiser = self._optimiser(network, rate)
+        best: tuple[tuple[float, float], int, Mlp, Probabilities] | None = None
         epoch = 0
-        for epoch, head in enumerate(epochs, start=1):
-            accuracy, loss = score(head.predict_proba(valid.features), valid.labels)
+        epochs = range(1, self.epochs + 1)
+        for epoch in task.bar(epochs, name=self.name, unit="epoch", total=self.epochs):
+            self._pass(task, standardiser, network, optimiser)
+            head = self._head(network, standardiser)
+            probabilities = head.predict_proba(task.valid.features)
+            accuracy, loss = score(probabilities, task.valid.labels)
             if best is None or (accuracy, -loss) > best[0]:
-                best = (accuracy, -loss), epoch, head
+                best = (accuracy, -loss), epoch, head, probabilities
             if epoch - best[1] >= self.patience:
                 break
         assert best is not None, "there is at least one epoch"
         # Converged: the best epoch was not the last that was allowed.
-        return best[2], {"converged": best[1] < self.epochs, "epoch": best[1], "epochs": epoch}
+        facts: dict[str, Fact] = {
+            "converged": best[1] < self.epochs, "epoch": best[1], "epochs": epoch,
+        }  # fmt: skip
+        return Trial({"width": width, "learning_rate": rate}, best[2], best[3], facts)
 
-    def _epochs(
-        self, train: Labelled, class_count: int, seed: int, width: int, rate: float
-    ) -> Iterator["Mlp"]:
-        """A copy of the head after each epoch."""
-        classes = np.unique(train.labels)
-        standardiser = Standardiser.fit(train.features)
-        draws = generator(seed, "head", "mlp")
-        layers = Layers.drawn(train.features.shape[1], width, len(classes), draws)
-        weights, biases = [layers.hidden_weight, layers.weight], [layers.hidden_bias, layers.bias]
-        optimiser = torch.optim.AdamW(
-            [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
-            lr=rate,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )
-        known = Labelled(train.features, np.searchsorted(classes, train.labels))
-        for _ in range(self.epochs):
-            self._pass(layers, known, standardiser, optimiser, draws)
-            yield Mlp(standardiser, layers.copy(), classes, class_count, facts={})
+    def _network(self, task: FeatureTask, width: int) -> nn.Sequential:
+        hidden = nn.Linear(task.train.features.shape[1], width)
+        to_logits = nn.Linear(width, task.class_count)
+        with torch.no_grad():
+            to_logits.bias[np.setdiff1d(np.arange(task.class_count), task.classes)] = NEVER
+        return nn.Sequential(hidden, nn.GELU(), nn.Dropout(self.dropout), to_logits)
+
+    def _optimiser(self, network: nn.Sequential, rate: float) -> torch.optim.Optimizer:
+        biases = [weights for weights in network.parameters() if weights.ndim == 1]
+        others = [weights for weights in network.parameters() if weights.ndim > 1]
+        groups = [{"params": others}, {"params": biases, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=self.weight_decay, fused=True)
 
     def _pass(
         self,
-        layers: "Layers",
-        train: Labelled,
+        task: FeatureTask,
         standardiser: Standardiser,
+        network: nn.Sequential,
         optimiser: torch.optim.Optimizer,
-        draws: torch.Generator,
     ) -> None:
         """One epoch, in place."""
-        for rows in torch.randperm(len(train.labels), generator=draws).split(self.batch_size):
-            batch = torch.from_numpy(standardiser.apply(train.features[rows.numpy()]))
-            logits = layers.logits(dropped(layers.hidden(batch), self.dropout, draws))
-            loss = functional.cross_entropy(logits, torch.from_numpy(train.labels[rows.numpy()]))
+        labels = task.train.labels
+        for rows in (part.numpy() for part in torch.randperm(len(labels)).split(self.batch_size)):
+            batch = torch.from_numpy(standardiser.apply(task.train.features[rows]))
+            loss = functional.cross_entropy(network(batch), torch.from_numpy(labels[rows]))
             if not torch.isfinite(loss):
                 raise TrainingError(
                     "the loss of the head is not finite",
@@ -144,112 +114,50 @@ class MlpConfig(FeatureHeadConfig):
             loss.backward()
             optimiser.step()
 
-    def load(self, files: Mapping[str, bytes]) -> "Mlp":
-        record = read_record(files, self.name)
-        arrays = read_arrays(files, _LAYOUT, {"d": record.feature_count})
-        check_classes(arrays["classes"], record.class_count)
-        layers = Layers(
-            as_tensor(arrays["hidden_weight"]),
-            as_tensor(arrays["hidden_bias"]),
-            as_tensor(arrays["weight"]),
-            as_tensor(arrays["bias"]),
-        )
-        standardiser = Standardiser.read(arrays)
-        return Mlp(standardiser, layers, arrays["classes"], record.class_count, record.facts)
-
-
-def dropped(
-    hidden: Float32[Tensor, "b h"], share: float, draws: torch.Generator
-) -> Float32[Tensor, "b h"]:
-    """A share of the units silenced, the others raised so that the mean stays."""
-    kept = torch.rand(hidden.shape, generator=draws) >= share
-    return hidden * kept / (1 - share)
+    def _head(self, network: nn.Sequential, standardiser: Standardiser) -> "Mlp":
+        """A copy of the network as it is now."""
+        arrays = [weights.detach().clone().numpy() for weights in network.parameters()]
+        hidden_weight, hidden_bias, weight, bias = arrays
+        return Mlp(
+            head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
+            hidden_weight=hidden_weight, hidden_bias=hidden_bias, weight=weight, bias=bias,
+        )  # fmt: skip
 
 
 @final
-@dataclass(frozen=True)
-class Layers:
-    """The weights of both layers."""
-
-    hidden_weight: Float32[Tensor, "h d"]
-    hidden_bias: Float32[Tensor, " h"]
-    weight: Float32[Tensor, "k h"]
-    bias: Float32[Tensor, " k"]
-
-    @classmethod
-    def drawn(cls, features: int, width: int, class_count: int, draws: torch.Generator) -> "Layers":
-        """Uniform in ± 1 / sqrt(inputs), as torch's own layers; the biases start at 0."""
-
-        def weight(outputs: int, inputs: int) -> Tensor:
-            uniform = torch.rand(outputs, inputs, generator=draws)
-            return ((2 * uniform - 1) / inputs**0.5).requires_grad_()
-
-        def bias(outputs: int) -> Tensor:
-            return torch.zeros(outputs, requires_grad=True)
-
-        return cls(
-            weight(width, features), bias(width), weight(class_count, width), bias(class_count)
-        )
-
-    def hidden(self, batch: Float32[Tensor, "b d"]) -> Float32[Tensor, "b h"]:
-        """Units of the hidden layer."""
-        return functional.gelu(functional.linear(batch, self.hidden_weight, self.hidden_bias))
-
-    def logits(self, hidden: Float32[Tensor, "b h"]) -> Float32[Tensor, "b k"]:
-        """One number a class."""
-        return functional.linear(hidden, self.weight, self.bias)
-
-    def copy(self) -> "Layers":
-        """The weights as they are now, without gradients."""
-        return Layers(
-            self.hidden_weight.detach().clone(),
-            self.hidden_bias.detach().clone(),
-            self.weight.detach().clone(),
-            self.bias.detach().clone(),
-        )
-
-
-@final
-@dataclass(frozen=True)
-class Mlp(FittedHead):
+@dataclass(frozen=True, kw_only=True)
+class Mlp(ArrayHead):
     """softmax(weight · gelu(hidden_weight · standardised features + hidden_bias) + bias).
 
     Attributes:
-        standardiser: of the features.
-        layers: trained.
-        classes: class index of each logit.
-        class_count: columns of the probabilities.
-        facts: what fitting chose and saw.
+        mean: of the training features.
+        scale: standard deviation of the training features; 1 where it was 0.
+        hidden_weight: one row a unit.
+        hidden_bias: one number a unit.
+        weight: one row a class.
+        bias: one number a class; `NEVER` for a class without labels.
     """
 
-    standardiser: Standardiser
-    layers: Layers
-    classes: Classes
-    class_count: int
-    facts: Mapping[str, Fact]
+    layout: ClassVar[Layout] = {
+        **MEAN_AND_SCALE,
+        "hidden_weight": Stored(np.float32, "hd"),
+        "hidden_bias": Stored(np.float32, "h"),
+        "weight": Stored(np.float32, "kh"),
+        "bias": Stored(np.float32, "k"),
+    }
+    mean: Float32[np.ndarray, " d"]
+    scale: Float32[np.ndarray, " d"]
+    hidden_weight: Float32[np.ndarray, "h d"]
+    hidden_bias: Float32[np.ndarray, " h"]
+    weight: Float32[np.ndarray, "k h"]
+    bias: Float32[np.ndarray, " k"]
 
     @torch.inference_mode()
     def predict_proba(self, features: Features) -> Probabilities:
-        logits = np.empty((len(features), len(self.classes)))
-        for rows, block in self.standardiser.blocks(features):
-            logits[rows] = self.layers.logits(self.layers.hidden(torch.from_numpy(block))).numpy()
-        probabilities = torch.from_numpy(logits).softmax(1).numpy()
-        return spread(probabilities, self.classes, self.class_count)
-
-    def files(self) -> dict[str, bytes]:
-        arrays = {
-            "mean": self.standardiser.mean,
-            "scale": self.standardiser.scale,
-            "hidden_weight": self.layers.hidden_weight.numpy(),
-            "hidden_bias": self.layers.hidden_bias.numpy(),
-            "weight": self.layers.weight.numpy(),
-            "bias": self.layers.bias.numpy(),
-            "classes": self.classes,
-        }
-        record = record_bytes(
-            "mlp",
-            class_count=self.class_count,
-            feature_count=len(self.standardiser.mean),
-            facts=self.facts,
-        )
-        return {ARRAYS: array_bytes(arrays), RECORD: record}
+        hidden_layer = as_tensor(self.hidden_weight), as_tensor(self.hidden_bias)
+        output_layer = as_tensor(self.weight), as_tensor(self.bias)
+        logits = torch.empty(len(features), len(self.bias), dtype=torch.float64)
+        for rows, block in Standardiser(self.mean, self.scale).blocks(features):
+            hidden = functional.gelu(functional.linear(torch.from_numpy(block), *hidden_layer))
+            logits[rows] = functional.linear(hidden, *output_layer).double()
+        return logits.softmax(1).numpy()

@@ -1,7 +1,7 @@
 """Features with mean 0 and standard deviation 1, made block by block: never a copy of the table."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -10,11 +10,17 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from ae_cls.errors import ModelFileError
 from ae_cls.head.fitted import Features
+from ae_cls.head.head_files import Layout, Stored
 
 BLOCK = 256
 """Rows at a time: 2 MB at 2,112 features, so a block is still in the cache when used again."""
+
+MEAN_AND_SCALE: Layout = {
+    "mean": Stored(np.float32, "d"),
+    "scale": Stored(np.float32, "d", positive=True),
+}
+"""What a head stores of its standardiser."""
 
 
 @final
@@ -46,17 +52,6 @@ class Standardiser:
     def identity(cls, width: int) -> "Standardiser":
         """For features that are to be taken as they are."""
         return cls(np.zeros(width, np.float32), np.ones(width, np.float32))
-
-    @classmethod
-    def read(cls, arrays: Mapping[str, np.ndarray]) -> "Standardiser":
-        """From the arrays of a file, already checked to be finite.
-
-        Raises:
-            ModelFileError: a scale is not above 0.
-        """
-        if (arrays["scale"] <= 0).any():
-            raise ModelFileError("array 'scale' of the head is damaged", why="it is not above 0")
-        return cls(arrays["mean"], arrays["scale"])
 
     def apply(self, features: Features) -> Float32[np.ndarray, "n d"]:
         """A new table; for blocks, or for tables that are small."""

@@ -1,47 +1,39 @@
-"""A support vector machine: exact on few rows, approximate on many, and it says which."""
+"""A support vector machine: one against the rest, with the squared hinge loss of LinearSVC.
+
+With the kernel rbf it is a linear machine on coordinates whose products are the kernel: exactly
+while all labelled rows are compared with, approximately where there are more than `components`.
+"""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
-from jaxtyping import Float64
+import torch
+from jaxtyping import Float32, Float64, Int64
 from pydantic import Field
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from ae_cls.errors import ModelFileError
-from ae_cls.head.choice import Classes, Trial, choose, seen_classes, spread
-from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
+from ae_cls.draws import generator
+from ae_cls.head.array_head import ArrayHead
+from ae_cls.head.choice import Trial
+from ae_cls.head.contract import FeatureHeadConfig
+from ae_cls.head.descent import Axes, Descent, LinearModel, squared_hinge
+from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Fact, Features, Labels, Probabilities
-from ae_cls.head.head_files import (
-    ARRAYS,
-    RECORD,
-    Layout,
-    array_bytes,
-    check_classes,
-    read_arrays,
-    read_record,
-    record_bytes,
-)
-from ae_cls.head.standardise import Standardiser
-from ae_cls.head.svm_approximate import (
-    KERNEL_LAYOUT,
-    LINEAR_LAYOUT,
-    kernel_candidates,
-    linear_candidates,
-    read_approximate,
-)
-from ae_cls.head.svm_exact import LAYOUT as EXACT_LAYOUT
-from ae_cls.head.svm_exact import exact_candidates, read_exact
-from ae_cls.head.svm_machine import Candidate, Machine
+from ae_cls.head.head_files import Layout, Stored
+from ae_cls.head.nystroem import Coordinates, rbf, squared_distances
+from ae_cls.head.softmax import Softmax
+from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser
+from ae_cls.head.warm_start import regularisation_path
 from ae_cls.settings import OneOrMore
 
 log = logging.getLogger(__name__)
 
-_LAYOUT: Layout = {"classes": (np.int64, "k"), "temperature": (np.float64, "o")}
 _TEMPERATURES = (0.01, 100.0)
+_QUERIES = 1024  # rows at a time
 
 
 @final
@@ -51,145 +43,159 @@ class SvmConfig(FeatureHeadConfig):
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")
     C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
-        description="weights of the summed hinge loss; the best is kept"
+        description="weights of the summed squared hinge loss; the best is kept"
     )
     gamma: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
         description="of rbf, as factors on 1 / (features x variance); the best is kept",
     )
-    exact_rows: int = Field(
-        ge=0,
-        description="most labelled rows for the exact machine, which holds 8 bytes a pair of them",
-    )
     components: int = Field(
-        ge=1, description="training rows that the approximate rbf machine compares with"
+        ge=1,
+        description="labelled rows that rbf compares with, drawn where there are more; up to here "
+        "the kernel is exact",
     )
     tolerance: float = Field(
-        gt=0, le=0.1, description="the approximate machine stops when its mean loss falls by less"
+        gt=0, le=0.1, description="stop when a step lowers the mean loss by less"
     )
-    max_steps: int = Field(ge=1, description="most steps of the approximate machine for each C")
+    max_steps: int = Field(ge=1, description="most steps of L-BFGS for each C")
 
-    def fit(
-        self, train: Labelled, valid: Labelled, *, class_count: int, seed: int, progress: bool
-    ) -> "Svm":
-        classes = seen_classes(train, valid)
-        approximation = self._approximation(len(train.labels))
-        choice = choose(
-            self._trials(train, valid, classes, class_count, seed),
-            valid.labels,
-            head=self.name,
-            count=len(self.C) * (len(self.gamma) if self.kernel == "rbf" else 1),
-            progress=progress,
-        )
-        seen: dict[str, Fact] = {"approximation": approximation, "labelled_rows": len(train.labels)}
-        return replace(choice.fitted, facts={**choice.facts, **seen})
+    @property
+    def fitted_type(self) -> "type[KernelMachine] | type[Softmax]":
+        return KernelMachine if self.kernel == "rbf" else Softmax
 
-    def _approximation(self, rows: int) -> str | None:
-        if rows <= self.exact_rows:
-            return None
-        name = f"nystroem {min(self.components, rows)}" if self.kernel == "rbf" else "LinearSVC"
-        log.warning(
-            "svm: %s in place of the exact machine: %d labelled rows, exact_rows=%d",
-            name, rows, self.exact_rows,
-        )  # fmt: skip
-        return name
+    def trials(self, task: FeatureTask) -> Iterator[Trial]:
+        standardiser = Standardiser.fit(task.train.features)
+        if self.kernel == "rbf":
+            return self._rbf_trials(task, standardiser)
+        return self._linear_trials(task, standardiser)
 
-    def _trials(
-        self, train: Labelled, valid: Labelled, classes: Classes, class_count: int, seed: int
-    ) -> Iterator[Trial["Svm"]]:
-        known = np.isin(valid.labels, classes)  # the others say nothing of the temperature
-        positions = np.searchsorted(classes, valid.labels[known])
-        for candidate in self._candidates(train, classes, seed):
-            scores = candidate.machine.scores(valid.features)
-            temperature = fitted_temperature(scores[known], positions)
-            head = Svm(candidate.machine, classes, class_count, temperature, facts={})
-            facts: dict[str, Fact] = {**candidate.facts, "temperature": temperature}
-            yield Trial(candidate.setting, head, head.of_scores(scores), facts)
-
-    def _candidates(self, train: Labelled, classes: Classes, seed: int) -> Iterator[Candidate]:
-        standardiser = Standardiser.fit(train.features)
-        counted = Labelled(train.features, np.searchsorted(classes, train.labels))
-        if len(train.labels) <= self.exact_rows:
-            return exact_candidates(
-                counted, standardiser, kernel=self.kernel, strengths=self.C, gammas=self.gamma
-            )
-        if self.kernel == "linear":
-            return linear_candidates(
-                counted, standardiser,
-                strengths=self.C, tolerance=self.tolerance, max_steps=self.max_steps,
+    def _linear_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
+        axes = Axes.of(task.train.features, standardiser)
+        for C, model in self._path(task, task.train.features, standardiser, axes):
+            head = Softmax(
+                head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
+                weight=model.weight, bias=model.bias,
             )  # fmt: skip
-        return kernel_candidates(
-            counted, standardiser, strengths=self.C, gammas=self.gamma, components=self.components,
-            tolerance=self.tolerance, max_steps=self.max_steps, seed=seed,
-        )  # fmt: skip
+            facts = {**model.facts(), "approximation": None}
+            yield _calibrated(task, head, head.logits(task.valid.features), {"C": C}, facts)
 
-    def load(self, files: Mapping[str, bytes]) -> "Svm":
-        record = read_record(files, self.name)
-        exact = record.facts.get("approximation") is None
-        layout = EXACT_LAYOUT if exact else KERNEL_LAYOUT if self.kernel == "rbf" else LINEAR_LAYOUT
-        sides = {"d": record.feature_count, "o": 1}
-        arrays = read_arrays(files, {**_LAYOUT, **layout}, sides)
-        check_classes(arrays["classes"], record.class_count)
-        temperature = float(arrays["temperature"][0])
-        if temperature <= 0:
-            raise ModelFileError("the temperature of the head is not above 0", where=ARRAYS)
-        return Svm(
-            read_exact(arrays) if exact else read_approximate(arrays),
-            arrays["classes"],
-            record.class_count,
-            temperature,
-            record.facts,
+    def _rbf_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
+        rows = self._basis_rows(task)
+        approximation = f"nystroem {len(rows)}" if len(rows) < len(task.train.labels) else None
+        basis = standardiser.apply(task.train.features[rows])
+        train = squared_distances(task.train.features, standardiser, basis)
+        valid = squared_distances(task.valid.features, standardiser, basis)
+        varying = np.count_nonzero(np.ptp(task.train.features, axis=0))
+        for factor in self.gamma:
+            gamma = factor / max(1, varying)  # scikit-learn's "scale" of standardised features
+            coordinates = Coordinates.of(rbf(train[rows], gamma))
+            axes = Axes(None, coordinates.values * np.float32(len(train) / len(rows)))
+            table, valid_kernel = coordinates.apply(train, gamma), rbf(valid, gamma)
+            for C, model in self._path(task, table, Standardiser.identity(table.shape[1]), axes):
+                head = KernelMachine(
+                    head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
+                    basis=basis, weight=model.weight @ coordinates.transform.T, bias=model.bias,
+                    gamma=np.array(gamma),
+                )  # fmt: skip
+                setting: dict[str, Fact] = {"C": C, "gamma": factor}
+                facts = {**model.facts(), "approximation": approximation}
+                yield _calibrated(task, head, head.of_kernel(valid_kernel), setting, facts)
+
+    def _basis_rows(self, task: FeatureTask) -> Int64[np.ndarray, " m"]:
+        """All labelled rows, or `components` of them drawn at random."""
+        count = len(task.train.labels)
+        if count <= self.components:
+            return np.arange(count)
+        log.warning(
+            "svm: nystroem %d in place of the exact kernel of %d labelled rows; "
+            "head.components=%d would be exact",
+            self.components, count, count,
+        )  # fmt: skip
+        draws = generator(task.seed, "head", "nystroem")
+        return np.sort(torch.randperm(count, generator=draws)[: self.components].numpy())
+
+    def _path(
+        self, task: FeatureTask, table: Features, standardiser: Standardiser, axes: Axes
+    ) -> Iterator[tuple[float, LinearModel]]:
+        descent = Descent(
+            features=table,
+            standardiser=standardiser,
+            labels=np.searchsorted(task.classes, task.train.labels),
+            class_count=len(task.classes),
+            loss=squared_hinge,
+            curvature=1.0,  # 2 for a row inside the margin, 0 outside
+            axes=axes,
+            tolerance=self.tolerance,
+            max_steps=self.max_steps,
         )
+        for C, model in regularisation_path(descent, self.C):
+            yield C, model.spread(task.classes, task.class_count)
 
 
 @final
-@dataclass(frozen=True)
-class Svm(FittedHead):
-    """softmax(scores / temperature).
+@dataclass(frozen=True, kw_only=True)
+class KernelMachine(ArrayHead):
+    """softmax(weight · kernel values + bias).
 
     Attributes:
-        machine: gives the scores.
-        classes: class index of each score.
-        class_count: columns of the probabilities.
-        temperature: of the least log loss on the validation rows.
-        facts: what fitting chose and saw.
+        mean: of the training features.
+        scale: standard deviation of the training features; 1 where it was 0.
+        basis: the standardised training rows that are compared with.
+        weight: of the kernel value of each of these; one row a class.
+        bias: one number a class; `NEVER` for a class without labels.
+        gamma: the kernel is exp(-gamma · squared distance).
     """
 
-    machine: Machine
-    classes: Classes
-    class_count: int
-    temperature: float
-    facts: Mapping[str, Fact]
+    layout: ClassVar[Layout] = {
+        **MEAN_AND_SCALE,
+        "basis": Stored(np.float32, "md"),
+        "weight": Stored(np.float32, "km"),
+        "bias": Stored(np.float32, "k"),
+        "gamma": Stored(np.float64, "", positive=True),
+    }
+    mean: Float32[np.ndarray, " d"]
+    scale: Float32[np.ndarray, " d"]
+    basis: Float32[np.ndarray, "m d"]
+    weight: Float32[np.ndarray, "k m"]
+    bias: Float32[np.ndarray, " k"]
+    gamma: Float64[np.ndarray, ""]
 
     def predict_proba(self, features: Features) -> Probabilities:
-        return self.of_scores(self.machine.scores(features))
+        standardiser, gamma = Standardiser(self.mean, self.scale), float(self.gamma)
+        logits = np.empty((len(features), len(self.bias)))
+        for start in range(0, len(features), _QUERIES):
+            rows = slice(start, start + _QUERIES)
+            distances = squared_distances(features[rows], standardiser, self.basis)
+            logits[rows] = self.of_kernel(rbf(distances, gamma))
+        return softmax(logits, axis=1)
 
-    def of_scores(self, scores: Float64[np.ndarray, "n s"]) -> Probabilities:
-        """Probabilities of scores; the order of the classes stays."""
-        return spread(softmax(scores / self.temperature, axis=1), self.classes, self.class_count)
-
-    def files(self) -> dict[str, bytes]:
-        arrays = {
-            **self.machine.arrays(),
-            "classes": self.classes,
-            "temperature": np.array([self.temperature]),
-        }
-        record = record_bytes(
-            "svm",
-            class_count=self.class_count,
-            feature_count=len(arrays["mean"]),
-            facts=self.facts,
-        )
-        return {ARRAYS: array_bytes(arrays), RECORD: record}
+    def of_kernel(self, kernel: Float32[np.ndarray, "n m"]) -> Float64[np.ndarray, "n k"]:
+        """Logits of rows by their kernel values."""
+        return (kernel @ self.weight.T + self.bias).astype(np.float64)
 
 
-def fitted_temperature(scores: Float64[np.ndarray, "n s"], labels: Labels) -> float:
-    """The temperature in 0.01 to 100 at which the scores' softmax has the least log loss."""
+def _calibrated(
+    task: FeatureTask,
+    head: KernelMachine | Softmax,
+    logits: Float64[np.ndarray, "n k"],
+    setting: dict[str, Fact],
+    facts: dict[str, Fact],
+) -> Trial:
+    """The head with its logits divided by the best temperature for the validation rows."""
+    known = np.isin(task.valid.labels, task.classes)  # the others say nothing of the temperature
+    temperature = fitted_temperature(logits[known], task.valid.labels[known])
+    head = replace(head, weight=head.weight / temperature, bias=head.bias / temperature)
+    probabilities = softmax(logits / temperature, axis=1)
+    return Trial(setting, head, probabilities, {**facts, "temperature": temperature})
+
+
+def fitted_temperature(logits: Float64[np.ndarray, "n k"], labels: Labels) -> float:
+    """The temperature in 0.01 to 100 at which the logits' softmax has the least log loss."""
     if not len(labels):
         return 1.0
 
     def loss(log_temperature: float) -> float:
-        logs = log_softmax(scores / np.exp(log_temperature), axis=1)
+        logs = log_softmax(logits / np.exp(log_temperature), axis=1)
         return -float(logs[np.arange(len(labels)), labels].mean())
 
-    found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded")
-    return float(np.exp(found.x))
+    result = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded")
+    return float(np.exp(result.x))

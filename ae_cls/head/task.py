@@ -10,6 +10,7 @@ from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Labelled
 from ae_cls.train.checkpoint import Checkpoints
 from ae_cls.train.record import EpochRecord
+from ae_cls.train.task import TrainTask
 
 
 @final
@@ -36,6 +37,17 @@ class Task:
     mirrored_is_same: bool
     seed: int
     checkpoints: Checkpoints
+
+    def as_training(self) -> TrainTask:
+        """Images and conditions for a head that trains the encoder."""
+        return TrainTask(
+            train=self.train.images,
+            valid=self.valid.images,
+            mirrored_is_same=self.mirrored_is_same,
+            seed=self.seed,
+            compute=self.encoder.compute,
+            checkpoints=self.checkpoints,
+        )
 
 
 @final

@@ -1,4 +1,4 @@
-"""Linear models along a row of strengths, each descent started near its end."""
+"""Regularisation path with warm starts: each descent starts near its end."""
 
 import math
 from collections.abc import Iterator
@@ -6,27 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from ae_cls.head.descent import Descent, Line
+from ae_cls.head.descent import Descent, LinearModel
 
 
-def along(descent: Descent, strengths: tuple[float, ...]) -> Iterator[tuple[float, Line]]:
-    """Each strength and its minimum, in the order given."""
-    earlier: list[tuple[float, Line]] = []
-    for strength in strengths:
-        line = descent.run(strength, _start(descent, strength, earlier))
-        earlier.append((strength, line))
-        yield strength, line
+def regularisation_path(
+    descent: Descent, values: tuple[float, ...]
+) -> Iterator[tuple[float, LinearModel]]:
+    """Each C and its minimum, in the order given."""
+    earlier: list[tuple[float, LinearModel]] = []
+    for C in values:
+        model = descent.run(C, _start(descent, C, earlier))
+        earlier.append((C, model))
+        yield C, model
 
 
-def _start(descent: Descent, strength: float, earlier: list[tuple[float, Line]]) -> Line:
-    """Where the last two minima point to, on a straight line in the strength's logarithm."""
+def _start(descent: Descent, C: float, earlier: list[tuple[float, LinearModel]]) -> LinearModel:
+    """Where the last two minima point to, on a straight line in the logarithm of C."""
     if not earlier:
         return descent.start()
     (before, first), (last, second) = earlier[-2:][0], earlier[-1]
     if before == last:
         return second
-    share = math.log(strength / last) / math.log(last / before)
-    # No further than the last step went: a line is no guide to what is far away.
+    share = math.log(C / last) / math.log(last / before)
+    # No further than the last step went: a straight line is no guide to what is far away.
     share = np.float32(min(max(share, -1.0), 1.0))
     return replace(
         second,

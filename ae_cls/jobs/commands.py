@@ -7,7 +7,8 @@ from ae_cls.bench.compare import bench
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.processes.launch import refuse_several_processes
-from ae_cls.run.run import Result, classify, helped, pretrain, run
+from ae_cls.run.others import is_another
+from ae_cls.run.run import Result, classify, pretrain, run
 
 COMMANDS: dict[str, Callable[[Any], Result]] = {
     "run": run, "pretrain": pretrain, "classify": classify, "bench": bench,
@@ -23,7 +24,7 @@ def carry_out(command: str, described: CommonKeys) -> Result | None:
     """
     if isinstance(described, Benchmark):
         refuse_several_processes(command)
-    return None if helped(described) else COMMANDS[command](described)
+    return None if is_another(described) else COMMANDS[command](described)
 
 
 def print_result(command: str, result: Result) -> None:

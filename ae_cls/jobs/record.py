@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
-from ae_cls.run.folder import METRICS, STATUS
+from ae_cls.run.folder import STATUS
+from ae_cls.saved.use import read_metrics
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
@@ -240,7 +241,7 @@ def _is_finished(run: Path) -> bool:
 
 def _reused(run: Path, where: str) -> Record:
     try:
-        return Record("skipped", str(run), read_json(run / METRICS), reason=where)
+        return Record("skipped", str(run), read_metrics(run), reason=where)
     except StorageError as error:
         damaged = f"{error.where} is damaged; without {run} the job is done again"
         return Record("failed", str(run), code=ModelFileError.code, reason=damaged)

@@ -3,28 +3,16 @@
 from abc import ABC, abstractmethod
 
 from ae_cls.autoencoder.contract import Autoencoder
-from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows
 from ae_cls.settings import Settings
-from ae_cls.train.checkpoint import Checkpoints
 from ae_cls.train.record import EpochRecord
+from ae_cls.train.task import TrainTask
 
 
 class PretrainConfig(Settings, ABC):
     """The contract of every option of the group `pretrain`."""
 
     @abstractmethod
-    def fit(
-        self,
-        model: Autoencoder,
-        train: ImageRows,
-        valid: ImageRows,
-        *,
-        mirrored_is_same: bool,
-        seed: int,
-        compute: Compute,
-        checkpoints: Checkpoints,
-    ) -> list[EpochRecord]:
+    def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:
         """Train `model` in place on images without labels; one record an epoch.
 
         Raises:

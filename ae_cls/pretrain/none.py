@@ -3,11 +3,9 @@
 from typing import Literal, final
 
 from ae_cls.autoencoder.contract import Autoencoder
-from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows
 from ae_cls.pretrain.contract import PretrainConfig
-from ae_cls.train.checkpoint import Checkpoints
 from ae_cls.train.record import EpochRecord
+from ae_cls.train.task import TrainTask
 
 
 @final
@@ -16,15 +14,5 @@ class NoPretraining(PretrainConfig):
 
     name: Literal["none"]
 
-    def fit(
-        self,
-        model: Autoencoder,
-        train: ImageRows,
-        valid: ImageRows,
-        *,
-        mirrored_is_same: bool,
-        seed: int,
-        compute: Compute,
-        checkpoints: Checkpoints,
-    ) -> list[EpochRecord]:
+    def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:
         return []

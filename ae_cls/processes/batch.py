@@ -42,7 +42,7 @@ _current: ContextVar[SharedBatch | None] = ContextVar("shared batch", default=No
 def shared_batch(world: World, *, own: int, count: int) -> Iterator[None]:
     """Inside, a batch of `count` samples is at hand, of which this process has `own`.
 
-    Nothing is shared when there is one process, or when each has the whole batch (`World.part`):
+    Nothing is shared when there is one process, or each has the whole batch (`World.share_of`):
     then each computes the whole loss, and the mean of their gradients is the gradient.
     """
     shared = SharedBatch(world, own, count) if own < count else None

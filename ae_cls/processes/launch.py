@@ -53,7 +53,7 @@ def launched(environment: Mapping[str, str]) -> Launch | None:
     world = launch.world
     if not (0 <= world.rank < world.size and 0 <= world.local_rank < world.local_size):
         raise UsageError(
-            "the variables of the launcher contradict each other",
+            "the launcher's environment variables contradict one another",
             where="RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE",
             why=f"process {world.rank} of {world.size}, on its machine {world.local_rank} "
             f"of {world.local_size}",
@@ -131,10 +131,10 @@ def _tasks_a_node(text: str) -> list[int]:
 
 def first_host(nodes: str) -> str:
     """The first name of SLURM's short form: node[007-009,12],other is node007 first."""
-    found = re.match(r"([^\[,]+)(?:\[(\d+)[^\]]*\]([^,\[]*))?", nodes)
-    if found is None:
+    match = re.match(r"([^\[,]+)(?:\[(\d+)[^\]]*\]([^,\[]*))?", nodes)
+    if match is None:
         raise UsageError("the list of nodes cannot be read", where=f"SLURM_STEP_NODELIST={nodes}")
-    return "".join(part or "" for part in found.groups())
+    return "".join(part or "" for part in match.groups())
 
 
 def _word(environment: Mapping[str, str], name: str) -> str:

@@ -38,7 +38,7 @@ class World:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def part(self, positions: Int64[Tensor, " b"]) -> Int64[Tensor, " part"]:
+    def share_of(self, positions: Int64[Tensor, " b"]) -> Int64[Tensor, " part"]:
         """This process's stretch of a batch; of one with fewer samples than processes, all."""
         if len(positions) < self.size:
             return positions

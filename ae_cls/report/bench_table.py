@@ -13,25 +13,25 @@ _TITLES = ("images/s", "ratio", "matrix rate", "MiB")
 
 
 def bench_table(
-    found: Mapping[str, Any], seconds: Mapping[str, float], folder: Path
+    results: Mapping[str, Any], seconds: Mapping[str, float], folder: Path
 ) -> RenderableType:
     """One line a contender; the path of the folder stands alone on the last line.
 
     Args:
-        found: what bench.json holds.
+        results: what bench.json holds.
         seconds: of each stage.
         folder: of the run.
     """
-    until = found["until"]
+    until = results["until"]
     titles = _TITLES if until is None else (*_TITLES, f"s to {until:.1%}")
     table = empty_table(titles=True)
     table.add_column("", no_wrap=True)
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
-    for row in found["contenders"]:
+    for row in results["contenders"]:
         cells = [*_speed(row), *([] if until is None else [_reached(row)])]
         table.add_row(_title(row), *cells)
-    load = f"load of the machine before: {found['load_before']:.2f}"
+    load = f"load of the machine before: {results['load_before']:.2f}"
     took = f"{sum(seconds.values()):.0f} s in all"
     return Group(table, Text(f"{load}; {took}"), uncut(str(folder)))
 

@@ -18,10 +18,10 @@ def cache_table(kept: Sequence[Kept], root: Path, *, now: float) -> RenderableTy
     table = empty_table(titles=True)
     for title in ("stage", "what", "MB", "used", "name"):
         table.add_column(title, justify="right" if title == "MB" else "left", no_wrap=True)
-    for each in kept:
-        size, age = f"{each.size / 1e6:.1f}", ago(now - each.used)
-        table.add_row(each.stage, Text(what(each)), size, age, each.name[:12])
-    total = f"{len(kept)} kept, {sum(each.size for each in kept) / 1e9:.2f} GB"
+    for entry in kept:
+        size, age = f"{entry.size / 1e6:.1f}", ago(now - entry.used)
+        table.add_row(entry.stage, Text(what(entry)), size, age, entry.name[:12])
+    total = f"{len(kept)} kept, {sum(entry.size for entry in kept) / 1e9:.2f} GB"
     return Group(table, Text(total), uncut(str(root)))
 
 

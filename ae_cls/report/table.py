@@ -88,8 +88,8 @@ def status_table(rows: Sequence[StatusRow], folder: Path) -> RenderableType:
         table.add_row(_job(row), _state(row), row["since"], _plain(row["doing"]))
     reasons = (_why(row) for row in rows if row["reason"])
     counts = Counter(row["state"] for row in rows)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return Group(table, *reasons, _plain(told), uncut(str(folder)))
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return Group(table, *reasons, _plain(summary), uncut(str(folder)))
 
 
 def print_table(renderable: RenderableType) -> None:

@@ -39,7 +39,7 @@ class CheckpointFolder(Checkpoints):
             content = path.read_bytes()
             if _named(path) == (len(content) > 0 and sha256(content)):
                 return _read(content, _step(path))
-            log.warning("a checkpoint is damaged and is left out: %s", path)
+            log.warning("skipping a damaged checkpoint: %s", path)
         return None
 
     def is_due(self, *, epoch_ended: bool) -> bool:

@@ -8,29 +8,29 @@ from ae_cls.compute import Compute, start
 from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.dataset.rows import ImageRows, LabelledImages
-from ae_cls.dataset.split import Split, make_split
+from ae_cls.dataset.split import Part, Split, make_split
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.processes.meeting import world_of
+from ae_cls.processes.rendezvous import world_of
 
 
 @final
 @dataclass(frozen=True)
-class Prepared:
-    """Everything that a run reads; nothing here has been learnt from data.
+class Data:
+    """Everything that a run reads; nothing here has been learnt from data, and nothing changes it.
 
     Attributes:
         compute: device and precision.
         dataset: all images.
         split: which rows are for what.
-        model: random weights, on the device.
+        network: as it was initialised, on the device; stages train copies.
         images_sha256: of all images.
     """
 
     compute: Compute
     dataset: Dataset
     split: Split
-    model: Autoencoder
+    network: Autoencoder
     images_sha256: str
 
     def images(self, rows: Rows) -> ImageRows:
@@ -41,8 +41,12 @@ class Prepared:
         """The images and labels of these rows."""
         return LabelledImages(self.images(rows), self.dataset.labels_of(rows))
 
+    def rows_of(self, part: Part) -> Rows:
+        """The rows of a part of the split."""
+        return getattr(self.split, part)
 
-def prepare(description: Experiment | Pretraining) -> Prepared:
+
+def prepare(description: Experiment | Pretraining) -> Data:
     """Load, split and build: all that can be refused before a folder is made.
 
     Raises:
@@ -52,27 +56,28 @@ def prepare(description: Experiment | Pretraining) -> Prepared:
     world = world_of(description.devices)
     compute = start(description.device, description.precision, description.threads, world)
     dataset = description.dataset.load()
-    model = build(description.autoencoder, dataset.image_shape, description.seed)
+    network = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, description.labels, description.seed)
-    model = model.to(compute.device)
-    return Prepared(compute, dataset, split, model, images_sha256(dataset.images))
+    network = network.to(compute.device)
+    compute = compute.suited_to(allows_bf16=network.allows_bf16)
+    return Data(compute, dataset, split, network, images_sha256(dataset.images))
 
 
-def refuse_without_labels(prepared: Prepared, *, test: bool) -> None:
+def refuse_without_labels(data: Data, *, test: bool) -> None:
     """Stop before time is spent when there is nothing to classify.
 
     Raises:
         UsageError: the data set has no labels, or no test part that is to be read.
     """
-    if len(prepared.split.labelled) == 0:
+    if len(data.split.labelled) == 0:
         raise UsageError(
             "this data set has no labels to learn from",
-            where=f"dataset={prepared.dataset.name}",
+            where=f"dataset={data.dataset.name}",
             fix="train the encoder alone (ae-cls pretrain), or give labels (class folders)",
         )
-    if test and len(prepared.split.test) == 0:
+    if test and len(data.split.test) == 0:
         raise UsageError(
             "there is no test part to read",
             where="split.test_fraction=0",
-            fix="cut one, for example split.test_fraction=0.2, or leave it closed: test=false",
+            fix="hold one out, for example split.test_fraction=0.2, or leave it closed: test=false",
         )

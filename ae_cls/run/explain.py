@@ -2,24 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ae_cls.dataset.split import Part
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
-from ae_cls.run.data import Prepared, prepare
-from ae_cls.run.keys import classify_key, draw_key, encode_key, pretrain_key
-from ae_cls.run.stages import WEIGHTS, read_history
+from ae_cls.run.data import Data, prepare
+from ae_cls.run.stages import Pretrain, Stage, Trained, stages_after_pretraining
+from ae_cls.run.work import store_root
 from ae_cls.saved.encoder_run import read_encoder_run
 from ae_cls.store.entries import Nearest, Store
-from ae_cls.store.key import Key
-from ae_cls.store.manifest import hashes_in
-from ae_cls.store.places import shared_store
-from ae_cls.store.weights import weights_sha256
-from ae_cls.train.record import EpochRecord
-
-PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 
 @final
@@ -28,19 +20,19 @@ class Explained:
     """What would happen to one stage.
 
     Attributes:
-        stage: its name, with the part of the data where it has one.
-        state: kept, unfinished, to be made; unknown where it follows from what is to be made.
+        title: its name, with the part of the data where it has one.
+        state: kept, partly done, or to be made; that it follows from what is to be made.
         name: of its key; empty where that is not known yet.
         nearest: the kept output that differs least, where this one is to be made.
     """
 
-    stage: str
+    title: str
     state: str
     name: str
     nearest: Nearest | None
 
 
-def explain(described: Experiment | Pretraining | Classification) -> list[Explained]:
+def explain(description: Experiment | Pretraining | Classification) -> list[Explained]:
     """The stages of what is described, in their order; nothing is made.
 
     Raises:
@@ -48,79 +40,60 @@ def explain(described: Experiment | Pretraining | Classification) -> list[Explai
         DataError: the data set is missing or unreadable.
         ModelFileError: the encoder to classify with is damaged.
     """
-    if isinstance(described, Classification):
-        source = read_encoder_run(Path(described.encoder))
-        experiment = described.on(source.pretraining)
-        prepared = prepare(experiment)
-        prepared = replace(prepared, model=source.model_for(prepared.split, prepared.compute))
-        store = Store(shared_store())
-        return list(_after(store, experiment, prepared, weights_sha256(prepared.model), []))
-    prepared = prepare(described)
-    return list(_from_the_start(Store(shared_store()), described, prepared))
+    if not isinstance(description, Classification):
+        return list(_from_the_start(description, prepare(description)))
+    source = read_encoder_run(Path(description.encoder))
+    experiment = description.on(source.pretraining)
+    data = prepare(experiment)
+    trained = Trained(*source.model_for(data.split, data.compute))
+    store = _store_of(experiment)
+    return [
+        _explained(store, stage) for stage in stages_after_pretraining(experiment, data, trained)
+    ]
 
 
-def _from_the_start(
-    store: Store, described: Experiment | Pretraining, prepared: Prepared
-) -> Iterator[Explained]:
-    key = pretrain_key(described, prepared)
-    first = _explained(store, key, "pretrain")
+def _from_the_start(description: Experiment | Pretraining, data: Data) -> Iterator[Explained]:
+    store, pretrain = _store_of(description), Pretrain(description, data)
+    first = _explained(store, pretrain)
     yield first
-    if isinstance(described, Pretraining):
-        later = ["draw"]
+    if first.state == "kept":
+        trained = pretrain.load(store.folder(pretrain.key()))
+        for stage in stages_after_pretraining(description, data, trained):
+            yield _explained(store, stage)
     else:
-        later = [*_encodings(described), "classify", "draw"]
-    if first.state != "kept":
-        yield from (Explained(stage, "follows from pretrain", "", None) for stage in later)
-        return
-    weights = hashes_in(store.folder(key))[WEIGHTS]
-    history = read_history(store.folder(key))
-    if isinstance(described, Pretraining):
-        yield _explained(store, draw_key(described, prepared, weights, history), "draw")
-    else:
-        yield from _after(store, described, prepared, weights, history)
+        unknown = Trained(data.network, "")
+        for stage in stages_after_pretraining(description, data, unknown):
+            yield Explained(stage.title, f"follows from {pretrain.title}", "", None)
 
 
-def _after(
-    store: Store,
-    experiment: Experiment,
-    prepared: Prepared,
-    weights: str,
-    history: list[EpochRecord],
-) -> Iterator[Explained]:
-    if not experiment.head.trains_encoder:
-        for part in PARTS:
-            key = encode_key(experiment, prepared, weights, part)
-            yield _explained(store, key, f"encode {part}")
-    yield _explained(store, classify_key(experiment, prepared, weights), "classify")
-    yield _explained(store, draw_key(experiment, prepared, weights, history), "draw")
+def _store_of(description: Experiment | Pretraining) -> Store:
+    """Of a run with a store of its own: in its folder; a new folder has none yet."""
+    return Store(store_root(description, Path(description.folder or "a new folder")))
 
 
-def _encodings(experiment: Experiment) -> list[str]:
-    return [] if experiment.head.trains_encoder else [f"encode {part}" for part in PARTS]
-
-
-def _explained(store: Store, key: Key, stage: str) -> Explained:
+def _explained(store: Store, stage: Stage) -> Explained:
+    key = stage.key()
     if store.is_whole(key):
-        return Explained(stage, "kept", key.name, None)
+        return Explained(stage.title, "kept", key.name, None)
     unfinished = any(store.unfinished(key).glob("*.safetensors"))
-    state = "unfinished, goes on" if unfinished else "to be made"
-    return Explained(stage, state, key.name, store.nearest(key))
+    state = "partly done, will resume" if unfinished else "to be made"
+    return Explained(stage.title, state, key.name, store.nearest(key))
 
 
-def lines(explained: list[Explained]) -> list[str]:
+def lines(stages: list[Explained]) -> list[str]:
     """A line a stage; below one that is to be made, what differs from the nearest."""
-    found: list[str] = []
-    for each in explained:
-        found.append(f"{each.stage:<13} {each.state:<22} {each.name}".rstrip())
-        if each.nearest is not None:
-            found.append(f"{'':<13} nearest is {each.nearest.name}, which differs in")
-            found += [
+    text: list[str] = []
+    for stage in stages:
+        text.append(f"{stage.title:<13} {stage.state:<24} {stage.name}".rstrip())
+        if stage.nearest is not None:
+            text.append(f"{'':<13} nearest is {stage.nearest.name}, which differs in")
+            text += [
                 f"{'':<15} {change.key}: {_short(change.before)} there, {_short(change.now)} here"
-                for change in each.nearest.changes
+                for change in stage.nearest.changes
             ]
-        elif each.state == "to be made":
-            found.append(f"{'':<13} nothing of this stage is kept")
-    return found
+        elif stage.state == "to be made":
+            text.append(f"{'':<13} nothing of this stage is kept")
+    return text
 
 
 def _short(value: object) -> str:

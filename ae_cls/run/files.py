@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.split import Split
-from ae_cls.head.contract import Probabilities
+from ae_cls.head.fitted import Probabilities
 from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
 

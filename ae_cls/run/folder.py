@@ -18,9 +18,8 @@ from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
-STATUS, METRICS, CONFIG, LOG, LOCK = (
-    "status.json", "metrics.json", "config.json", "run.log", ".lock",
-)  # fmt: skip
+STATUS, CONFIG, STAGES = "status.json", "config.json", "stages.json"
+LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
 _HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
 
@@ -50,7 +49,7 @@ class RunFolder:
 
 
 @contextmanager
-def run_folder(described: CommonKeys, facts: Mapping[str, Any]) -> Iterator[RunFolder]:
+def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[RunFolder]:
     """Make the folder, keep its status.json and run.log true while the body runs.
 
     A folder named by the user that holds an unfinished run of the same config is continued. An
@@ -62,13 +61,13 @@ def run_folder(described: CommonKeys, facts: Mapping[str, Any]) -> Iterator[RunF
         UsageError: it holds an unfinished run of another config.
         StorageError: the folder cannot be made.
     """
-    told = described.model_dump(mode="json")
-    path, lock = _claimed(described, told)
+    config = description.model_dump(mode="json")
+    path, lock = _claimed(description, config)
     folder, handler = RunFolder(path, facts), _log_to(path / LOG)
     try:
         folder.enter("begin")
         if not (path / CONFIG).exists():
-            write_json(path / CONFIG, told)
+            write_json(path / CONFIG, config)
         with last_words(lambda code: folder.tell("interrupted", code=code, reason="interrupted")):
             yield folder
         folder.tell("finished")
@@ -84,12 +83,12 @@ def run_folder(described: CommonKeys, facts: Mapping[str, Any]) -> Iterator[RunF
         lock.release()
 
 
-def _claimed(described: CommonKeys, told: Mapping[str, Any]) -> tuple[Path, Lock]:
-    if described.folder and Path(described.folder).exists():
-        path = Path(described.folder)
-        _refuse_unless_ours(path, told)
+def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, Lock]:
+    if description.folder and Path(description.folder).exists():
+        path = Path(description.folder)
+        _refuse_unless_ours(path, config)
     else:
-        path = _made(described)
+        path = _made(description)
     lock = Lock(path / LOCK)
     if not lock.take() or _is_held_by_another(path):
         lock.release()
@@ -101,11 +100,11 @@ def _claimed(described: CommonKeys, told: Mapping[str, Any]) -> tuple[Path, Lock
     return path, lock
 
 
-def _made(described: CommonKeys) -> Path:
+def _made(description: CommonKeys) -> Path:
     # Microseconds, and no exist_ok: two runs never share a folder.
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    new = Path(described.outputs) / "run" / "-".join(described.words()) / stamp
-    path = Path(described.folder) if described.folder else new
+    new = Path(description.outputs) / "run" / "-".join(description.words()) / stamp
+    path = Path(description.folder) if description.folder else new
     try:
         path.mkdir(parents=True)
     except FileExistsError:
@@ -115,21 +114,21 @@ def _made(described: CommonKeys) -> Path:
     return path
 
 
-def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
+def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
-    half_written = {each.name for each in path.glob(_HALF_WRITTEN)}
+    half_written = {file.name for file in path.glob(_HALF_WRITTEN)}
     if (
         path.is_dir()
-        and {each.name for each in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
+        and {file.name for file in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
     ):
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
     before = read_json(path / CONFIG)
-    if found := [each for each in changes(before, told) if each.key not in WHERE]:
+    if changed := [change for change in changes(before, config) if change.key not in WHERE]:
         raise UsageError(
             "the folder holds an unfinished run of another config",
-            where=f"{path}\n{changes_table(found)}",
+            where=f"{path}\n{changes_table(changed)}",
             fix=f"ae-cls resume {path}\nor another folder=..., or none for a new one",
         )  # fmt: skip
 
@@ -137,8 +136,8 @@ def _refuse_unless_ours(path: Path, told: Mapping[str, Any]) -> None:
 def changes_table(differences: list[Change]) -> str:
     """One line a key: what it was, and what it is now."""
     return "\n".join(
-        f"{each.key}: was {json.dumps(each.before)}, is now {json.dumps(each.now)}"
-        for each in differences
+        f"{change.key}: was {json.dumps(change.before)}, is now {json.dumps(change.now)}"
+        for change in differences
     )
 
 
@@ -154,11 +153,11 @@ def _busy(path: Path) -> BusyError:
     owner = owner_from(status.get("owner"))
     if status["state"] == "running" and owner is not None and is_alive(owner):
         return BusyError(
-            "the run folder belongs to a run that goes on", where=str(path), why=str(owner),
+            "another process is still using this run folder", where=str(path), why=str(owner),
             fix="wait for it, or another folder=...",
         )  # fmt: skip
     return BusyError(
-        "the run folder is there already", where=str(path),
+        "the run folder already exists", where=str(path),
         fix="another folder=..., or none for a new one under outputs",
     )  # fmt: skip
 
@@ -177,8 +176,10 @@ def _log_to(path: Path) -> logging.Handler:
 
 def _reason(error: BaseException) -> dict[str, Any]:
     if isinstance(error, AeClsError):
-        told = {"code": error.code, "reason": error.what, "where": error.where, "why": error.why}
-        return {"state": "failed", **told}
+        return {
+            "state": "failed", "code": error.code,
+            "reason": error.what, "where": error.where, "why": error.why,
+        }  # fmt: skip
     if isinstance(error, KeyboardInterrupt):
         return {"state": "interrupted", "code": INTERRUPTED, "reason": "interrupted"}
     if isinstance(error, SystemExit):
@@ -190,7 +191,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
     status = read_json(folder / STATUS) or {"state": "unknown"}
     if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
-        return {**status, "state": "died", "reason": "its process ended without a word"}
+        return {**status, "state": "died", "reason": "its process ended unexpectedly"}
     return status
 
 

@@ -1,4 +1,4 @@
-"""Going on with a run that was stopped."""
+"""Continuing a run that was stopped."""
 
 import json
 import logging
@@ -10,9 +10,9 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run
 from ae_cls.run import run as runner
-from ae_cls.run.folder import CONFIG, changes_table, read_status
+from ae_cls.run.folder import CONFIG, STAGES, changes_table, read_status
+from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
-from ae_cls.run.stage_names import read_stage_names
 from ae_cls.store.files import read_json
 from ae_cls.store.key import Change, changes, flat
 
@@ -22,87 +22,86 @@ MAY_GROW = ("pretrain.epochs", "head.epochs")
 MAY_DIFFER = ("device", "devices", "threads", "checkpoint_seconds", "store", "outputs")
 
 
-def resume(folder: Path, told: Mapping[str, Any]) -> Result | None:
-    """Go on where the run in `folder` stopped; with other values, in a folder of its own.
+def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
+    """Continue the run in `folder`; with other values, in a new folder.
 
     None in a process of several that is not the first.
 
     Args:
         folder: of a run.
-        told: dotted key: value, of the few keys that may differ.
+        new_values: dotted key: value, of the few keys that may differ.
 
     Raises:
         UsageError: there is no run, it has finished, or a key must not differ.
     """
     before = read_run(_config(folder))
-    differences = _differences(before, told)
+    differences = _differences(before, new_values)
     _refuse_what_matters(differences, folder)
     if not differences:
-        return _go_on(before.model_copy(update={"folder": str(folder)}), folder, {})
+        return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
     for line in changes_table(differences).splitlines():
-        log.info("other than before: %s", line)
-    log.info("what comes out is not what one run from the start would give to the last digit")
-    changed = read_run(_with(before.model_dump(mode="json"), told)).model_copy(
-        update={"folder": None}
+        log.info("changed: %s", line)
+    log.info("the result may differ in the last digits from a run started from scratch")
+    changed = read_run(_with(before.model_dump(mode="json"), new_values))
+    return _continued(
+        changed.model_copy(update={"folder": None}), folder, read_json(folder / STAGES)
     )
-    return _go_on(changed, folder, read_stage_names(folder))
 
 
-def _go_on(
-    described: Experiment | Pretraining, folder: Path, continued: Mapping[str, str]
+def _continued(
+    description: Experiment | Pretraining, folder: Path, stages: Mapping[str, str]
 ) -> Result | None:
-    if runner.helped(described):
+    if is_another(description):
         return None
-    if isinstance(described, Pretraining):
-        return runner.pretrain(described, continued)
+    if isinstance(description, Pretraining):
+        return runner.pretrain(description, stages)
     encoder = read_status(folder).get("encoder")
     if encoder is not None:
-        return runner.classify_on(Path(encoder), described, continued)
-    return runner.run(described, continued)
+        return runner.classify_on(Path(encoder), description, stages)
+    return runner.run(description, stages)
 
 
 def _config(folder: Path) -> dict[str, Any]:
     plain = read_json(folder / CONFIG)
     if not plain or "autoencoder" not in plain:
         raise UsageError(
-            "there is no run to go on with", where=str(folder),
+            "there is no run to resume here", where=str(folder),
             fix="give the folder of an ae-cls run, pretrain or classify",
         )  # fmt: skip
     return plain
 
 
-def _differences(before: Experiment | Pretraining, told: Mapping[str, Any]) -> list[Change]:
+def _differences(before: Experiment | Pretraining, new_values: Mapping[str, Any]) -> list[Change]:
     plain = before.model_dump(mode="json")
     known = flat(plain)
-    if unknown := [key for key in told if key not in known]:
+    if unknown := [key for key in new_values if key not in known]:
         raise UsageError(
             f"{unknown[0]}: there is no such key in that run",
             fix="keys that may differ: " + ", ".join((*MAY_GROW, *MAY_DIFFER)),
         )
-    return changes(plain, _with(plain, told))
+    return changes(plain, _with(plain, new_values))
 
 
 def _refuse_what_matters(differences: Sequence[Change], folder: Path) -> None:
-    wrong = [each for each in differences if not _may_differ(each)]
+    wrong = [change for change in differences if not _may_differ(change)]
     if wrong:
         raise UsageError(
-            "a run cannot go on with other settings", where=changes_table(wrong),
+            "a run cannot be resumed with other settings", where=changes_table(wrong),
             why=f"only more epochs ({', '.join(MAY_GROW)}) and {', '.join(MAY_DIFFER)} may differ",
-            fix=f"a new run; or ae-cls resume {folder} without these words",
+            fix=f"start a new run; or ae-cls resume {folder} without these words",
         )  # fmt: skip
 
 
 def _may_differ(change: Change) -> bool:
     if change.key in MAY_GROW:
-        return isinstance(change.now, int) and isinstance(change.before, int | float) and (
-            change.now >= change.before
-        )  # fmt: skip
+        before, now = change.before, change.now
+        return isinstance(now, int) and isinstance(before, int | float) and now >= before
     return change.key in MAY_DIFFER
 
 
-def _with(plain: dict[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def _with(plain: dict[str, Any], new_values: Mapping[str, Any]) -> dict[str, Any]:
     changed = json.loads(json.dumps(plain))
-    for key, value in told.items():
+    for key, value in new_values.items():
         *above, last = key.split(".")
         node = changed
         for part in above:

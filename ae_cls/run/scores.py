@@ -7,13 +7,14 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from ae_cls.dataset.contract import Rows
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Part
 from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import Probabilities
-from ae_cls.run.data import Prepared
+from ae_cls.run.data import Data
 
 _BATCH = 512  # images at a time
 
@@ -25,7 +26,7 @@ class Scored:
 
     Attributes:
         metrics: of each part that was read: validation and, unless it stays closed, test.
-        part: the last of them, which the run is told by: test where it was read.
+        part: the last of them, by which the run is judged: test where it was read.
         probabilities: one row an image of that part.
     """
 
@@ -39,55 +40,45 @@ class Scored:
 
 
 def evaluate_classifier(
-    probabilities_of: Callable[[Part], Probabilities], prepared: Prepared, *, test: bool
+    probabilities_of: Callable[[Part], Probabilities], data: Data, *, test: bool
 ) -> Scored:
     """Validation, then, as the last step of a run and only when asked for, test."""
     parts: tuple[Part, ...] = ("valid", "test") if test else ("valid",)
     probabilities: dict[Part, Probabilities] = {part: probabilities_of(part) for part in parts}
     metrics: dict[Part, Metrics] = {
         part: evaluate(
-            found,
-            prepared.dataset.labels_of(rows_of(prepared, part)),
-            prepared.dataset.class_names,
+            values,
+            data.dataset.labels_of(data.rows_of(part)),
+            data.dataset.class_names,
         )
-        for part, found in probabilities.items()
+        for part, values in probabilities.items()
     }
     return Scored(metrics, parts[-1], probabilities[parts[-1]])
 
 
-def rows_of(prepared: Prepared, part: Part) -> Rows:
-    """The rows of a part that is evaluated."""
-    return getattr(prepared.split, part)
-
-
-def reconstruction(prepared: Prepared, part: Part) -> dict[str, Any]:
-    """Error of clean images rebuilt from their codes, and the images it was taken on."""
-    return {**reconstruction_of(prepared, prepared.images(rows_of(prepared, part))), "part": part}
-
-
 @torch.inference_mode()
-def reconstruction_of(prepared: Prepared, images: ImageRows) -> Reconstruction:
-    """Mean squared error per pixel, and PSNR in dB, of clean images."""
-    model, total = prepared.model.eval(), SquaredError()
+def reconstruction_of(model: Autoencoder, images: ImageRows, compute: Compute) -> Reconstruction:
+    """Mean squared error per pixel, and PSNR in dB, of clean images rebuilt from their codes."""
+    model, total = model.eval(), SquaredError()
     for batch in images.batches(_BATCH):
-        clean = to_unit(batch, prepared.compute.device)
-        with prepared.compute.autocast(allowed=model.allows_bf16):
+        clean = to_unit(batch, compute.device)
+        with compute.autocast():
             output = model.decode(model.encode(clean))
         total = total.add(output.float().cpu().numpy(), clean.cpu().numpy())
     return total.metrics()
 
 
-def label_counts(prepared: Prepared) -> dict[str, Any]:
+def label_counts(data: Data) -> dict[str, Any]:
     """How many labels the head was given, in all and a class."""
-    labels = prepared.dataset.labels_of(prepared.split.labelled)
-    counts = np.bincount(labels, minlength=len(prepared.dataset.class_names)).tolist()
-    per_class = dict(zip(prepared.dataset.class_names, counts, strict=True))
+    labels = data.dataset.labels_of(data.split.labelled)
+    counts = np.bincount(labels, minlength=len(data.dataset.class_names)).tolist()
+    per_class = dict(zip(data.dataset.class_names, counts, strict=True))
     return {"count": len(labels), "per_class": per_class}
 
 
-def protocol(description: Experiment | Pretraining, prepared: Prepared) -> dict[str, Any]:
+def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any]:
     """How the numbers were got: what was learnt from which images, what was chosen on which."""
-    split = prepared.split
+    split = data.split
     return {
         "seed": description.seed,
         "split_sha256": split.parts_sha256(),
@@ -96,9 +87,9 @@ def protocol(description: Experiment | Pretraining, prepared: Prepared) -> dict[
             "labelled": len(split.labelled),
             "valid": len(split.valid),
             "test": len(split.test),
-            "left_out": len(prepared.dataset.left_out),
+            "left_out": len(data.dataset.left_out),
         },
         "encoder_saw": "training images without their labels",
         "chosen_on": "validation",
-        "precision": prepared.compute.precision,
+        "precision": data.compute.precision,
     }

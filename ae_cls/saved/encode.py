@@ -125,6 +125,7 @@ def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
     description = read_experiment(run)
     compute = compute_of(description, device)
     model = load_autoencoder(run, compute)
+    compute = compute.suited_to(allows_bf16=model.allows_bf16)
     return SavedEncoder(description, Encoder(model, _encode_of(description, encode), compute))
 
 
@@ -139,8 +140,8 @@ def _encode_of(description: Experiment | Pretraining, word: str | None) -> Encod
 
 def _refuse_other_data(run: Path, split: Split) -> None:
     """Rows mean something only in the data that the run has seen."""
-    told = read_metrics(run).get("protocol", {}).get("split_sha256")
-    if told is not None and told != split.parts_sha256():
+    recorded = read_metrics(run).get("protocol", {}).get("split_sha256")
+    if recorded is not None and recorded != split.parts_sha256():
         raise DataError(
             "the data set is not what the run was given", where=str(run),
             why="its split differs from the one in metrics.json",

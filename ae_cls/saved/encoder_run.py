@@ -11,6 +11,7 @@ from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.saved.model import load_autoencoder, read_experiment
 from ae_cls.saved.use import METRICS, read_metrics
+from ae_cls.store.weights import weights_sha256
 
 
 @final
@@ -20,7 +21,7 @@ class EncoderRun:
 
     Attributes:
         folder: the run folder.
-        pretraining: what it was told.
+        pretraining: its description.
         metrics: its metrics.json.
     """
 
@@ -28,8 +29,8 @@ class EncoderRun:
     pretraining: Pretraining
     metrics: dict[str, Any]
 
-    def model_for(self, split: Split, compute: Compute) -> Autoencoder:
-        """The trained network, for a run on the same data.
+    def model_for(self, split: Split, compute: Compute) -> tuple[Autoencoder, str]:
+        """The trained network and the hash of its weights, for a run on the same data.
 
         Raises:
             DataError: the data are not those the encoder was trained on, so that its validation or
@@ -38,10 +39,11 @@ class EncoderRun:
         if split.parts_sha256() != self.metrics["protocol"]["split_sha256"]:
             raise DataError(
                 "the training images are not those of the encoder's run",
-                where=f"dataset={self.pretraining.dataset.name}", why="the split is another one",
-                fix="bring the data back, or pretrain again: ae-cls run ...",
+                where=f"dataset={self.pretraining.dataset.name}", why="its split differs",
+                fix="restore the data, or pretrain again: ae-cls run ...",
             )  # fmt: skip
-        return load_autoencoder(self.folder, compute)
+        model = load_autoencoder(self.folder, compute)
+        return model, weights_sha256(model)
 
 
 def read_encoder_run(folder: Path) -> EncoderRun:

@@ -11,7 +11,8 @@ from ae_cls.encode.encoder import Encoder
 from ae_cls.errors import AeClsError, ModelFileError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run
-from ae_cls.head.contract import Classifier, FittedHead
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.fitted import FittedHead
 from ae_cls.store.manifest import read_files, write_files
 from ae_cls.store.weights import load_weights, weights_bytes
 
@@ -57,7 +58,8 @@ def load_classifier(folder: Path, compute: Compute) -> Classifier:
         )  # fmt: skip
     model = _model(files, description, _image_shape(config), compute)
     head = description.head.load({n: c for n, c in files.items() if n.startswith("head.")})
-    encoder = Encoder(model, description.encode, compute)
+    suited = compute.suited_to(allows_bf16=model.allows_bf16)
+    encoder = Encoder(model, description.encode, suited)
     return Classifier(encoder, head, tuple(config["class_names"]))
 
 
@@ -92,7 +94,7 @@ def _description(files: dict[str, bytes]) -> tuple[Experiment | Pretraining, dic
         return read_run(config["description"]), config
     except AeClsError as error:
         raise ModelFileError(
-            "the saved description is not one of ae-cls", where=CONFIG, why=error.block()
+            "the saved description was not written by ae-cls", where=CONFIG, why=error.block()
         ) from error
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError("the saved description cannot be read", where=CONFIG) from error

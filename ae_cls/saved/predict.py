@@ -113,10 +113,10 @@ def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Pa
     Raises:
         DataError: there is no such file or folder, or there is no image at all.
     """
-    found = [file for path in paths for file in _files_of(path, output)]
-    if not found:
+    files = [file for path in paths for file in _files_of(path, output)]
+    if not files:
         raise DataError("there is no image file", where="\n".join(map(str, paths)))
-    return found
+    return files
 
 
 def decoded(files: Sequence[Path], shape: ImageShape, fit: Fit) -> Iterator[Decoded]:
@@ -158,9 +158,9 @@ def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], fil
         ["path", "label", "score", "error", *(f"p_{_text(name)}" for name in class_names)]
     )
     errors = 0
-    for each in predictions:
-        table.writerow([_path_text(each.path), *_values(each, class_names)])
-        errors += bool(each.error)
+    for prediction in predictions:
+        table.writerow([_path_text(prediction.path), *_values(prediction, class_names)])
+        errors += bool(prediction.error)
     return errors
 
 

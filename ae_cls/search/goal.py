@@ -1,5 +1,6 @@
 """What the trials of a search are compared by: always something of the validation images."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -35,8 +36,8 @@ class Goal:
     words: tuple[str, ...]
 
     def score_of(self, metrics: Metrics) -> float:
-        """What Optuna gets."""
-        return metrics[self.part][self.score]
+        """What Optuna gets; the worst where a control has nothing to show (hog does not decode)."""
+        return metrics[self.part][self.score] if self.part in metrics else math.inf
 
     def rank(self, metrics: Metrics) -> tuple[float, float]:
         """Sorts trials, the best first."""
@@ -46,6 +47,8 @@ class Goal:
 
     def kept(self, metrics: Metrics) -> dict[str, Any]:
         """Of the metrics, what the table and the rank need."""
+        if self.part not in metrics:
+            return {}
         return {self.part: {name: metrics[self.part][name] for name in self.shown}}
 
     def order(self, record: Record) -> tuple[float, ...]:

@@ -1,1 +1,1 @@
-"""The ground and the only writer: atomic files, manifests, locks, keys, entries."""
+"""The ground, and the only writer: atomic files, manifests, locks, keys, entries."""

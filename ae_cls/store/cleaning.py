@@ -1,4 +1,4 @@
-"""What a store holds: told, checked, and taken away where nobody needs it."""
+"""What a store holds: listed, verified, and removed where nobody needs it."""
 
 import shutil
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.entries import BAD, KEY, LOCKS, UNFINISHED, read_key
+from ae_cls.store.entries import BAD, KEY, UNFINISHED, Purpose, lock_path, read_key
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock
 from ae_cls.store.manifest import NAME as MANIFEST
@@ -21,16 +21,16 @@ _GONE = ".gone-"
 @final
 @dataclass(frozen=True)
 class Kept:
-    """An entry, or the checkpoints of a stage that was not ended.
+    """An entry, the checkpoints of an unfinished training, or a leftover of a killed process.
 
     Attributes:
-        stage: pretrain, encode or classify.
+        stage: whose output it is.
         name: of its key.
         folder: where it is.
         about: what it is, for people; empty for checkpoints, which have no key beside them.
         size: bytes.
-        used: when it was made or taken last, in seconds since 1970.
-        is_whole: false for checkpoints, and for leftovers of processes that were killed.
+        used: when it was made or last used, in seconds since 1970.
+        is_whole: false for checkpoints and leftovers.
     """
 
     stage: str
@@ -43,86 +43,105 @@ class Kept:
 
 
 def kept_in(root: Path) -> list[Kept]:
-    """All that is there, the latest used first."""
-    found = [*_entries(root), *_unfinished(root), *_leftovers(root)]
-    return sorted(found, key=lambda each: each.used, reverse=True)
+    """Everything in a store, the last used first."""
+    kept = [*_entries(root), *_unfinished(root), *_leftovers(root)]
+    return sorted(kept, key=lambda item: item.used, reverse=True)
 
 
 def damage_in(root: Path) -> dict[Path, str]:
-    """Each entry that is not what its manifest says, and why; all files are hashed."""
-    found: dict[Path, str] = {}
-    for each in _entries(root):
+    """Each entry that differs from its manifest, and why; all files are hashed."""
+    damage: dict[Path, str] = {}
+    for entry in _entries(root):
         try:
-            check_files(each.folder)
+            check_files(entry.folder)
         except (ModelFileError, OSError) as error:
-            found[each.folder] = getattr(error, "why", "") or str(error)
-    return found
+            damage[entry.folder] = getattr(error, "why", "") or str(error)
+    return damage
 
 
-def remove(root: Path, unwanted: Iterable[Kept]) -> list[Kept]:
-    """Take away what no process makes or reads; what could be taken away.
+def bound(root: Path, stage: str, most: int) -> list[Kept]:
+    """Remove the longest unused outputs of a stage until at most so many bytes of them remain.
+
+    What a process makes or reads stays. Returns what was removed.
 
     Raises:
         StorageError: the store cannot be written.
     """
-    return [each for each in unwanted if _removed(root, each)]
+    return remove(root, over_limit((kept for kept in kept_in(root) if kept.stage == stage), most))
+
+
+def remove(root: Path, unwanted: Iterable[Kept]) -> list[Kept]:
+    """Remove those that no process makes or reads. Returns what was removed.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    return [kept for kept in unwanted if _removed(root, kept)]
 
 
 def over_limit(kept: Iterable[Kept], most: int) -> list[Kept]:
-    """The entries to take away, longest unused first, so that at most so many bytes remain."""
-    entries = sorted(kept, key=lambda each: each.used)
-    surplus, found = sum(each.size for each in entries) - most, list[Kept]()
-    for each in entries:
+    """Those to remove, longest unused first, so that at most so many bytes remain."""
+    ordered = sorted(kept, key=lambda item: item.used)
+    surplus, unwanted = sum(item.size for item in ordered) - most, list[Kept]()
+    for item in ordered:
         if surplus <= 0:
             break
-        found.append(each)
-        surplus -= each.size
-    return found
+        unwanted.append(item)
+        surplus -= item.size
+    return unwanted
 
 
 def unused_for(kept: Iterable[Kept], seconds: float) -> list[Kept]:
-    """What was last used so long ago."""
-    return [each for each in kept if time.time() - each.used >= seconds]
+    """Those that were not used for so long."""
+    return [item for item in kept if time.time() - item.used >= seconds]
 
 
 def _entries(root: Path) -> Iterator[Kept]:
-    for key in root.glob(f"*/*/{KEY}"):
-        folder = key.parent
-        told = read_key(key)
-        if folder.name.startswith(".") or told is None or folder.is_symlink():
+    for path in root.glob(f"*/*/{KEY}"):
+        folder, key = path.parent, read_key(path)
+        if folder.name.startswith(".") or key is None or folder.is_symlink():
             continue
-        yield _kept(folder, folder.parent.name, folder.name, told["about"], is_whole=True)
+        yield from _kept(folder, folder.parent.name, folder.name, key["about"], is_whole=True)
 
 
 def _unfinished(root: Path) -> Iterator[Kept]:
     for folder in (root / UNFINISHED).glob("*-*"):
         stage, _, name = folder.name.partition("-")
         if list(folder.glob("*.safetensors")) and not folder.is_symlink():
-            yield _kept(folder, stage, name, {}, is_whole=False)
+            yield from _kept(folder, stage, name, {}, is_whole=False)
 
 
 def _leftovers(root: Path) -> Iterator[Kept]:
-    """Damaged entries that were set aside, and halves of processes that were killed."""
+    """Damaged entries that were set aside, and what killed processes had begun to make."""
     for folder in root.glob("*/.*"):
         if folder.is_symlink() or not folder.is_dir():
             continue
         name = folder.name.removeprefix(BAD).removeprefix(".").partition(".")[0]
-        yield _kept(folder, folder.parent.name, name, {"leftover": folder.name}, is_whole=False)
+        yield from _kept(
+            folder, folder.parent.name, name, {"leftover": folder.name}, is_whole=False
+        )
 
 
-def _kept(folder: Path, stage: str, name: str, about: dict[str, Any], *, is_whole: bool) -> Kept:
-    facts = [path.stat() for path in folder.iterdir() if path.is_file()]
-    marker = folder / MANIFEST
-    used = marker.stat().st_mtime if marker.is_file() else folder.stat().st_mtime
-    return Kept(stage, name, folder, about, sum(f.st_size for f in facts), used, is_whole)
+def _kept(
+    folder: Path, stage: str, name: str, about: dict[str, Any], *, is_whole: bool
+) -> Iterator[Kept]:
+    """The folder, unless another process has removed it meanwhile."""
+    try:
+        facts = {path.name: path.stat() for path in folder.iterdir() if path.is_file()}
+        used = facts.get(MANIFEST, folder.stat()).st_mtime
+    except FileNotFoundError:
+        return
+    size = sum(fact.st_size for fact in facts.values())
+    yield Kept(stage, name, folder, about, size, used, is_whole)
 
 
 def _removed(root: Path, kept: Kept) -> bool:
-    locks = [Lock(root / LOCKS / f"{kept.stage}-{kept.name}.{use}") for use in ("using", "making")]
+    purposes: tuple[Purpose, ...] = ("using", "making")
+    locks = [Lock(lock_path(root, kept.stage, kept.name, purpose)) for purpose in purposes]
     try:
         if not all(lock.take() for lock in locks):
             return False
-        # Out of sight by one rename first: nobody may find half an entry.
+        # First out of sight, by one rename: nobody may find half an entry.
         gone = kept.folder.with_name(f"{_GONE}{kept.name}.{uuid.uuid4().hex}")
         kept.folder.rename(gone)
         shutil.rmtree(gone)

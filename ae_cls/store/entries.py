@@ -2,11 +2,10 @@
 
     ROOT/STAGE/NAME/      the files, key.json and, written last, manifest.json
     ROOT/locks/           who is making or reading an entry
-    ROOT/unfinished/      checkpoints of a stage that was not ended
+    ROOT/unfinished/      checkpoints of trainings that have not finished
 
-An entry appears by one rename of its folder. It is hashed before each use; one that is damaged is
-set aside and made again. Locks only spare work: without them an entry may be made twice, never
-torn.
+An entry appears by one rename of its folder. It is hashed before each use; a damaged one is set
+aside and made again. Locks only save work: without them an entry may be made twice, never torn.
 """
 
 import json
@@ -30,7 +29,7 @@ from ae_cls.store.manifest import check_files, write_manifest
 
 log = logging.getLogger(__name__)
 
-KEY, LOCKS, UNFINISHED, BAD = "key.json", "locks", "unfinished", ".bad-"
+KEY, UNFINISHED, BAD = "key.json", "unfinished", ".bad-"
 _LOOK_EVERY = 0.2  # seconds
 _SAY_EVERY = 60.0  # seconds
 
@@ -38,34 +37,37 @@ Make = Callable[[Path], None]
 """Writes an entry's files into the folder that it is given."""
 
 Check = Callable[[Path], object]
-"""Raises a ModelFileError when what will be used of an entry's folder is not what was written."""
+"""Raises a ModelFileError if what will be used of an entry's folder is not what was written."""
+
+Purpose = Literal["making", "using"]
+"""Of a lock: one process at a time makes an entry; several may use it, which keeps it."""
 
 
 @final
 @dataclass(frozen=True)
 class Entry:
-    """A stage's output, checked against its manifest.
+    """The output of a stage, checked against its manifest.
 
     Attributes:
         key: what it follows from.
         folder: where its files are.
-        was_there: whether it was found, not made just now.
+        was_kept: whether it was in the store before, rather than made just now.
     """
 
     key: Key
     folder: Path
-    was_there: bool
+    was_kept: bool
 
     def as_dict(self) -> dict[str, Any]:
         """What environment.json says of it."""
-        told = {"stage": self.key.stage, **self.key.about, "entry": self.key.name}
-        return {**told, "was_kept": self.was_there}
+        key = {"stage": self.key.stage, **self.key.about, "entry": self.key.name}
+        return {**key, "was_kept": self.was_kept}
 
 
 @final
 @dataclass(frozen=True)
 class Nearest:
-    """The kept entry that differs least from a key, and in what."""
+    """The entry that differs least from a key, and how."""
 
     name: str
     about: dict[str, Any]
@@ -74,16 +76,28 @@ class Nearest:
 
 @final
 class Store:
-    """The entries below one folder; what was taken stays locked against pruning until `close`."""
+    """The entries below one folder; those that were taken cannot be pruned until `close`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._leases: list[Lock] = []
 
     def take_or_make(self, key: Key, make: Make, check: Check = check_files) -> Entry:
-        """The entry of that key; `make` is called when there is none that passes the check.
+        """The entry of that key; `make` is called if there is none that passes the check.
 
-        Of several processes one makes it; the others wait and then use it.
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        with self.making(key, check) as folder:
+            if folder is not None:
+                make(folder)
+        return self.entry(key, was_kept=folder is None)
+
+    @contextmanager
+    def making(self, key: Key, check: Check = check_files) -> Iterator[Path | None]:
+        """A folder to fill, which becomes the entry; None where the entry exists already.
+
+        Of several processes one fills it; the others wait and then use it.
 
         Raises:
             StorageError: the store cannot be written.
@@ -91,17 +105,20 @@ class Store:
         self._lease(key)
         making = self._lock(key, "making")
         try:
-            for _ in _turns(key, making):
-                if found := self.find(key, check):
-                    return found
-                if making.take():
-                    return self.find(key, check) or self._made(key, make)
+            if self._exists_or_is_ours(key, making, check):
+                yield None
+            else:
+                with self._filled(key) as folder:
+                    yield folder
         finally:
             making.release()
-        raise AssertionError("turns never end")
+
+    def entry(self, key: Key, *, was_kept: bool) -> Entry:
+        """The entry of that key, which exists."""
+        return Entry(key, self.folder(key), was_kept)
 
     def find(self, key: Key, check: Check = check_files) -> Entry | None:
-        """The entry of that key, when it passes the check; a damaged one is set aside."""
+        """The entry of that key, if it passes the check; a damaged one is set aside."""
         folder = self.folder(key)
         if not folder.is_dir():
             return None
@@ -111,10 +128,10 @@ class Store:
             self._set_aside(folder, error)
             return None
         _touch(folder)
-        return Entry(key, folder, was_there=True)
+        return self.entry(key, was_kept=True)
 
     def is_whole(self, key: Key) -> bool:
-        """Whether there is an entry of that key without damage; changes nothing."""
+        """Whether there is an undamaged entry of that key; changes nothing."""
         try:
             check_files(self.folder(key))
         except (ModelFileError, OSError):
@@ -133,63 +150,69 @@ class Store:
         """Where a training of that name may have left checkpoints: unfinished, or in its entry."""
         return self.root / UNFINISHED / f"{stage}-{name}", self.root / stage / name
 
-    def lock_path(self, key: Key, purpose: Literal["making", "using"]) -> Path:
-        """The file that is locked while the entry is made, or kept from being pruned."""
-        return self.root / LOCKS / f"{key.stage}-{key.name}.{purpose}"
-
     def nearest(self, key: Key) -> Nearest | None:
-        """The entry of the same stage that differs in the fewest things; the newest of equals."""
-        found = [
-            Nearest(path.parent.name, told["about"], changes(told["told"], key.told))
+        """The entry of the same stage with the fewest differences; the newest of equals."""
+        entries = [
+            Nearest(path.parent.name, other["about"], changes(other["inputs"], key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )
-            if (told := read_key(path)) is not None
+            if (other := read_key(path)) is not None and "inputs" in other
         ]
-        return min(found, key=lambda each: len(each.changes), default=None)
+        return min(entries, key=lambda entry: len(entry.changes), default=None)
 
     def close(self) -> None:
-        """Give back what was taken: it may be pruned from now on."""
+        """Let everything that was taken be pruned from now on."""
         while self._leases:
             self._leases.pop().release()
 
     def _lease(self, key: Key) -> None:
         using = self._lock(key, "using")
         self._leases.append(using)
-        # Whoever prunes holds it alone, for a moment.
+        # A process that prunes holds it alone, for a moment.
         while not using.take(shared=True):
             time.sleep(_LOOK_EVERY)
 
-    def _lock(self, key: Key, purpose: Literal["making", "using"]) -> Lock:
+    def _lock(self, key: Key, purpose: Purpose) -> Lock:
         try:
-            return Lock(self.lock_path(key, purpose))
+            return Lock(lock_path(self.root, key.stage, key.name, purpose))
         except StorageError as error:
-            raise _cannot_keep(error.where, error.why) from error
+            raise _cannot_store(error.where, error.why) from error
 
-    def _made(self, key: Key, make: Make) -> Entry:
+    def _exists_or_is_ours(self, key: Key, making: Lock, check: Check) -> bool:
+        """Whether the entry exists; if not, this process holds the lock on making it."""
+        for _ in _turns(key, making):
+            if self.find(key, check):
+                return True
+            if making.take():
+                return self.find(key, check) is not None
+        raise AssertionError("turns never end")
+
+    @contextmanager
+    def _filled(self, key: Key) -> Iterator[Path]:
         folder = self.folder(key)
         aside = folder.with_name(f".{key.name}.{uuid.uuid4().hex}.tmp")
         try:
             aside.mkdir(parents=True)
-            make(aside)
+            yield aside
             write_json(aside / KEY, key.as_dict())
             write_manifest(aside)
             _rename(aside, folder)
         except OSError as error:
-            raise _cannot_keep(str(folder), error.strerror or str(error)) from error
+            raise _cannot_store(str(folder), error.strerror or str(error)) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
-        return Entry(key, folder, was_there=False)
 
     def _set_aside(self, folder: Path, error: Exception) -> None:
-        log.warning("a kept %s is damaged and is made again (%s)", folder.parent.name, error)
+        stage = folder.parent.name
+        log.warning("an output of %s is damaged and will be made again (%s)", stage, error)
         try:
             folder.rename(folder.with_name(f"{BAD}{folder.name}.{uuid.uuid4().hex}"))
         except FileNotFoundError:
-            return  # another process did
+            return  # another process has set it aside
         except OSError as failure:
-            raise _cannot_keep(str(folder), failure.strerror or str(failure)) from failure
+            raise _cannot_store(str(folder), failure.strerror or str(failure)) from failure
 
 
 @contextmanager
@@ -203,33 +226,36 @@ def opened(root: Path) -> Iterator[Store]:
 
 
 def _turns(key: Key, making: Lock) -> Iterator[None]:
-    """A look now and then, for as long as another process makes the entry."""
+    """A turn at once, then one now and then while another process makes the entry."""
     yield
     said = -_SAY_EVERY
     while True:
         if time.monotonic() - said >= _SAY_EVERY:
-            log.info("%s: waiting for %s, which does the same", key.stage, _name_of(making))
+            owner = making.owner() or "another process"
+            log.info("%s: waiting for %s, which is computing the same output", key.stage, owner)
             said = time.monotonic()
         time.sleep(_LOOK_EVERY)
         yield
 
 
-def _name_of(making: Lock) -> str:
-    return str(making.owner() or "another process")
-
-
-def _cannot_keep(where: str, why: str) -> StorageError:
+def _cannot_store(where: str, why: str) -> StorageError:
     return StorageError(
-        "outputs of stages cannot be kept", where=where, why=why,
+        "outputs of stages cannot be stored", where=where, why=why,
         fix="AE_CLS_CACHE=FOLDER, with room in it; or store=own, in the run folder",
     )  # fmt: skip
 
 
+def lock_path(root: Path, stage: str, name: str, purpose: Purpose) -> Path:
+    """The file that is locked while an entry is made, or while it must not be pruned."""
+    return root / "locks" / f"{stage}-{name}.{purpose}"
+
+
 def read_key(path: Path) -> dict[str, Any] | None:
-    """What key.json says; None where it cannot be read."""
+    """What key.json says; None if it cannot be read."""
     try:
-        told = json.loads(path.read_bytes())
-        return told if {"stage", "told", "about"} <= told.keys() else None
+        key = json.loads(path.read_bytes())
+        # Without inputs it was written by an older ae-cls: of no use, but listed and pruned.
+        return key if {"stage", "about"} <= key.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
 
@@ -245,7 +271,7 @@ def _rename(aside: Path, folder: Path) -> None:
 
 
 def _touch(folder: Path) -> None:
-    """Say when it was used last, for whoever prunes; a store that is read-only is not told."""
+    """Note when it was last used, for pruning; a read-only store is left as it is."""
     try:
         os.utime(folder / MANIFEST)
     except OSError:

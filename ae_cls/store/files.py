@@ -5,10 +5,8 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ae_cls.errors import StorageError
 
@@ -17,26 +15,19 @@ def publish(path: Path, content: bytes) -> None:
     """Write `content` under a unique temporary name, flush it to disk, then rename it to `path`.
 
     Raises:
-        StorageError: the place is full, read-only or not permitted; nothing is left behind.
+        StorageError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     try:
-        with published(path) as file:
-            file.write(content)
+        _publish(path, content)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-@contextmanager
-def published(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which appears as `path` when the body has ended well.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def _publish(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("x+b") as file:
-            yield file
+        with temporary.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -46,13 +37,11 @@ def published(path: Path) -> Iterator[IO[bytes]]:
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk.
+    """Write the names in a folder to the disk.
 
     Raises:
         OSError: the folder cannot be opened.
     """
-    if os.name != "posix":
-        return  # Windows cannot open a folder
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -61,7 +50,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> StorageError:
-    """The error for a place that cannot be written."""
+    """The error for a path that cannot be written."""
     full = error.errno == errno.ENOSPC
     fix = "free some space" if full else "choose another place"
     return StorageError("cannot write", where=str(path), why=error.strerror or str(error), fix=fix)
@@ -88,7 +77,7 @@ def sha256(content: bytes) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The same of a file, of any size.
+    """The hash of a file of any size.
 
     Raises:
         OSError: it cannot be read.
@@ -98,7 +87,7 @@ def file_sha256(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a file of a run folder says; empty where there is none.
+    """The content of a JSON file; empty if there is none.
 
     Raises:
         StorageError: it cannot be read.
@@ -112,5 +101,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def row_hashes_of(table: Path) -> Path:
-    """Where hashes of a table's rows lie, if there are any."""
+    """Where the hashes of a table's rows are, if there are any."""
     return table.with_name(table.name + ".sha256")

@@ -1,4 +1,4 @@
-"""What a stage's output follows from, and the name that this gives it."""
+"""What the output of a stage follows from, and the name that this gives it."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
-Told = str | int | float | bool | None | list[Any] | dict[str, Any]
+Json = str | int | float | bool | None | list[Any] | dict[str, Any]
 """What JSON can hold."""
 
 
@@ -16,42 +16,42 @@ class Key:
     """All that a stage reads, and nothing else.
 
     Attributes:
-        stage: pretrain, encode or classify.
-        told: each thing that the output follows from; equal things give the same output.
+        stage: whose output it names; also the folder of its entries.
+        inputs: everything that the output follows from; equal inputs give the same output.
         about: for people, such as the name of the data set; not part of the name.
     """
 
     stage: str
-    told: Mapping[str, Told]
-    about: Mapping[str, Told] = field(default_factory=dict)
+    inputs: Mapping[str, Json]
+    about: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """128 bits of SHA-256 over `told`, in hexadecimal."""
-        text = json.dumps(dict(self.told), sort_keys=True, allow_nan=False)
+        """128 bits of SHA-256 over `inputs`, in hexadecimal."""
+        text = json.dumps(dict(self.inputs), sort_keys=True, allow_nan=False)
         return hashlib.sha256(f"{self.stage}\n{text}".encode()).hexdigest()[:32]
 
-    def with_told(self, more: Mapping[str, Told]) -> "Key":
-        """The key of what also follows from these."""
-        return Key(self.stage, {**self.told, **more}, self.about)
+    def with_inputs(self, more: Mapping[str, Json]) -> "Key":
+        """The key of an output that also follows from these."""
+        return Key(self.stage, {**self.inputs, **more}, self.about)
 
     def as_dict(self) -> dict[str, Any]:
         """The key as JSON holds it."""
-        return {"stage": self.stage, "told": dict(self.told), "about": dict(self.about)}
+        return {"stage": self.stage, "inputs": dict(self.inputs), "about": dict(self.about)}
 
 
 @final
 @dataclass(frozen=True)
 class Change:
-    """A thing that differs between two keys; `None` where one of them lacks it."""
+    """An input that differs between two keys; `None` where one of them lacks it."""
 
     key: str
-    before: Told
-    now: Told
+    before: Json
+    now: Json
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """What differs, each with its dotted key, in the order of `now`."""
+    """The differences, each with its dotted key, in the order of `now`."""
     old, new = flat(before), flat(now)
     return [
         Change(key, old.get(key), new.get(key))
@@ -62,10 +62,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 
 def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{key}.")
+            flattened |= flat(value, f"{above}{key}.")
         else:
-            found[above + key] = value
-    return found
+            flattened[above + key] = value
+    return flattened

@@ -1,9 +1,10 @@
-"""Who is at work on something: a lock that the system takes back when its owner ends, however.
+"""Who is working on something: a lock that the system releases when its owner ends, however.
 
 On file systems where flock does nothing (some of Lustre, GPFS and NFS) two processes may both hold
-it: nothing here may be wrong then, only done twice.
+it: then work may be done twice, but never wrongly.
 """
 
+import fcntl
 import json
 import os
 import platform
@@ -13,21 +14,16 @@ from typing import Any, final
 
 from ae_cls.store.files import cannot_write
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 
 @final
 @dataclass(frozen=True)
 class Owner:
-    """A process, so that it is not mistaken for a later one with the same number.
+    """A process, told apart from a later one with the same number.
 
     Attributes:
         process: its number.
         host: name of its machine.
-        started: clock ticks from the machine's start to its own, as Linux tells; 0 elsewhere.
+        started: clock ticks from the start of the machine to its own, on Linux; 0 elsewhere.
     """
 
     process: int
@@ -35,9 +31,9 @@ class Owner:
     started: int
 
     def is_gone(self) -> bool:
-        """Whether it ran on this machine and runs no more."""
+        """Whether it ran on this machine and has ended."""
         if self.host != platform.node():
-            return False  # nobody here can tell
+            return False  # there is no way to know
         return not _is_alive(self.process) or _start_of(self.process) != self.started
 
     def __str__(self) -> str:
@@ -45,14 +41,14 @@ class Owner:
 
 
 def this_process() -> Owner:
-    """The process that asks."""
+    """The process that calls this."""
     return Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
 
 
-def owner_from(told: Any) -> Owner | None:
-    """The owner of whom a JSON file tells; None where it tells of none."""
+def owner_from(value: Any) -> Owner | None:
+    """The owner that a JSON value describes; None if it describes none."""
     try:
-        return Owner(**told)
+        return Owner(**value)
     except TypeError:
         return None
 
@@ -71,16 +67,16 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # somebody else's
+        return True  # another user's
     return True
 
 
 @final
 class Lock:
-    """An flock on a file of its own, which stays there empty-handed and never needs deleting.
+    """An flock on a file of its own, which may stay there afterwards and never needs deleting.
 
     Args:
-        path: the file; it is made where it is missing.
+        path: of the file, which is made if it is missing.
 
     Raises:
         StorageError: the file cannot be made or opened.
@@ -91,9 +87,7 @@ class Lock:
         self._handle = self._open()
 
     def take(self, *, shared: bool = False) -> bool:
-        """Take the lock, alone or with others who share it; false when somebody is in the way."""
-        if fcntl is None:
-            return True
+        """Take the lock, alone or shared; false if another process holds it."""
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
             fcntl.flock(self._handle, how | fcntl.LOCK_NB)
@@ -106,14 +100,14 @@ class Lock:
         return True
 
     def owner(self) -> Owner | None:
-        """Who took it alone last, as far as it can be read."""
+        """Who last took it alone, as far as that can be read."""
         try:
-            return Owner(**json.loads(self.path.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return owner_from(json.loads(self.path.read_bytes()))
+        except (OSError, ValueError):
             return None
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it; nothing happens if it was released before."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -123,13 +117,13 @@ class Lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            # A store that may only be read is still good for what is in it.
+            # A read-only store still gives what is in it.
             if self.path.is_file():
                 return os.open(self.path, os.O_RDONLY)
             raise cannot_write(self.path, error) from error
 
     def _sign(self) -> None:
-        """For messages alone: whether the lock is held is the system's knowledge."""
+        """Only for messages: the system alone knows whether the lock is held."""
         try:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, json.dumps(asdict(this_process())).encode(), 0)

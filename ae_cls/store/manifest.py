@@ -1,4 +1,4 @@
-"""A folder's list of files with sizes and hashes, written last: what is not in it is not there."""
+"""A folder's list of files with sizes and hashes, written last: only what it lists counts."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -9,11 +9,11 @@ from ae_cls.errors import ModelFileError
 from ae_cls.store.files import file_sha256, publish, row_hashes_of, sha256, write_json
 
 FORMAT = 2
-"""Of what a saved model says of itself: 2 since descriptions have store, devices and test."""
+"""Version of what a saved model says of itself: 2 since descriptions have store, devices, test."""
 NAME = "manifest.json"
 
 Facts = Mapping[str, Any]
-"""Size in bytes and SHA-256 of a file; the latter None where hashes of its rows lie beside it."""
+"""Size in bytes and SHA-256 of a file; the latter None if hashes of its rows lie beside it."""
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -25,7 +25,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """List all files that are in a folder now; a table with hashes of its rows needs no other.
+    """List all files that are in a folder now; a table with hashes of its rows gets no other hash.
 
     Raises:
         OSError: a file cannot be read.
@@ -54,7 +54,7 @@ def check_files(folder: Path, *, but: Collection[str] = ()) -> dict[str, int]:
     """The size of each file of a folder, after checking all against the manifest.
 
     Files are hashed piece by piece, so they may be larger than memory; of those named in `but` only
-    the size is looked at.
+    the size is compared.
 
     Raises:
         ModelFileError: the manifest is missing or unreadable, or a file differs from it.
@@ -91,7 +91,7 @@ def _listed(folder: Path) -> dict[str, Facts]:
             fix="give the folder of a finished run, or its model/ folder",
         ) from error  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError("this is not a manifest of ae-cls", where=str(path)) from error
+        raise ModelFileError("this is not an ae-cls manifest", where=str(path)) from error
     if version != FORMAT:
         raise ModelFileError(
             f"the model has format {version}; this ae-cls reads format {FORMAT}", where=str(path),
@@ -110,7 +110,7 @@ def _checked(folder: Path, name: str, facts: Facts) -> bytes:
 def _of_right_size(folder: Path, name: str, facts: Facts) -> Path:
     path = folder / name
     if Path(name).name != name or path.is_symlink() or not path.is_file():
-        raise ModelFileError("a listed file is missing or no plain file", where=str(path))
+        raise ModelFileError("a listed file is missing or not a regular file", where=str(path))
     # The size is compared before reading, so that a swapped file cannot fill the memory.
     if path.stat().st_size != facts["size"]:
         raise ModelFileError(
@@ -133,5 +133,5 @@ def _refuse_other_hash(path: Path, found: str, facts: Facts) -> None:
     if found != facts["sha256"]:
         raise ModelFileError(
             "a file is damaged", where=str(path),
-            why="its SHA-256 is not the one in the manifest",
+            why="its SHA-256 differs from the one in the manifest",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where what is kept between runs lives on this machine."""
+"""Where outputs are kept between runs on this machine."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """AE_CLS_CACHE, else the user's cache folder; all in it can be made again."""
+    """AE_CLS_CACHE, else the user's cache folder; everything in it can be made again."""
     given = os.environ.get("AE_CLS_CACHE")
     if given:
         return Path(given).expanduser()
@@ -15,5 +15,5 @@ def cache_folder() -> Path:
 
 
 def shared_store() -> Path:
-    """Where outputs of stages are kept for all runs of this user."""
+    """Where the outputs of stages are kept for all runs of this user."""
     return cache_folder() / "stages"

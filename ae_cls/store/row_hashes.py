@@ -1,7 +1,7 @@
 """Hashes of stretches of a table's rows: a few rows are checked without reading the others.
 
-Label budgets need some hundred rows of a table of hundreds of megabytes; to hash all of it takes
-longer than to fit the head.
+Label budgets need a few hundred rows of a table of hundreds of megabytes; hashing all of it takes
+longer than fitting the head.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _DIGEST = hashlib.sha256().digest_size
 def hashed(
     table: Path, count: int, parts: Iterable[Shaped[np.ndarray, "_ d"]]
 ) -> Iterator[Shaped[np.ndarray, "_ d"]]:
-    """The same parts; when all have been taken, their hashes lie beside the table.
+    """The same parts; once all have been taken, their hashes lie beside the table.
 
     Args:
         table: the .npy file that they are written to.
@@ -63,14 +63,14 @@ class _Hasher:
 
 
 def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None:
-    """Compare what is stored of these rows, and of their neighbours, with the hashes beside it.
+    """Compare these rows, and their neighbours, with the hashes beside the table.
 
     Args:
         table: an .npy file.
-        rows: in any order; None: all.
+        rows: in any order; None: all of them.
 
     Raises:
-        ModelFileError: a row is not what was written.
+        ModelFileError: a row is damaged.
         OSError: a file cannot be read.
     """
     try:
@@ -80,11 +80,11 @@ def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None
     wanted = np.arange(_stretches(stored))
     if rows is not None:
         wanted = np.unique(rows // _rows_in_stretch(stored))
-    told = row_hashes_of(table).read_bytes()
-    expected = [told[place * _DIGEST : (place + 1) * _DIGEST] for place in wanted]
+    digests = row_hashes_of(table).read_bytes()
+    expected = [digests[place * _DIGEST : (place + 1) * _DIGEST] for place in wanted]
     if list(_hashes(stored, wanted)) != expected:
         raise ModelFileError(
-            "a file is damaged", where=str(table), why="rows of it are not what was written"
+            "a file is damaged", where=str(table), why="rows of it differ from their hashes"
         )
 
 
@@ -93,7 +93,7 @@ def _mapped(table: Path) -> np.ndarray:
 
 
 def _header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """Begins each stretch: with another shape or type the same bytes would be other numbers."""
+    """Begins each stretch: with another shape or type the same bytes are other numbers."""
     return f"{kind.str}{shape}".encode()
 
 
@@ -109,6 +109,6 @@ def _hashes(rows: np.ndarray, stretches: Int64[np.ndarray, " s"]) -> Iterator[by
     length, header = _rows_in_stretch(rows), _header(rows.dtype, rows.shape)
     for place in stretches.tolist():
         stretch = np.ascontiguousarray(rows[place * length : (place + 1) * length])
-        told = hashlib.sha256(header)
-        told.update(stretch.data)
-        yield told.digest()
+        hasher = hashlib.sha256(header)
+        hasher.update(stretch.data)
+        yield hasher.digest()

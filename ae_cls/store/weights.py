@@ -1,4 +1,4 @@
-"""Weights of a network as a safetensors file, and back; what does not fit is refused."""
+"""The weights of a network as a safetensors file, and back; weights that do not fit are refused."""
 
 import safetensors.torch
 import torch
@@ -31,11 +31,11 @@ def load_weights(model: nn.Module, content: bytes) -> None:
         tensors = safetensors.torch.load(content)
     except Exception as error:  # safetensors' own error has no public base class
         raise ModelFileError("the weights cannot be read", where=WEIGHTS, why=str(error)) from error
-    _fits(model.state_dict(), tensors)
+    _refuse_misfits(model.state_dict(), tensors)
     model.load_state_dict(tensors, strict=True)
 
 
-def _fits(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def _refuse_misfits(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     wrong = [f"missing {name}" for name in expected.keys() - found.keys()]
     wrong += [f"unexpected {name}" for name in found.keys() - expected.keys()]
     for name in expected.keys() & found.keys():

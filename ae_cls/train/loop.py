@@ -3,17 +3,16 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Int64, UInt8
-from torch import Tensor, nn
+from jaxtyping import Int64, UInt8
+from torch import Tensor
 from tqdm import tqdm
 
-from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows, to_unit
+from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
@@ -26,90 +25,78 @@ from ae_cls.train.loss import Loss
 from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score
 from ae_cls.train.schedule import Schedule
+from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.state import State
-from ae_cls.train.step import Group, make_optimiser, take_step, trained_parameters
+from ae_cls.train.step import make_optimiser, take_step, trained_parameters
+from ae_cls.train.task import LossOfBatch, Objective, TrainTask
 
 log = logging.getLogger(__name__)
 
-LossOfBatch = Callable[
-    [Float[Tensor, "b c h w"], Int64[Tensor, " b"], Draws, float],
-    Loss,
-]
-"""The loss of clean images, given their positions among the training images, draws and progress."""
 
+def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[EpochRecord]:
+    """Train a network in place and leave it with the weights of its best validation epoch.
 
-def optimise(
-    network: nn.Module,
-    *,
-    stage: str,
-    groups: Sequence[Group],
-    images: ImageRows,
-    loss_of_batch: LossOfBatch,
-    validate: Callable[[], Score],
-    schedule: Schedule,
-    augment: Augment,
-    seed: int,
-    compute: Compute,
-    checkpoints: Checkpoints,
-) -> list[EpochRecord]:
-    """Train `network` in place and leave it with the weights of its best validation epoch.
-
-    Goes on from the newest of `checkpoints`; what comes out is the same as without the break.
+    Continues from the newest checkpoint of the task; the outcome is the same as without the break.
 
     Raises:
         TrainingError: a loss or gradient is not finite; the weights are those before that step.
         StorageError: a checkpoint cannot be written.
     """
-    optimiser, world = make_optimiser(groups, schedule), compute.world
-    state = _begun(State(network, optimiser), stage, checkpoints)
-    averaged = gradients_averaged(network, trained_parameters(optimiser), loss_of_batch, world)
+    world, optimiser = task.compute.world, make_optimiser(objective.groups, schedule)
+    checkpoints = SharedCheckpoints(world, task.checkpoints)
+    state = State(objective.network, optimiser)
+    if newest := checkpoints.newest():
+        state.restore(newest)
+        log.info("%s: continues after step %d", objective.stage, state.step)
+    trained = trained_parameters(optimiser)
+    augment = schedule.augment.for_dataset(mirrored_is_same=task.mirrored_is_same)
     try:
-        with averaged as loss_of_batch:
-            training = _Training(stage, images, loss_of_batch, schedule, augment, seed, compute)
-            with tqdm(
-                total=training.steps, initial=state.step, desc=stage, unit="step",
-                disable=None if world.is_first else True,
-            ) as bar:  # fmt: skip
-                _train(training, state, validate, checkpoints, bar)
+        with gradients_averaged(
+            objective.network, trained, objective.loss_of_batch, world
+        ) as loss_of_batch:
+            training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
+            _train(training, state, objective.validate, checkpoints)
     except (KeyboardInterrupt, SystemExit):
         checkpoints.keep(state.checkpoint())
         raise
     if math.isinf(state.best):
-        raise TrainingError(f"no epoch of {stage} has a finite validation score")
-    network.load_state_dict(state.best_weights)
+        raise TrainingError(f"no epoch of {objective.stage} has a finite validation score")
+    objective.network.load_state_dict(state.best_weights)
     return state.history
 
 
-def _begun(state: State, stage: str, checkpoints: Checkpoints) -> State:
-    if found := checkpoints.newest():
-        state.restore(found)
-        log.info("%s: goes on after step %d", stage, state.step)
-    return state
-
-
 def _train(
-    training: "_Training",
-    state: State,
-    validate: Callable[[], Score],
-    checkpoints: Checkpoints,
-    bar: tqdm,
+    training: "_Training", state: State, validate: Callable[[], Score], checkpoints: Checkpoints
 ) -> None:
-    schedule = training.schedule
-    while len(state.history) < schedule.epochs:
-        if _out_of_patience(state.history, schedule.patience):
-            log.info("%s: no better for %d epochs, stopping", training.stage, schedule.patience)
-            break
-        for _ in training.rest_of_epoch(state):
-            bar.update()
-            if checkpoints.is_due(epoch_ended=False):
+    schedule, is_first = training.schedule, training.task.compute.world.is_first
+    with tqdm(
+        total=training.steps, initial=state.step, desc=training.stage, unit="step",
+        disable=None if is_first else True,
+    ) as bar:  # fmt: skip
+        while not _is_over(training, state.history):
+            for _ in training.rest_of_epoch(state):
+                bar.update()
+                if checkpoints.is_due(epoch_ended=False):
+                    checkpoints.keep(state.checkpoint())
+            score = validate()
+            with held():
+                state.end_epoch(training.record(state, score), score.value)
+            _log_epoch(bar, state.history[-1], schedule.epochs)
+            if checkpoints.is_due(epoch_ended=True):
                 checkpoints.keep(state.checkpoint())
-        score = validate()
-        with held():
-            state.end_epoch(training.record(state, score), score.value)
-        _say(bar, state.history[-1], schedule.epochs)
-        if checkpoints.is_due(epoch_ended=True):
-            checkpoints.keep(state.checkpoint())
     checkpoints.keep(state.checkpoint())
+
+
+def _is_over(training: "_Training", history: list[EpochRecord]) -> bool:
+    patience = training.schedule.patience
+    if len(history) >= training.schedule.epochs:
+        return True
+    if patience is None or len(history) <= patience:
+        return False
+    if any(record.best for record in history[-patience:]):
+        return False
+    log.info("%s: no improvement for %d epochs, stopping", training.stage, patience)
+    return True
 
 
 @final
@@ -118,16 +105,14 @@ class _Training:
     """What stays the same from step to step."""
 
     stage: str
-    images: ImageRows
     loss_of_batch: LossOfBatch
-    schedule: Schedule
     augment: Augment
-    seed: int
-    compute: Compute
+    task: TrainTask
+    schedule: Schedule
 
     @property
     def steps_in_epoch(self) -> int:
-        return self.schedule.steps_in_epoch(len(self.images))
+        return self.schedule.steps_in_epoch(len(self.task.train))
 
     @property
     def steps(self) -> int:
@@ -159,30 +144,28 @@ class _Training:
         )
 
     def _step(self, state: State, batch: "_Batch") -> None:
-        progress = batch.step / self.steps
-        loss = self._loss(batch, progress)
+        compute, progress = self.task.compute, batch.step / self.steps
+        images = to_unit(batch.images, compute.device)
+        draws = Draws(self.task.seed, batch.number, batch.samples.to(compute.device))
+        clean = self.augment.apply(images, draws)
+        shared = shared_batch(compute.world, own=len(batch.positions), count=batch.count)
+        with compute.autocast(), shared:
+            loss = whole_loss(self.loss_of_batch(clean, batch.positions, draws, progress))
         where = f"{self.stage}, epoch {len(state.history) + 1}, step {batch.step + 1}"
         take_step(state.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
         state.means.add(loss, batch.count)
         state.step = batch.step + 1
 
-    def _loss(self, batch: "_Batch", progress: float) -> Loss:
-        images = to_unit(batch.images, self.compute.device)
-        draws = Draws(self.seed, batch.number, batch.samples.to(self.compute.device))
-        clean = self.augment.apply(images, draws)
-        shared = shared_batch(self.compute.world, own=len(batch.positions), count=batch.count)
-        with self.compute.autocast(), shared:
-            return whole_loss(self.loss_of_batch(clean, batch.positions, draws, progress))
-
     def _batches(self, first: int, last: int) -> Iterator["_Batch"]:
         """The batches of these steps; in an epoch, a small set is passed over several times."""
-        rows = torch.from_numpy(self.images.rows)
-        orders = passes(len(self.images), self.schedule.batch_size, self.seed)
+        images, compute = self.task.train, self.task.compute
+        rows = torch.from_numpy(images.rows)
+        orders = passes(len(images), self.schedule.batch_size, self.task.seed)
         for step in range(first, last):
             number, whole = orders(step)
-            positions = self.compute.world.part(whole)
-            images = self.compute.staged(self.images.take(positions))
-            yield _Batch(step, number, len(whole), positions, rows[positions], images)
+            positions = compute.world.share_of(whole)
+            taken = compute.staged(images.take(positions))
+            yield _Batch(step, number, len(whole), positions, rows[positions], taken)
 
 
 @final
@@ -214,16 +197,10 @@ def whole_loss(part: Loss) -> Loss:
     return Loss(total, dict(zip(names, (term.detach() for term in terms), strict=True)))
 
 
-def _say(bar: tqdm, record: EpochRecord, epochs: int) -> None:
+def _log_epoch(bar: tqdm, record: EpochRecord, epochs: int) -> None:
     terms = "  ".join(f"{name} {value:.5g}" for name, value in record.valid.items())
     bar.set_postfix_str(terms)
     log.info(
         "%s  epoch %d/%d  %s  %.0f images/s", record.stage, record.epoch, epochs,
         terms, record.images_per_second,
     )  # fmt: skip
-
-
-def _out_of_patience(history: list[EpochRecord], patience: int | None) -> bool:
-    if patience is None or len(history) <= patience:
-        return False
-    return not any(record.best for record in history[-patience:])

@@ -1,4 +1,4 @@
-"""What training tells of itself."""
+"""What training records."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -34,10 +34,10 @@ class EpochRecord:
     best: bool
 
     def as_dict(self) -> dict[str, object]:
-        """The line: without what another run with equal results would tell otherwise."""
-        told = asdict(self)
-        del told["seconds"], told["images_per_second"]
-        return told
+        """The line, without what may differ between two runs with equal results."""
+        line = asdict(self)
+        del line["seconds"], line["images_per_second"]
+        return line
 
     def speed(self) -> dict[str, object]:
         """How long the epoch took: for environment.json."""

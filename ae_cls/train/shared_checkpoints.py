@@ -23,15 +23,15 @@ class SharedCheckpoints(Checkpoints):
         self.world, self.own = world, own
 
     def newest(self) -> Checkpoint | None:
-        found = self.own.newest()
-        told = self.world.share(
-            found and {"step": found.step, "facts": dict(found.facts), "forms": _forms(found)}
+        own = self.own.newest()
+        shared = self.world.share(
+            own and {"step": own.step, "facts": dict(own.facts), "forms": _forms(own)}
         )
-        if told is None:
+        if shared is None:
             return None
-        tensors = _empty(told["forms"]) if found is None else found.tensors
+        tensors = _empty(shared["forms"]) if own is None else own.tensors
         self.world.copy_from_first(tensors.values())
-        return Checkpoint(told["step"], tensors, told["facts"])
+        return Checkpoint(shared["step"], tensors, shared["facts"])
 
     def is_due(self, *, epoch_ended: bool) -> bool:
         return self.own.is_due(epoch_ended=epoch_ended)

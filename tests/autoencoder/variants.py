@@ -14,19 +14,16 @@ CORRUPTIONS = options("autoencoder/corruption")
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 31, 30), (3, 96, 96)]
 
 
-SMALL = {
-    "textbook": ["autoencoder.widths=[8,16]", "autoencoder.latent_dim=16"],
-    "conv_large": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
-    "conv": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
-    "vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
-    "beta_vae": ["autoencoder.widths=[16,32]", "autoencoder.latent_dim=16"],
-    "deep": ["autoencoder.widths=[64,32]"],
-    "pca": ["autoencoder.latent_dim=16"],
-}
+def config(name: str, *words: str) -> AutoencoderConfig:
+    """As the command line composes it."""
+    description = described("pretrain", f"autoencoder={name}", *words)
+    assert isinstance(description, Pretraining)
+    return description.autoencoder
 
 
 def variant(name: str, shape: tuple[int, int, int], *, seed: int = 0, words=()) -> Autoencoder:
-    return build(config(name, *SMALL.get(name, []), *words), shape, seed)
+    """A small network."""
+    return build(config(name, *words).small(), shape, seed)
 
 
 def table(shape: tuple[int, int, int], count: int = 24) -> ImageRows:
@@ -46,10 +43,5 @@ def draws(count: int, epoch: int = 0) -> Draws:
     return Draws(3, epoch, torch.arange(count))
 
 
-def config(name: str, *words: str) -> AutoencoderConfig:
-    found = described("pretrain", f"autoencoder={name}", *words)
-    assert isinstance(found, Pretraining)
-    return found.autoencoder
-
-
 TRAINED = [name for name in VARIANTS if config(name).has_gradients]
+CORRUPTED = [name for name in VARIANTS if "corruption" in type(config(name)).model_fields]

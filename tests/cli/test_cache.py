@@ -86,12 +86,12 @@ def test_explain_tells_what_is_kept_and_what_differs(one_run, tmp_path, ae_cls: 
     before = sorted(path for path in shared_store().rglob("*"))
     outcome = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "--explain")
     assert outcome.code == 0, outcome.err
-    assert outcome.out.count(" kept ") == 6
+    assert outcome.out.count(" kept ") == 7
     outcome = ae_cls("run", *RUN, f"outputs={tmp_path / 'none'}", "encode.grid=2", "--explain")
     assert outcome.out.count("encode.grid: 3 there, 2 here") == 4
     outcome = ae_cls("run", "--explain", *RUN, f"outputs={tmp_path / 'none'}", "seed=3")
     assert "seed: 0 there, 3 here" in outcome.out
-    assert outcome.out.count("follows from pretrain") == 5
+    assert outcome.out.count("follows from pretrain") == 6
     assert not (tmp_path / "none").exists()
     assert sorted(path for path in shared_store().rglob("*")) == before
 

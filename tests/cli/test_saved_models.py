@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Path:
     )
     (tmp_path / "run").mkdir()
     names = prepared.dataset.class_names
-    save_model(tmp_path / "run" / "model", given, prepared.model, class_names=names, head=head)
+    save_model(tmp_path / "run" / "model", given, prepared.network, class_names=names, head=head)
     return tmp_path / "run"
 
 

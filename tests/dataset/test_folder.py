@@ -317,9 +317,9 @@ def test_a_label_file_without_parts_keeps_those_of_the_folders(tmp_path: Path) -
         ("some/../some/0.png,a", "leads out"),
         ("/etc/x.png,a", "line 6: /etc/x.png leads out"),
         ("some/4.png, ", "line 6: some/4.png has an empty label"),
-        ("some/9.png,a", "line 6: some/9.png is not there"),
-        ("some/4.png,a,b,c", "line 6: 4 fields, expected 2"),
-        ("some/4.png", "line 6: 1 fields, expected 2"),
+        ("some/9.png,a", "line 6: some/9.png does not exist"),
+        ("some/4.png,a,b,c", "line 6: 4 fields, not 2"),
+        ("some/4.png", "line 6: 1 fields, not 2"),
         ('"some/4.png,a', "unexpected end"),
     ],
 )
@@ -345,7 +345,7 @@ def test_images_without_a_row_are_named(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("file,class\nsome/0.png,a\n", "file, class"),
-        ("", "nothing"),
+        ("", "it has none"),
         ("path,label,Split\nsome/0.png,a,test\n", "Split"),
         ("path,label,split\nsome/0.png,a,testing\n", "split testing"),
         ("path,label\nsome/0.png,\udcff\n", "utf-8"),

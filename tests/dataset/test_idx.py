@@ -10,11 +10,11 @@ import torch
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.files.idx import IdxPart
 from ae_cls.dataset.files.idx_set import idx_dataset
-from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError
 from tests.dataset.written import idx_bytes, labels_of, pictures
 
 IMAGES, LABELS = pictures(6, 5, 4), labels_of(6, 3)
+CLASSES = ("a", "b", "c")
 
 
 def write(folder: Path, images: bytes, labels: bytes) -> tuple[Path, Path]:
@@ -39,8 +39,8 @@ def test_plain_and_packed_files_give_the_same(tmp_path: Path) -> None:
 
 
 def test_integers_of_32_bits_are_big_endian_and_the_class_comes_first(tmp_path: Path) -> None:
-    told = np.stack([LABELS, LABELS + 70_000], axis=1).astype(">i4")
-    part = IdxPart(*write(tmp_path, good()[0], idx_bytes(told)), class_count=3).read()
+    rows = np.stack([LABELS, LABELS + 70_000], axis=1).astype(">i4")
+    part = IdxPart(*write(tmp_path, good()[0], idx_bytes(rows)), class_count=3).read()
     assert np.array_equal(part.labels, LABELS)
 
 
@@ -105,9 +105,8 @@ def test_labels_may_begin_at_one(tmp_path: Path) -> None:
 def packed_set(folder: Path, images: bytes, labels: bytes) -> Dataset:
     for name, content in (("images.gz", images), ("labels.gz", labels)):
         (folder / name).write_bytes(gzip.compress(content))
-    part = IdxPart(folder / "images.gz", folder / "labels.gz", class_count=3, lying=True)
-    parts: dict[PartName, IdxPart] = {"train": part, "test": part}
-    return idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
+    part = folder / "images.gz", folder / "labels.gz"
+    return idx_dataset("x", (*part, *part), CLASSES, mirrored_is_same=False, by_column=True)
 
 
 def test_packed_pictures_are_unpacked_once(tmp_path: Path, monkeypatch) -> None:
@@ -134,10 +133,10 @@ def test_what_was_unpacked_before_does_not_serve_other_files(tmp_path: Path) -> 
 
 
 def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
-    parts: dict[PartName, IdxPart] = {}
-    for name, pixels in (("train", IMAGES), ("test", IMAGES[:, :4])):
+    for name in ("train", "test"):
         (tmp_path / name).mkdir()
-        parts[name] = IdxPart(*write(tmp_path / name, idx_bytes(pixels), good()[1]), class_count=3)
-    with pytest.raises(DataError, match="not of one size") as caught:
-        idx_dataset("x", parts, class_names=("a", "b", "c"), mirrored_is_same=False)
+    train = write(tmp_path / "train", *good())
+    test = write(tmp_path / "test", idx_bytes(IMAGES[:, :4]), good()[1])
+    with pytest.raises(DataError, match="differ in size") as caught:
+        idx_dataset("x", (*train, *test), CLASSES, mirrored_is_same=False)
     assert str(tmp_path / "test" / "images") in caught.value.where

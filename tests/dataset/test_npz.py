@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset import NO_LABEL, Dataset, decoded
 from ae_cls.dataset.files import npz_file
 from ae_cls.dataset.sources import npz
 from ae_cls.dataset.stored import StoredImages
@@ -20,7 +20,8 @@ GREY, COLOUR, LABELS = pictures(12, 9, 8), pictures(12, 3, 9, 8), labels_of(12, 
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """All is asked of small sets and, in blocks of one image, of sets too large for memory."""
     if request.param == "in a file":
-        monkeypatch.setattr(npz.cache, "LARGEST_IN_MEMORY", 0)
+        for module in (npz, decoded):
+            monkeypatch.setattr(module, "LARGEST_IN_MEMORY", 0)
         monkeypatch.setattr(npz_file, "_BLOCK", 1)
     return request.param
 
@@ -62,7 +63,7 @@ def test_shapes_and_types_of_images(
     assert dataset.class_names == ("0", "1", "2")
 
 
-def test_large_sets_are_kept_once_and_read_from_there(
+def test_large_sets_are_stored_once_and_read_from_there(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save(tmp_path, images=COLOUR, labels=LABELS)

@@ -52,7 +52,7 @@ def publisher(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_files_are_fetched_when_asked_and_only_then(publisher: Path, places: Path) -> None:
-    with pytest.raises(DataError, match="not here"):
+    with pytest.raises(DataError, match="are missing"):
         chosen("kmnist").load()
     assert not places.exists()
     dataset = chosen("kmnist", download=True).load()

@@ -274,7 +274,7 @@ def test_without_any_label_there_is_pretraining_and_a_small_validation_part() ->
     "given_twice", [{"per_class": 1, "count": 2}, {"fraction": 0.5, "count": 2}]
 )
 def test_budgets_exclude_each_other(given_twice: dict[str, int]) -> None:
-    with pytest.raises(ValidationError, match="not two of them"):
+    with pytest.raises(ValidationError, match="only one of"):
         labels(**given_twice)
 
 

@@ -11,7 +11,8 @@ from ae_cls.compute import Compute
 from ae_cls.encode import Encoder, feature_table
 from ae_cls.encode.feature_table import joined
 from ae_cls.errors import StorageError
-from ae_cls.head.contract import FeatureHeadConfig, Labelled
+from ae_cls.head.contract import FeatureHeadConfig
+from ae_cls.head.fitted import Labelled
 from tests.autoencoder.variants import table, variant
 from tests.composed import described, options
 from tests.encode.test_encode import way
@@ -88,6 +89,6 @@ def test_a_full_disk_is_a_storage_error(in_file, monkeypatch: pytest.MonkeyPatch
         return open("/dev/full", "wb", buffering=0)  # noqa: PTH123
 
     monkeypatch.setattr(feature_table, "TemporaryFile", full)
-    with pytest.raises(StorageError, match="kept") as caught:
+    with pytest.raises(StorageError, match="cannot be stored") as caught:
         joined(60, PARTS)
     assert "No space" in caught.value.why

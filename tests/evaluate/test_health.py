@@ -41,7 +41,7 @@ def test_classes_with_few_images_are_named_with_their_count() -> None:
 def test_of_many_classes_a_few_are_named() -> None:
     names = tuple(f"class {index}" for index in range(100))
     (sentence,) = warnings(metrics_of(np.eye(100, dtype=int).tolist(), names))
-    assert sentence.endswith("class 4 (1) and 95 more")
+    assert sentence.endswith("class 4 (1), and 95 more")
 
 
 def test_an_absent_class_is_not_called_never_predicted() -> None:

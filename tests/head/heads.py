@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from sklearn.datasets import load_digits
 
 from ae_cls.head import HeadChoice
-from ae_cls.head.contract import FeatureHeadConfig, FittedHead, Labelled
+from ae_cls.head.contract import FeatureHeadConfig
+from ae_cls.head.fitted import FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
 WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "finetune")
@@ -21,9 +22,9 @@ QUICK: dict[str, dict[str, Any]] = {"forest": {"trees": 20}, "mlp": {"epochs": 1
 def config(word: str, **changes: Any) -> FeatureHeadConfig:
     """The option as its YAML has it, with some values changed."""
     plain = {**yaml.safe_load((CONFIGS / f"{word}.yaml").read_text()), **changes}
-    found = TypeAdapter(HeadChoice).validate_json(json.dumps(plain))
-    assert isinstance(found, FeatureHeadConfig)
-    return found
+    option = TypeAdapter(HeadChoice).validate_json(json.dumps(plain))
+    assert isinstance(option, FeatureHeadConfig)
+    return option
 
 
 def quick(word: str) -> FeatureHeadConfig:

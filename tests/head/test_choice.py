@@ -1,25 +1,47 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
 from ae_cls.errors import TrainingError
-from ae_cls.head.choice import Trial, choose, score, spread
+from ae_cls.head.choice import Trial, choose, score
+from ae_cls.head.fitted import Features, FittedHead, Probabilities
 
 
-def trial(name: str, *right: float) -> Trial[str]:
+@dataclass(frozen=True, kw_only=True)
+class Named(FittedHead):
+    """A head that only has a name."""
+
+    name: str
+
+    def predict_proba(self, features: Features) -> Probabilities:
+        raise AssertionError("a trial brings its probabilities")
+
+    def files(self) -> dict[str, bytes]:
+        return {}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], head: str) -> "Named":
+        return cls(facts={}, name=head)
+
+
+def trial(name: str, *right: float) -> Trial:
     """Probabilities of the right class of four rows of class 0, 1, 0, 1."""
     table = np.array([[p, 1 - p] if row % 2 == 0 else [1 - p, p] for row, p in enumerate(right)])
-    return Trial({"name": name}, name, table, {"seen": name})
+    return Trial({"name": name}, Named(name=name, facts={}), table, {"seen": name})
 
 
 LABELS = np.array([0, 1, 0, 1])
 
 
-def chosen(*trials: Trial[str]) -> str:
-    choice = choose(trials, LABELS, head="test", count=len(trials), progress=False)
-    assert choice.facts["chosen"] == {"name": choice.fitted}
-    assert choice.facts["seen"] == choice.fitted
-    return choice.fitted
+def chosen(*trials: Trial) -> str:
+    head = choose(trials, LABELS, name="test")
+    assert isinstance(head, Named)
+    assert head.facts["chosen"] == {"name": head.name}
+    assert head.facts["seen"] == head.name
+    return head.name
 
 
 def test_accuracy_comes_first() -> None:
@@ -36,16 +58,17 @@ def test_equal_scores_are_parted_by_order() -> None:
 
 
 def test_probabilities_that_are_not_finite_are_refused() -> None:
-    broken = Trial({"C": 3.0}, "broken", np.full((4, 2), np.nan))
+    head = Named(name="broken", facts={})
+    broken = Trial({"C": 3.0}, head, np.full((4, 2), np.nan))
     with pytest.raises(TrainingError) as refusal:
-        choose([broken], LABELS, head="test", count=1, progress=False)
+        choose([broken], LABELS, name="test")
     assert refusal.value.where == "head.C=3.0"
 
 
-def test_every_trial_is_told() -> None:
+def test_every_trial_is_recorded() -> None:
     trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
-    told = choose(trials, LABELS, head="test", count=2, progress=False).facts["trials"]
-    assert told == [
+    rows = choose(trials, LABELS, name="test").facts["trials"]
+    assert rows == [
         {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
         {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
     ]
@@ -59,8 +82,3 @@ def test_score_agrees_with_scikit_learn() -> None:
     accuracy, loss = score(table, labels)
     assert accuracy == (table.argmax(axis=1) == labels).mean()
     assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)
-
-
-def test_spread_puts_each_column_at_its_class() -> None:
-    table = spread(np.array([[0.25, 0.75]]), np.array([1, 3]), 5)
-    assert table.tolist() == [[0, 0.25, 0, 0.75, 0]]

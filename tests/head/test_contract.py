@@ -9,7 +9,7 @@ import torch
 
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.head import HeadChoice
-from ae_cls.head.contract import Labelled
+from ae_cls.head.fitted import Labelled
 from tests.head.heads import (
     CONFIGS,
     WORDS,

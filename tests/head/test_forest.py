@@ -13,7 +13,9 @@ from tests.head.heads import blobs, config
 def fit(**changes) -> Forest:
     head = config("forest", min_samples_leaf=[2], **changes)
     assert isinstance(head, ForestConfig)
-    return head.fit(blobs(120), blobs(40, seed=1), class_count=4, seed=3, progress=False)
+    fitted = head.fit(blobs(120), blobs(40, seed=1), class_count=4, seed=3, progress=False)
+    assert isinstance(fitted, Forest)
+    return fitted
 
 
 @pytest.mark.parametrize("trees", [1, 7, 23])
@@ -29,14 +31,14 @@ def test_trees_grown_a_few_at_a_time_are_those_grown_at_once(trees: int) -> None
 
 
 def test_the_number_of_threads_does_not_change_the_files() -> None:
-    threads, found = torch.get_num_threads(), []
+    threads, files = torch.get_num_threads(), []
     for count in (1, 2):
         torch.set_num_threads(count)
         try:
-            found.append(fit(trees=20).files())
+            files.append(fit(trees=20).files())
         finally:
             torch.set_num_threads(threads)
-    assert found[0] == found[1]
+    assert files[0] == files[1]
 
 
 def test_what_is_kept_is_a_plain_forest() -> None:

@@ -113,7 +113,7 @@ def poisoned(array: np.ndarray) -> np.ndarray:
 DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "other type": lambda array: array.astype(np.float64 if array.dtype != np.float64 else np.int8),
     "more sides": lambda array: array[None],
-    "empty": lambda array: array[:0],
+    "empty": lambda array: array.ravel()[:0],
 }
 
 
@@ -164,40 +164,19 @@ def test_a_scale_of_zero_is_refused(word: str) -> None:
     refuse(word, with_arrays(word, {**arrays, "scale": np.zeros_like(arrays["scale"])}), "scale")
 
 
-@pytest.mark.parametrize("classes", [[0, 1, 2, 9], [-1, 0, 1, 2], [1, 0, 2, 3], [0, 1, 1, 2]])
-@pytest.mark.parametrize("word", ["svm", "mlp"])
-def test_class_indices_that_cannot_be_are_refused(word: str, classes: list[int]) -> None:
-    refuse(word, with_arrays(word, {**arrays_of(word), "classes": np.array(classes)}), "classes")
+@pytest.mark.parametrize("counts", [[-1, 41, 40, 40], [10**6, 1, 1, 1], [1, 1, 1, 1]])
+def test_neighbours_that_do_not_add_up_are_refused(counts: list[int]) -> None:
+    refuse("knn", with_arrays("knn", {**arrays_of("knn"), "counts": np.array(counts)}), "fit")
 
 
-@pytest.mark.parametrize("label", [-1, 4, 2**40])
-def test_labels_of_neighbours_that_cannot_be_are_refused(label: int) -> None:
-    arrays = arrays_of("knn")
-    arrays["labels"] = np.where(arrays["labels"] == 3, label, arrays["labels"])
-    refuse("knn", with_arrays("knn", arrays), "classes")
-
-
-@pytest.mark.parametrize("neighbours", [0, -1, 3])
-def test_a_number_of_neighbours_that_was_not_tried_is_refused(neighbours: int) -> None:
-    changed = {**arrays_of("knn"), "neighbours": np.array([neighbours])}
-    refuse("knn", with_arrays("knn", changed), "neighbours")
-
-
-@pytest.mark.parametrize("counts", [[-1, 2, 3, 4], [10**6, 1, 1, 1], [1, 1, 1, 1]])
-def test_support_vectors_that_do_not_add_up_are_refused(counts: list[int]) -> None:
-    refuse("svm", with_arrays("svm", {**arrays_of("svm"), "counts": np.array(counts)}), "SVC")
-
-
-@pytest.mark.parametrize("name", ["intercepts", "coefficients"])
-def test_an_svc_of_fewer_classes_is_refused(name: str) -> None:
-    arrays = arrays_of("svm")
-    refuse("svm", with_arrays("svm", {**arrays, name: arrays[name][:-1]}), "SVC")
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_a_temperature_that_is_not_above_zero_is_refused(temperature: float) -> None:
-    changed = {**arrays_of("svm"), "temperature": np.array([temperature])}
-    refuse("svm", with_arrays("svm", changed), "temperature")
+@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize(
+    ("word", "name"), [("knn", "neighbours"), ("knn", "temperature"), ("svm", "gamma")]
+)
+def test_a_number_that_must_be_above_zero_is_refused(word: str, name: str, value: int) -> None:
+    arrays = arrays_of(word)
+    changed = {**arrays, name: np.array(value, arrays[name].dtype)}
+    refuse(word, with_arrays(word, changed), repr(name))
 
 
 @pytest.mark.parametrize("word", [*NAMED, "forest"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ae_cls.head import knn
-from ae_cls.head.contract import Labelled
+from ae_cls.head.fitted import Labelled
 from ae_cls.head.knn import Knn, KnnConfig
 from tests.head.heads import blobs, config, digits
 
@@ -13,7 +13,9 @@ from tests.head.heads import blobs, config, digits
 def fit(train: Labelled, valid: Labelled, classes: int, **changes) -> Knn:
     head = config("knn", **changes)
     assert isinstance(head, KnnConfig)
-    return head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    fitted = head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    assert isinstance(fitted, Knn)
+    return fitted
 
 
 def by_loop(train: Labelled, queries: np.ndarray, *, k: int, temperature: float) -> np.ndarray:
@@ -35,7 +37,7 @@ def by_loop(train: Labelled, queries: np.ndarray, *, k: int, temperature: float)
 
 @pytest.mark.parametrize("k", [1, 7, 1000])
 def test_votes_agree_with_a_loop(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "_QUERIES", 32)
+    monkeypatch.setattr(knn, "_COSINES", 32 * 1100)
     monkeypatch.setattr(knn, "_ROWS", 100)
     train, valid, test = digits()
     head = fit(train, valid, 10, neighbours=[k], temperature=0.07)
@@ -47,22 +49,27 @@ def test_votes_agree_with_a_loop(k: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (ours.argmax(axis=1) == loop.argmax(axis=1)).mean() >= 0.99
 
 
-def test_the_first_of_equal_neighbours_votes() -> None:
-    table = torch.tensor([[0.5, 0.9, 0.5, 0.9, 0.5, 0.1], [0.3, 0.2, 0.1, 0.0, -0.1, -0.2]])
-    nearest = knn._first(table, 3)
-    assert nearest.rows.tolist() == [[1, 3, 0], [0, 1, 2]]
-    many = torch.randint(0, 300, (20, 5000), generator=torch.Generator().manual_seed(0)) / 300
-    by_numpy = np.argsort(-many.numpy(), axis=1, kind="stable")[:, :40]
-    nearest = knn._first(many, 40)
-    assert np.array_equal(nearest.rows.numpy(), by_numpy)
-    assert torch.equal(nearest.cosines, many.gather(1, nearest.rows))
+def test_equal_neighbours_vote_alike_in_every_run() -> None:
+    once = blobs(40)
+    train = Labelled(np.tile(once.features, (6, 1)), np.random.default_rng(0).integers(0, 4, 240))
+    heads = [fit(train, blobs(20, seed=1), 4, neighbours=[8]) for _ in range(2)]
+    first, again = (head.predict_proba(blobs(40, seed=2).features) for head in heads)
+    assert first.tobytes() == again.tobytes()
+
+
+def test_equal_neighbours_that_all_vote_share_by_their_number() -> None:
+    once = blobs(4)
+    train = Labelled(np.tile(once.features, (3, 1)), np.array([0, 1, 2, 3, 0, 1, 2, 3, 1, 1, 2, 3]))
+    head = fit(train, blobs(20, seed=1), 4, neighbours=[3], temperature=0.1)
+    votes = head.predict_proba(once.features)
+    assert np.allclose(votes[0], [2 / 3, 1 / 3, 0, 0], atol=1e-3)
+    assert np.allclose(votes[1], [0, 1, 0, 0], atol=1e-3)
 
 
 def test_the_weight_falls_by_e_a_temperature() -> None:
     train = Labelled(np.eye(3, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1]))
     head = fit(train, train, 2, neighbours=[2], temperature=0.5)
-    cosines = torch.tensor([[0.8, 0.3]])
-    votes = head.vote(knn.Nearest(cosines, torch.tensor([[0, 1]])))
+    votes = head.vote(knn.Nearest(torch.tensor([[0.8, 0.3]]), torch.tensor([[0, 1]])))
     assert votes[0, 0] / votes[0, 1] == pytest.approx(np.e)
 
 
@@ -89,13 +96,9 @@ def test_a_row_at_the_mean_is_no_division_by_zero() -> None:
     assert np.isfinite(head.predict_proba(np.zeros((1, 2), np.float32))).all()
 
 
-def test_parts_of_the_rows_find_what_the_whole_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    once = blobs(50)
-    train = Labelled(np.tile(once.features, (6, 1)), np.tile(once.labels, 6))
-    head = fit(train, blobs(20, seed=1), 4, neighbours=[20])
-    whole = head.nearest(blobs(40, seed=2).features)
+def test_parts_of_the_rows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, queries = fit(blobs(300), blobs(20, seed=1), 4, neighbours=[20]), blobs(40, seed=2)
+    whole = head.predict_proba(queries.features)
     monkeypatch.setattr(knn, "_ROWS", 64)
-    parts = head.nearest(blobs(40, seed=2).features)
-    assert torch.equal(parts.rows, whole.rows)
-    assert torch.allclose(parts.cosines, whole.cosines, atol=1e-6)
-    assert (whole.cosines[:, 0] == whole.cosines[:, 5]).all()  # all six copies are alike
+    monkeypatch.setattr(knn, "_COSINES", 300 * 7)  # seven queries at a time
+    assert np.abs(head.predict_proba(queries.features) - whole).max() < 1e-4

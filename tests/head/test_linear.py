@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ae_cls.head import descent
-from ae_cls.head.contract import Labelled
-from ae_cls.head.descent import Axes, Descent, log_loss, squared_hinge
+from ae_cls.head.descent import Axes, Descent, LinearModel, log_loss, squared_hinge
+from ae_cls.head.fitted import NEVER, Labelled
 from ae_cls.head.linear import LinearConfig
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import Standardiser
@@ -20,7 +20,9 @@ from tests.head.heads import blobs, config, digits
 def fit(train, valid, classes: int, **changes) -> Softmax:
     head = config("linear", tolerance=1e-12, max_steps=5000, **changes)
     assert isinstance(head, LinearConfig)
-    return head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    fitted = head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    assert isinstance(fitted, Softmax)
+    return fitted
 
 
 @pytest.mark.parametrize("strength", [0.001, 0.1, 10.0])
@@ -69,7 +71,7 @@ def test_the_axes_save_steps_on_features_that_hang_together(
     assert steps[0] < steps[1] / 2  # type: ignore[operator]
 
 
-def test_stopping_before_the_minimum_is_told() -> None:
+def test_stopping_before_the_minimum_is_recorded() -> None:
     train, valid, _ = digits()
     assert fit(train, valid, 10, C=[1.0]).facts["converged"] is True
     head = config("linear", C=[1.0], tolerance=1e-12, max_steps=3)
@@ -132,12 +134,12 @@ def test_slopes_of_all_blocks_agree_with_a_plain_formula(rows: int) -> None:
 def test_the_number_of_threads_does_not_change_a_bit() -> None:
     problem = descent_on(blobs(5000))
     weight = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
-    found = []
+    slopes = []
     for count in (1, 3):
         with ThreadPoolExecutor(count) as threads:
-            found.append(problem.mean_slopes(weight, np.zeros(4, np.float32), threads))
-    assert found[0].weight.tobytes() == found[1].weight.tobytes()
-    assert found[0].loss == found[1].loss
+            slopes.append(problem.mean_slopes(weight, np.zeros(4, np.float32), threads))
+    assert slopes[0].weight.tobytes() == slopes[1].weight.tobytes()
+    assert slopes[0].loss == slopes[1].loss
 
 
 def descent_on(train: Labelled) -> Descent:
@@ -176,3 +178,11 @@ def test_the_axes_of_many_rows_are_taken_from_a_share(monkeypatch: pytest.Monkey
     whole = Axes.of(train.features, standardiser)
     assert not np.array_equal(share.values, whole.values)
     assert np.allclose(share.values, whole.values, rtol=0.3)
+
+
+def test_a_model_of_some_classes_never_answers_the_others() -> None:
+    weight = np.array([[1, 2], [3, 4]], np.float32)
+    model = LinearModel(weight, np.array([5, 6], np.float32), converged=True, steps=1)
+    spread = model.spread(np.array([1, 3]), 5)
+    assert spread.weight[[1, 3]].tolist() == [[1, 2], [3, 4]] and not spread.weight[[0, 2, 4]].any()
+    assert spread.bias.tolist() == [np.float32(NEVER), 5, np.float32(NEVER), 6, np.float32(NEVER)]

@@ -5,25 +5,27 @@ import pytest
 import torch
 
 from ae_cls.errors import TrainingError
-from ae_cls.head.mlp import Layers, Mlp, MlpConfig, dropped
+from ae_cls.head.fitted import NEVER, Labelled
+from ae_cls.head.mlp import Mlp, MlpConfig
 from tests.head.heads import blobs, config, digits
 
 
 def fit(train, valid, classes: int, *, seed: int = 0, **changes) -> Mlp:
     head = config("mlp", **{"width": [32], "learning_rate": [0.01], "epochs": 10, **changes})
     assert isinstance(head, MlpConfig)
-    return head.fit(train, valid, class_count=classes, seed=seed, progress=False)
+    fitted = head.fit(train, valid, class_count=classes, seed=seed, progress=False)
+    assert isinstance(fitted, Mlp)
+    return fitted
 
 
 def test_probabilities_are_those_of_torch_layers() -> None:
     head = fit(blobs(100), blobs(40, seed=1), 4)
     network = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.GELU(), torch.nn.Linear(32, 4))
-    layers = head.layers
-    weights = (layers.hidden_weight, layers.hidden_bias, layers.weight, layers.bias)
+    weights = (head.hidden_weight, head.hidden_bias, head.weight, head.bias)
     for parameter, weight in zip(network.parameters(), weights, strict=True):
-        parameter.data = weight
+        parameter.data = torch.from_numpy(weight)
     features = blobs(20, seed=2).features
-    table = (features - head.standardiser.mean) / head.standardiser.scale
+    table = (features - head.mean) / head.scale
     expected = network(torch.from_numpy(table)).softmax(1).detach().numpy()
     assert np.abs(head.predict_proba(features) - expected).max() < 1e-5
 
@@ -50,26 +52,9 @@ def test_patience_ends_training() -> None:
     assert head.files()["head.safetensors"] == until_best.files()["head.safetensors"]
 
 
-def test_training_that_was_still_improving_is_told() -> None:
+def test_training_that_was_still_improving_is_recorded() -> None:
     train, valid, _ = digits()
     assert fit(train, valid, 10, epochs=1).facts["converged"] is False
-
-
-def test_layers_are_drawn_in_the_range_of_torch() -> None:
-    draws = torch.Generator().manual_seed(0)
-    layers = Layers.drawn(100, 400, 10, draws)
-    assert layers.hidden_weight.abs().max() <= 0.1
-    assert layers.hidden_weight.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.02)
-    assert layers.weight.abs().max() <= 0.05
-    assert not layers.bias.any()
-
-
-def test_dropout_silences_its_share_and_keeps_the_mean() -> None:
-    hidden = torch.ones(400, 500)
-    out = dropped(hidden, 0.2, torch.Generator().manual_seed(0))
-    assert (out == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
-    assert out.mean().item() == pytest.approx(1, abs=0.01)
-    assert torch.equal(dropped(hidden, 0.0, torch.Generator()), hidden)
 
 
 def test_dropout_and_decay_change_the_weights() -> None:
@@ -87,3 +72,11 @@ def test_a_rate_that_diverges_is_refused_with_the_fix() -> None:
     train.features[:, 0] *= 1e30
     with pytest.raises(TrainingError, match="not finite"):
         fit(train, valid, 4, learning_rate=[1.0], weight_decay=1e30, epochs=60, patience=60)
+
+
+def test_a_class_without_labels_keeps_its_bias_in_training() -> None:
+    train, valid = blobs(80), blobs(40, seed=1)
+    seen = train.labels != 2
+    head = fit(Labelled(train.features[seen], train.labels[seen]), valid, 6, weight_decay=1.0)
+    assert (head.bias[[2, 4, 5]] == np.float32(NEVER)).all()
+    assert (np.abs(head.bias[[0, 1, 3]]) < 10).all()

@@ -21,15 +21,15 @@ from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.head.task import Task
 from ae_cls.processes.batch import batch_mean, shared_batch
-from ae_cls.processes.crew import crew_of
-from ae_cls.processes.helper import tasks_of_the_first
+from ae_cls.processes.follower import calls_of_the_leader
+from ae_cls.processes.leader import followers_of
 from ae_cls.processes.norm import exact_norms
 from ae_cls.processes.world import World
 from ae_cls.run.data import prepare
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.train.loop import whole_loss
-from ae_cls.train.shared_checkpoints import SharedCheckpoints
-from tests.autoencoder.variants import CORRUPTIONS, TRAINED, table, unit, variant
+from ae_cls.train.task import TrainTask
+from tests.autoencoder.variants import CORRUPTED, CORRUPTIONS, table, unit, variant
 from tests.composed import described
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -43,16 +43,16 @@ EMPHASIS = dict.fromkeys(
 def in_two(names: list[str]) -> dict[str, Any]:
     """What each job gives the first of two processes."""
     found = {}
-    with crew_of(TWO, CPU.device, 1, take_part, "") as crew:
+    with followers_of(TWO, CPU.device, 1, take_part, "") as followers:
         for name in names:
-            with crew.called(name):
+            with followers.called(name):
                 found[name] = JOBS[name](TWO)
     return found
 
 
 def take_part(told: str) -> None:
     """The second process."""
-    with tasks_of_the_first(CPU.device, 1) as tasks:
+    with calls_of_the_leader(CPU.device, 1) as tasks:
         for name in tasks:
             JOBS[name](World(1, 2, 1, 2))
 
@@ -86,10 +86,9 @@ def pretraining(
     found = described("pretrain", *small, f"pretrain.batch_size={batch_size}")
     assert isinstance(found, Pretraining)
     model, steps = variant(name, SHAPE, words=given), EachStep()
-    history = found.pretrain.fit(
-        model, table(SHAPE, 50), table(SHAPE, 21), mirrored_is_same=True, seed=0,
-        compute=replace(CPU, world=world), checkpoints=SharedCheckpoints(world, steps),
-    )  # fmt: skip
+    compute = replace(CPU, world=world)
+    task = TrainTask(table(SHAPE, 50), table(SHAPE, 21), True, 0, compute, steps)
+    history = found.pretrain.fit(model, task)
     return {"losses": steps.losses(), "valid": history[0].valid, "weights": model.state_dict()}
 
 
@@ -99,15 +98,15 @@ def real(name: str, world: World) -> dict[str, Any]:
     found = described("pretrain", *words)
     assert isinstance(found, Pretraining)
     prepared, steps = prepare(found), EachStep()
+    split, compute = prepared.split, replace(CPU, world=world)
+    train, valid = prepared.images(split.pretrain), prepared.images(split.valid)
     history = found.pretrain.fit(
-        prepared.model, prepared.images(prepared.split.pretrain),
-        prepared.images(prepared.split.valid), mirrored_is_same=False, seed=0,
-        compute=replace(CPU, world=world), checkpoints=SharedCheckpoints(world, steps),
-    )  # fmt: skip
+        prepared.network, TrainTask(train, valid, False, 0, compute, steps)
+    )
     return {
         "losses": steps.losses(),
         "valid": history[0].valid,
-        "weights": prepared.model.state_dict(),
+        "weights": prepared.network.state_dict(),
     }
 
 
@@ -129,7 +128,7 @@ def finetuning(world: World) -> dict[str, Any]:
             Encoder(variant("conv", SHAPE), found.encode, compute), parts[0], parts[1],
             features=no_features,
             class_names=("a", "b", "c"), mirrored_is_same=True, seed=0,
-            checkpoints=SharedCheckpoints(world, steps),
+            checkpoints=steps,
         )
     )  # fmt: skip
     weights = learned.classifier.encoder.model.state_dict()
@@ -139,10 +138,10 @@ def finetuning(world: World) -> dict[str, Any]:
 def every_loss(world: World) -> dict[str, Any]:
     """Loss, terms and length of the gradient of each variant with each corruption; 7 images."""
     found = {}
-    for name, corruption in itertools.product(TRAINED, CORRUPTIONS):
+    for name, corruption in itertools.product(CORRUPTED, CORRUPTIONS):
         words = (f"autoencoder/corruption={corruption}", *EMPHASIS.get(corruption, ()))
         model = variant(name, SHAPE, words=words).double().train()
-        positions, images = world.part(torch.arange(7)), table(SHAPE, 7)
+        positions, images = world.share_of(torch.arange(7)), table(SHAPE, 7)
         batch, own = unit(images)[positions].double(), Draws(3, 0, positions)
         with exact_norms(model), shared_batch(world, own=len(positions), count=7):
             loss = whole_loss(model.loss(batch, own, progress=0.5))
@@ -174,7 +173,7 @@ def batch_norms(world: World) -> dict[str, Any]:
     outputs, slopes = [], []
     with exact_norms(network):
         for whole in given:
-            positions = world.part(torch.arange(7))
+            positions = world.share_of(torch.arange(7))
             images = whole[positions].requires_grad_()
             with shared_batch(world, own=len(positions), count=7):
                 output = network(images)
@@ -196,10 +195,7 @@ def encoding(world: World) -> dict[str, Any]:
     compute = replace(CPU, world=world)
     found = described("run", "pretrain=quick", "encode=latent")
     assert isinstance(found, Experiment)
-    found.pretrain.fit(
-        model, images, images, mirrored_is_same=True, seed=0, compute=compute,
-        checkpoints=NoCheckpoints(),
-    )  # fmt: skip
+    found.pretrain.fit(model, TrainTask(images, images, True, 0, compute))
     return {"features": Encoder(model, found.encode, compute).features(images)}
 
 
@@ -227,10 +223,9 @@ def resuming(world: World) -> dict[str, Any]:
 
     def weights(own: Checkpoints) -> dict[str, Tensor]:
         model = variant("conv", SHAPE, seed=0 if isinstance(own, From) and not own.begun else 1)
-        found.pretrain.fit(
-            model, table(SHAPE, 50), table(SHAPE, 21), mirrored_is_same=True, seed=0,
-            compute=replace(CPU, world=world), checkpoints=SharedCheckpoints(world, own),
-        )  # fmt: skip
+        compute = replace(CPU, world=world)
+        task = TrainTask(table(SHAPE, 50), table(SHAPE, 21), True, 0, compute, own)
+        found.pretrain.fit(model, task)
         return model.state_dict()
 
     first = From(None)

@@ -397,6 +397,21 @@ def test_pretraining_is_searched_for_the_least_validation_error(
     assert outcome.out.splitlines()[-1] == f"ae-cls classify encoder={folder / best}"
 
 
+def test_an_encoder_that_does_not_decode_comes_last_in_a_search_of_pretraining(
+    ae_cls: AeCls, carried_out: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_variant(words: Words) -> Record:
+        error = {"reconstruction": {"mse": 9.0, "psnr": -9.5, "part": "valid"}}
+        return Record("finished", metrics={} if words == ("autoencoder=hog",) else error)
+
+    monkeypatch.setattr(Ending, "of", staticmethod(by_variant))
+    outcome = ae_cls("search", "pretrain", "autoencoder=hog,pca", "search.trials=4")
+    assert outcome.code == 0
+    rows = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("autoencoder=")]
+    assert rows == ["autoencoder=pca", "autoencoder=hog"]
+    assert "error of 4 trials: 9 with autoencoder=pca" in outcome.out
+
+
 def test_a_folder_of_ones_own_is_taken_and_another_search_in_it_refused(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:

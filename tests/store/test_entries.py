@@ -1,7 +1,9 @@
 """Entries: made once, whole or not there, noticed when damaged, never deleted under a reader."""
 
+import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -9,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls.errors import StorageError
-from ae_cls.store import lock as lock_module
-from ae_cls.store.cleaning import damage_in, kept_in, over_limit, remove, unused_for
+from ae_cls.store.cleaning import bound, damage_in, kept_in, over_limit, remove, unused_for
 from ae_cls.store.entries import Store, opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
@@ -20,8 +21,8 @@ KEY = Key("pretrain", {"seed": 0, "autoencoder": {"name": "conv", "latent_dim": 
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def key(**told) -> Key:
-    return KEY.with_told(told)
+def key(**inputs) -> Key:
+    return KEY.with_inputs(inputs)
 
 
 def write(folder: Path, content: bytes = b"weights") -> None:
@@ -45,14 +46,14 @@ def test_an_output_is_made_once_and_found_again(tmp_path):
     with opened(tmp_path) as store:
         made = store.take_or_make(KEY, write)
         found = store.take_or_make(KEY, never)
-    assert (made.was_there, found.was_there) == (False, True)
+    assert (made.was_kept, found.was_kept) == (False, True)
     assert (found.folder / "model.bin").read_bytes() == b"weights"
     assert not hidden(tmp_path)
 
 
 def test_a_key_is_named_by_all_that_it_tells_and_by_nothing_else():
-    assert KEY.name == Key("pretrain", dict(reversed(KEY.told.items())), {}).name
-    others = [key(seed=1), key(more=0), Key("encode", KEY.told), key(seed=0.5)]
+    assert KEY.name == Key("pretrain", dict(reversed(KEY.inputs.items())), {}).name
+    others = [key(seed=1), key(more=0), Key("encode", KEY.inputs), key(seed=0.5)]
     assert len({KEY.name, *(other.name for other in others)}) == 5
 
 
@@ -61,7 +62,7 @@ def test_what_fails_in_the_making_is_not_there(tmp_path):
         with pytest.raises(RuntimeError, match="in the middle"):
             store.take_or_make(KEY, fail)
         assert not hidden(tmp_path)
-        assert store.take_or_make(KEY, write).was_there is False
+        assert store.take_or_make(KEY, write).was_kept is False
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "delete", "no manifest", "empty"])
@@ -81,7 +82,7 @@ def test_a_damaged_entry_is_set_aside_and_made_again(tmp_path, caplog, how):
                 for path in folder.iterdir():
                     path.unlink()
         again = store.take_or_make(KEY, write)
-    assert again.was_there is False
+    assert again.was_kept is False
     assert (again.folder / "model.bin").read_bytes() == b"weights"
     assert "damaged" in caplog.text
     assert [name for name in hidden(tmp_path) if name.startswith(".bad-")]
@@ -130,7 +131,7 @@ def test_a_store_that_may_only_be_read_still_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", read_only)
     monkeypatch.setattr(os, "utime", lambda *given: (_ for _ in ()).throw(PermissionError()))
     with opened(tmp_path) as store:
-        assert store.take_or_make(KEY, never).was_there
+        assert store.take_or_make(KEY, never).was_kept
 
 
 def test_the_nearest_entry_differs_in_the_fewest_things(tmp_path):
@@ -200,7 +201,10 @@ def test_a_killed_maker_is_followed_by_the_next_without_any_clearing_up(tmp_path
 
 
 def test_where_locks_do_nothing_an_entry_is_still_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock_module, "fcntl", None)
+    def useless(handle: int, how: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", useless)
     calls: list[int] = []
 
     def twice(folder: Path) -> None:
@@ -242,9 +246,47 @@ def test_pruning_goes_by_last_use(tmp_path):
     assert len(unused_for(kept_in(tmp_path), 60.0)) == 2
 
 
+def test_a_bound_on_one_stage_leaves_the_others_and_what_is_in_use(tmp_path):
+    with opened(tmp_path) as store:
+        store.take_or_make(Key("encode", KEY.inputs), write)
+        for seed in range(3):
+            store.take_or_make(key(seed=seed), write)
+            os.utime(store.folder(key(seed=seed)) / "manifest.json", (seed + 1, seed + 1))
+    with opened(tmp_path) as store:
+        store.take_or_make(key(seed=1), never)
+        removed = bound(tmp_path, "pretrain", 0)
+        assert [item.folder for item in removed] == [store.folder(key(seed=s)) for s in (0, 2)]
+    assert {item.stage for item in kept_in(tmp_path)} == {"pretrain", "encode"}
+    assert bound(tmp_path, "pretrain", 10**6) == []
+
+
+def test_entries_of_older_versions_are_listed_and_pruned_but_never_nearest(tmp_path):
+    with opened(tmp_path) as store:
+        folder = store.take_or_make(KEY, write).folder
+        (folder / "key.json").write_text('{"stage": "pretrain", "told": {}, "about": {}}')
+        assert store.nearest(key(seed=1)) is None
+    (item,) = kept_in(tmp_path)
+    assert remove(tmp_path, [item]) == [item]
+
+
+def test_what_another_process_removes_meanwhile_is_not_listed(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        store.take_or_make(KEY, write)
+        gone = store.take_or_make(key(seed=1), write).folder
+    real = Path.iterdir
+
+    def overtaken(folder: Path):
+        if folder == gone:
+            shutil.rmtree(folder)
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", overtaken)
+    assert [item.name for item in kept_in(tmp_path)] == [KEY.name]
+
+
 def test_pruning_never_follows_a_link(tmp_path):
     (tmp_path / "mine").mkdir()
-    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "told": {}, "about": {}}')
+    publish(tmp_path / "mine" / "key.json", b'{"stage": "a", "inputs": {}, "about": {}}')
     (tmp_path / "store" / "pretrain").mkdir(parents=True)
     (tmp_path / "store" / "pretrain" / KEY.name).symlink_to(tmp_path / "mine")
     assert kept_in(tmp_path / "store") == []

@@ -94,7 +94,7 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
     (tmp_path / "outside").write_bytes(b"secret")
     listed = {name: {"size": 6, "sha256": "0" * 64}}
     write_json(folder / "manifest.json", {"format": 2, "files": listed})
-    with pytest.raises(ModelFileError, match="no plain file"):
+    with pytest.raises(ModelFileError, match="not a regular file"):
         read_files(folder)
 
 
@@ -103,7 +103,7 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
 )
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ModelFileError, match="not a manifest"):
+    with pytest.raises(ModelFileError, match="not an ae-cls manifest"):
         read_files(tmp_path)
 
 

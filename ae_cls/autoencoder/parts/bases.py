@@ -1,4 +1,4 @@
-"""Two kinds of variant that differ only in how they encode and decode."""
+"""Bases of variants that differ only in how they encode and decode."""
 
 from abc import ABC
 from typing import ClassVar
@@ -9,22 +9,18 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.parts.corruption import Corruption
 from ae_cls.autoencoder.parts.losses import mean_squared_error, reconstruction_loss
-from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.train.loss import Loss
 
 
 class Fixed(Autoencoder, ABC):
-    """A variant without weights to train: its loss only says how well it reconstructs."""
+    """A variant without weights to train: its loss is the error of its reconstruction."""
 
-    # Its axes and sums are exact in float32; bf16 keeps 8 bits of them.
+    # Axes and sums are computed in float32; bf16 would keep 8 bits of them.
     allows_bf16: ClassVar[bool] = False
 
     def encoder_layers(self) -> list[nn.Module]:
         return []
-
-    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        return images
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         error = mean_squared_error(self.decode(self.encode(images)), images)
@@ -42,6 +38,3 @@ class Reconstructing(Autoencoder, ABC):
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
         return reconstruction_loss(self.decode(self.encode(seen.images)), images, seen.weight)
-
-    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
-        """Nothing to learn without gradients."""

@@ -1,11 +1,11 @@
 """The convolutional encoder trunk and decoder, shaped for matrix hardware.
 
-Space-to-depth instead of a first layer at full resolution: few channels there are bound by memory,
-not by arithmetic. Norm and activation come after the pooling that ends a stage, where a quarter of
-the numbers is left. The decoder paints a square of pixels from each cell of the deepest map with
-one matrix product and a pixel shuffle (Shi 2016, arXiv 1609.05158), never with transposed
-convolutions or full-resolution maps; masked autoencoders need no more (He 2021, arXiv 2111.06377,
-table 1).
+Space-to-depth takes the place of a first layer at full resolution, whose few channels would be
+bound by memory, not by arithmetic. Norm and activation come after the pooling that ends a stage,
+where a quarter of the numbers is left. The decoder paints a square of pixels from each cell of the
+deepest map with one matrix product and a pixel shuffle (Shi 2016, arXiv 1609.05158), never with
+transposed convolutions or full-resolution maps; masked autoencoders need no more (He 2021, arXiv
+2111.06377, table 1).
 """
 
 import math
@@ -46,23 +46,29 @@ def map_sides(image_shape: ImageShape, *, patch: int, stages: int) -> tuple[int,
             f"images of {image_shape[1]}x{image_shape[2]} pixels are too small: the encoder folds "
             f"{patch}x{patch} pixels and halves {stages - 1} times, {height}x{width} would be left",
             where="autoencoder.widths, autoencoder.patch",
-            fix="give fewer widths, a smaller patch, or larger images (dataset.image_size)",
+            fix="use fewer widths, a smaller patch, or larger images (dataset.image_size)",
         )
     return height, width
 
 
 @final
 class Trunk(nn.Module):
-    """Images to one map a stage.
+    """Images to one map per stage.
 
     A stage is `depth` 3x3 convolutions; all stages but the last end with 2x2 max pooling, so map i
-    has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of one size.
+    has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of the same size.
+
+    Attributes:
+        outputs: numbers in the deepest map.
+        stride: side in pixels of the square that one cell of it stands for.
     """
 
     def __init__(
         self, image_shape: ImageShape, *, widths: tuple[int, ...], depth: int, patch: int
     ) -> None:
         super().__init__()
+        sides = map_sides(image_shape, patch=patch, stages=len(widths))
+        self.outputs = widths[-1] * math.prod(sides)
         self.stride = total_stride(patch=patch, stages=len(widths))
         self.unshuffle = nn.PixelUnshuffle(patch)
         inputs = image_shape[0] * patch**2

@@ -1,9 +1,9 @@
 """A convolution of maps that are twice as large, without making them larger.
 
-Where each pixel stands four times, a 3x3 window covers only 2x2 different ones; which taps share
-one depends on the place within the four. So one 2x2 convolution with four times the channels gives
-the same numbers with 4/9 of the operations and a quarter of the map. The other way round, that a
-convolution at low resolution stands for an enlarged one: Shi et al. 2016, arXiv 1609.07009.
+Where each pixel is repeated four times, a 3x3 window covers only 2x2 different ones; which taps
+share one depends on the position within the four. So one 2x2 convolution with four times the
+channels gives the same numbers with 4/9 of the operations and a quarter of the map. The converse,
+that a convolution at low resolution equals one of enlarged maps: Shi et al. 2016, arXiv 1609.07009.
 """
 
 from typing import Any, final
@@ -24,8 +24,8 @@ def convolve_enlarged(
     # Channels in the order: column within the four, row within the four, output.
     kernels = _shared_taps(_shared_taps(convolution.weight, 2), 4).flatten(0, 2)
     kernels = kernels.contiguous(memory_format=torch.channels_last)
-    found = functional.conv2d(maps, kernels, convolution.bias.repeat(4), padding=1)
-    woven = _Woven.apply(found.movedim(1, 3).unflatten(3, (2, 2, outputs)))
+    quarters = functional.conv2d(maps, kernels, convolution.bias.repeat(4), padding=1)
+    woven = _Woven.apply(quarters.movedim(1, 3).unflatten(3, (2, 2, outputs)))
     assert isinstance(woven, Tensor)
     return woven.movedim(3, 1)
 
@@ -34,7 +34,7 @@ def convolve_enlarged(
 class _Woven(torch.autograd.Function):
     """The four maps of (b, h + 1, w + 1, column, row, o) as every second pixel of (b, 2h, 2w, o).
 
-    Autograd's own way back clears four maps and adds them up, which takes five times as long.
+    Autograd's own backward pass clears four maps and adds them up, which takes five times as long.
     """
 
     @staticmethod

@@ -1,7 +1,7 @@
 """The two reductions of the squared error, and the terms every variant logs.
 
 `mse` is the mean over batch and pixels, `sse` the sum over the pixels of an image, mean over the
-batch: sse = pixels x mse. Losses are taken in float32, also under autocast.
+batch: sse = pixels x mse. Losses are computed in float32, also under autocast.
 """
 
 import torch
@@ -27,7 +27,7 @@ def weighted_mean_squared_error(
     """Mean over batch, channels and pixels with a weight on each; 0 where all weights are 0."""
     error = (at_least_float32(output) - target).square()
     weight = weight.expand_as(error)
-    # Of the whole batch, should other processes have a part of it: images differ in their weight.
+    # Over the whole batch, of which other processes may have a share: images differ in weight.
     errors, weights = batch_sum(torch.stack([(weight * error).sum(), weight.sum()]))
     return errors / weights.clamp_min(1e-12)
 

@@ -1,1 +1,1 @@
-"""Files that strangers wrote: finding, decoding, reading them."""
+"""Strangers' files: finding, reading and decoding them."""

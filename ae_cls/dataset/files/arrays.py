@@ -1,4 +1,4 @@
-"""Arrays that strangers saved: what they have to be like to be images or labels."""
+"""Arrays that strangers saved, and what makes them images or labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from ae_cls.errors import DataError
 @final
 @dataclass(frozen=True)
 class NamedArray:
-    """An array, or some rows of one, and where it comes from, for the message when it is no good.
+    """An array, or some rows of one, and where it comes from, for messages.
 
     Attributes:
-        file: where it was.
+        file: it was read from.
         name: of the array.
         values: what it holds.
         first: index of the first row in the whole array.
@@ -32,13 +32,13 @@ class NamedArray:
         """Bytes, channels first; numbers from 0 to 1 are scaled to 0..255.
 
         Raises:
-            DataError: another shape or type, NaN, or numbers outside 0..1; with the first index.
+            DataError: another shape or type; NaN or numbers outside 0..1, with the first index.
         """
         values = self.channels_first()
         if values.dtype == np.uint8:
             return values
         if values.dtype.kind != "f":
-            raise self.wrong(f"it holds {values.dtype}; images are uint8, or numbers from 0 to 1")
+            raise self.wrong(f"it holds {values.dtype}; images are uint8, or floats from 0 to 1")
         # Written so that NaN, which compares false, is outside.
         self._refuse(values, ~((values >= 0) & (values <= 1)), "outside 0..1")
         return np.rint(values * np.float32(255)).astype(np.uint8)
@@ -46,10 +46,10 @@ class NamedArray:
     def labels(self, class_count: int | None) -> Int64[np.ndarray, " n"]:
         """Class numbers from 0, `NO_LABEL` where nothing is known.
 
-        Without `class_count` any number from 0 is one.
+        Without `class_count` any number from 0 is a class.
 
         Raises:
-            DataError: not one integer an image, or no class has that number; with the first index.
+            DataError: not one integer an image; a number of no class, with the first index.
         """
         values = self.values
         values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
@@ -62,7 +62,8 @@ class NamedArray:
         )
         if class_count is not None:
             outside = outside | (values >= class_count)
-        self._refuse(values, outside, f"no class number (there are {class_count} classes, from 0)")
+        classes = "classes" if class_count is None else f"{class_count} classes"
+        self._refuse(values, outside, f"not a class (there are {classes}, counted from 0)")
         return values.astype(np.int64)
 
     def channels_first(self) -> np.ndarray:

@@ -21,9 +21,9 @@ FORMAT = "1"
 SUFFIXES = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-"""Names of files that are taken for images."""
+"""Suffixes of the files that count as images."""
 
-# What Pillow may try. All its formats are a wide door: EPS starts Ghostscript, FITS had bombs.
+# What Pillow may try. To try all its formats is risky: EPS starts Ghostscript, FITS had bombs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _MOST_PIXELS = 89_000_000  # just below Pillow's own warning: at most 360 MB decoded
 _BACKGROUND = 255  # white: behind transparent pixels and around padded pictures
@@ -44,15 +44,15 @@ def decode(
 ) -> UInt8[np.ndarray, "c h w"]:
     """The upright picture: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
 
-    Of an animation or a document the first picture counts; colour profiles are not applied.
+    Of an animation or a document it is the first picture; colour profiles are not applied.
 
     Args:
         path: a BMP, GIF, JPEG, PNG, PBM/PGM/PPM, TIFF or WebP file, whatever its name.
         channels: 1 for grey (ITU-R 601 luma), 3 for colour.
         height: in pixels.
         width: in pixels.
-        fit: crop: fill the frame and cut what is over; pad: show all on white; stretch: both sides
-            are brought to size, whatever that does to the proportions.
+        fit: crop: fill the frame and cut off the rest; pad: show everything, on white; stretch:
+            bring both sides to size, whatever that does to the proportions.
 
     Raises:
         DataError: not a regular file, not an image, damaged, or more than 89 million pixels.
@@ -66,19 +66,19 @@ def decode(
                 _without_alpha(upright, "L" if channels == 1 else "RGB"), height, width, fit
             )
     except Exception as error:
-        # Fed with strangers' bytes a decoder may raise anything, and one file must not end a scan.
+        # Given strangers' bytes a decoder may raise anything, and one file must not end a scan.
         raise DataError(
             f"{path.name} cannot be decoded",
             where=str(path),
             why=_reason(error),
-            fix="replace the file or take it away",
+            fix="replace the file, or move it away",
         ) from error
     return np.asarray(picture).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # Pillow says no more than the path
-        return f"it is no image in any of the formats {', '.join(_FORMATS)}"
+        return f"it is not an image in any of the formats {', '.join(_FORMATS)}"
     return str(error) or type(error).__name__
 
 
@@ -86,8 +86,8 @@ def _reason(error: Exception) -> str:
 def quiet() -> Iterator[None]:
     """Without Pillow's warnings: what is wrong is an error here, and the rest does not matter.
 
-    Python keeps one list of filters for all threads, so whoever decodes in several also holds this
-    around them; then it does not matter which thread puts the list back first.
+    Python has one list of filters for all threads, so code that decodes in several threads also
+    holds this around them; then it does not matter which thread restores the list first.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,8 +103,8 @@ def _refuse_special(path: Path) -> None:
 def _refuse_huge(image: Image.Image) -> None:
     if image.width * image.height > _MOST_PIXELS:
         raise ValueError(
-            f"its header tells of {image.width}x{image.height} pixels; "
-            f"{_MOST_PIXELS // 1_000_000} million are the most"
+            f"its header declares {image.width}x{image.height} pixels; "
+            f"the limit is {_MOST_PIXELS // 1_000_000} million"
         )
 
 
@@ -143,7 +143,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _scaled(image: Image.Image, white: float) -> Image.Image:
     values = np.asarray(image, dtype=np.float32)
     if not (values.min() >= 0 and values.max() <= white):
-        raise ValueError(f"its values reach outside 0..{white:g}, so what is white is unknown")
+        raise ValueError(f"some values are outside 0..{white:g}, so it is unknown what is white")
     return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
 
 

@@ -1,6 +1,6 @@
 """The idx format of the MNIST family: a magic number, the sizes, then big-endian numbers.
 
-torchvision's reader takes no packed files and answers garbage with a bare assertion: hence our own.
+torchvision's reader takes no packed files and fails on garbage with a bare assertion: hence ours.
 Format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 """
 
@@ -18,8 +18,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
-from ae_cls.dataset.contract import ImageShape
-from ae_cls.dataset.table import Part
+from ae_cls.dataset.table import PartArrays
 from ae_cls.errors import DataError
 
 _TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
@@ -36,22 +35,22 @@ class IdxPart:
         label_file: a number for each.
         class_count: how many classes there are.
         first_label: the number of the first class.
-        lying: whether the pictures are written column by column.
+        by_column: whether the pictures are written column by column.
     """
 
     image_file: Path
     label_file: Path
     class_count: int
     first_label: int = 0
-    lying: bool = False
+    by_column: bool = False
 
     @property
     def is_packed(self) -> bool:
         """Whether the pictures have to be unpacked."""
         return self.image_file.suffix == ".gz"
 
-    def image_shape(self) -> ImageShape:
-        """Channels, height and width, as the image file says.
+    def table_shape(self) -> tuple[int, int, int, int]:
+        """Images, channels, height and width, as the image file says.
 
         Raises:
             DataError: it is damaged.
@@ -60,7 +59,8 @@ class IdxPart:
             shape, kind = _read_header(self.image_file, file)
         if len(shape) != 3 or kind != np.uint8:
             raise _damaged(self.image_file, f"not images: {len(shape)} dimensions of {kind}")
-        return (1, shape[2], shape[1]) if self.lying else (1, shape[1], shape[2])
+        count, height, width = shape
+        return (count, 1, width, height) if self.by_column else (count, 1, height, width)
 
     def labels(self) -> Int64[np.ndarray, " n"]:
         """Counted from 0.
@@ -72,22 +72,23 @@ class IdxPart:
         outside = np.flatnonzero((labels < 0) | (labels >= self.class_count))
         if outside.size:
             row = int(outside[0])
-            told = f"label {labels[row] + self.first_label} at index {row}"
-            raise _damaged(self.label_file, told)
+            label = labels[row] + self.first_label
+            raise _damaged(self.label_file, f"label {label} at index {row} is not a class")
         return labels
 
-    def read(self) -> Part:
+    def read(self) -> PartArrays:
         """Images with one channel, and labels counted from 0.
 
         Raises:
             DataError: a file is damaged, or the two do not belong together.
         """
-        self.image_shape()
+        self.table_shape()  # refuses a file that holds no images
         images, labels = _read_idx(self.image_file), self.labels()
         if len(images) != len(labels):
-            told = f"{len(labels)} labels for {len(images)} in {self.image_file}"
-            raise _damaged(self.label_file, told)
-        return Part(np.swapaxes(images, 1, 2)[:, None] if self.lying else images[:, None], labels)
+            why = f"{len(labels)} labels for {len(images)} images in {self.image_file}"
+            raise _damaged(self.label_file, why)
+        upright = np.swapaxes(images, 1, 2) if self.by_column else images
+        return PartArrays(upright[:, None], labels)
 
 
 def _read_labels(path: Path) -> Int64[np.ndarray, " n"]:
@@ -106,7 +107,7 @@ def _read_idx(path: Path) -> np.ndarray:
         data = file.read(min(expected, _MOST_BYTES) + 1)
     if len(data) != expected:
         more = "more" if len(data) > expected else str(len(data))
-        raise _damaged(path, f"its header tells of {expected} bytes, there are {more}")
+        raise _damaged(path, f"its header declares {expected} bytes; there are {more}")
     return np.frombuffer(data, dtype=kind).reshape(shape)
 
 
@@ -122,14 +123,14 @@ def _opened(path: Path) -> Iterator[BufferedIOBase]:
 def _read_header(path: Path, file: BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     zero, kind, dimensions = struct.unpack(">HBB", file.read(4))
     if zero != 0 or kind not in _TYPES or not 1 <= dimensions <= 3:
-        raise _damaged(path, "it does not begin like an idx file of bytes or 32-bit integers")
+        raise _damaged(path, "it does not start like an idx file of bytes or 32-bit integers")
     return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), _TYPES[kind]
 
 
 def _damaged(path: Path, why: str) -> DataError:
     return DataError(
-        f"{path.name} is damaged or is another file",
+        f"{path.name} is damaged or another file",
         where=str(path),
         why=why,
-        fix="delete it and fetch it again with dataset.download=true",
+        fix="move it away and fetch it again with dataset.download=true",
     )

@@ -1,30 +1,30 @@
-"""Many image files as one table, decoded in parallel and kept in the cache."""
+"""Many image files as one table, decoded in parallel, once."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
-from threading import Thread
 from typing import final
 
+import numpy as np
 import PIL
 from tqdm import tqdm
 
-from ae_cls.dataset import cache
-from ae_cls.dataset.cache import CachedImages, Decoded
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
 from ae_cls.dataset.files.decode import FORMAT, Fit, decode, quiet
 from ae_cls.errors import DataError, TrainingError
+from ae_cls.interrupt import end_with_parent
+from ae_cls.store.files import file_sha256, sha256
 
 _BLOCK = 1024  # images in flight: bounds the memory of those that wait to be written
 _CHUNK = 32  # images a worker takes at once
-# Threads hand the interpreter's lock to and fro on small images: 20 000 PNGs of 28x28 took longer
+# Threads pass the interpreter's lock to and fro on small images: 20 000 PNGs of 28x28 took longer
 # in two threads than in one, and in two processes a third of that. Photographs of 500x400 decode
 # nearly as fast in threads, and processes take two seconds to start.
 _FEWEST_FOR_PROCESSES = 4096  # files
@@ -40,25 +40,33 @@ class Frame:
     width: int
     fit: Fit
 
+    @property
+    def image_shape(self) -> ImageShape:
+        """Channels, height, width."""
+        return self.channels, self.height, self.width
 
-def decode_all(files: list[Path], frame: Frame) -> CachedImages:
-    """One image a file, in their order, and why some have none; from the cache where it has them.
 
-    The key is a hash of every file's bytes, never of its date or size.
+def decode_all(files: list[Path], frame: Frame) -> DecodedImages:
+    """One image a file, in their order, and why some have none; decoded once and stored.
+
+    They are found again by the bytes of all files, never by their dates or sizes.
 
     Raises:
         DataError: a file changed while it was read.
-        StorageError: the cache cannot be written.
+        StorageError: the images cannot be stored.
         TrainingError: a process that decodes was killed.
     """
     with quiet():
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             digests = list(threads.map(_digest, files))
-        # Another Pillow may decode to other bytes.
-        told = [FORMAT, PIL.__version__, asdict(frame), digests]
-        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-        shape = (frame.channels, frame.height, frame.width)
-        return cache.open_or_make(key, shape, _decoded(files, digests, frame))
+        inputs = {
+            "format": f"files {FORMAT}",
+            "pillow": PIL.__version__,  # another one may decode to other bytes
+            "frame": asdict(frame),
+            "files": sha256("\n".join(digests).encode()),
+        }
+        key = decode_key("folder", len(files), frame.image_shape, inputs)
+        return take_or_decode(key, frame.image_shape, _decoded(files, digests, frame))
 
 
 def _decoded(files: list[Path], digests: list[str], frame: Frame) -> Iterator[Decoded]:
@@ -69,14 +77,17 @@ def _decoded(files: list[Path], digests: list[str], frame: Frame) -> Iterator[De
         tqdm(total=len(files), desc="decoding", unit="image", disable=None) as bar,
     ):
         for start in range(0, len(files), _BLOCK):
-            chunks = [
-                slice(first, min(first + _CHUNK, start + _BLOCK))
-                for first in range(start, min(start + _BLOCK, len(files)), _CHUNK)
-            ]
-            told = ([files[chunk] for chunk in chunks], [digests[chunk] for chunk in chunks])
-            for rows in pool.map(partial(_decode_some, frame), *told):
-                bar.update(len(rows))
-                yield from rows
+            firsts = range(start, min(start + _BLOCK, len(files)), _CHUNK)
+            chunks = [slice(first, min(first + _CHUNK, start + _BLOCK)) for first in firsts]
+            decoding = pool.map(
+                partial(_decode_some, frame),
+                firsts,
+                [files[chunk] for chunk in chunks],
+                [digests[chunk] for chunk in chunks],
+            )
+            for decoded in decoding:
+                bar.update(len(decoded.images) + len(decoded.failures))
+                yield decoded
 
 
 def _workers(file_count: int) -> Executor:
@@ -91,15 +102,7 @@ def _workers(file_count: int) -> Executor:
 def _begin_work() -> None:
     # Ctrl-C reaches the whole process group, and one traceback is enough.
     signal(SIGINT, SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Else workers of a killed process would wait for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    end_with_parent()
 
 
 @contextmanager
@@ -109,28 +112,25 @@ def _refusing_lost_workers() -> Iterator[None]:
     except BrokenExecutor as error:
         raise TrainingError(
             "a process that decodes images was lost",
-            why="it was killed, for lack of memory perhaps, or could not start",
+            why="it was killed, perhaps for lack of memory, or could not start",
             fix="free some memory and start again",
         ) from error
 
 
-def _decode_some(frame: Frame, files: list[Path], digests: list[str]) -> list[Decoded]:
-    return [_decode(frame, file, digest) for file, digest in zip(files, digests, strict=True)]
-
-
-def _decode(frame: Frame, path: Path, digest: str) -> Decoded:
-    try:
-        image, failure = decode(path, **asdict(frame)), ""
-    except DataError as error:
-        image, failure = None, error.why
-    if _digest(path) != digest:
-        raise DataError("a file changed while it was read", where=str(path), fix="start again")
-    return Decoded(image, failure)
+def _decode_some(frame: Frame, first: int, files: list[Path], digests: list[str]) -> Decoded:
+    images, failures = [np.empty((0, *frame.image_shape), np.uint8)], dict[int, str]()
+    for place, (path, digest) in enumerate(zip(files, digests, strict=True), first):
+        try:
+            images.append(decode(path, **asdict(frame))[None])
+        except DataError as error:
+            failures[place] = error.why
+        if _digest(path) != digest:
+            raise DataError("a file changed while it was read", where=str(path), fix="start again")
+    return Decoded(np.concatenate(images), failures)
 
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         return f"unreadable: {error.strerror}"  # decoding says so as well, and names the file

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
 
-from ae_cls.dataset.files.layout import PART_WORDS, Entry
-from ae_cls.dataset.files.listing import Listing, some
+from ae_cls.dataset.files.layout import PART_WORDS, ImageFile
+from ae_cls.dataset.files.listing import Listing
 from ae_cls.dataset.table import PartName
-from ae_cls.errors import DataError
+from ae_cls.errors import DataError, some
 
 
 @final
@@ -21,27 +21,28 @@ class _Row:
     split: str
 
 
-def entries_by_csv(listing: Listing, table: Path) -> list[Entry]:
-    """Part and class of each file, as the table says; files in `unlabelled` need no row.
+def files_by_csv(listing: Listing, table: Path) -> list[ImageFile]:
+    """The part and the class of each file, as the table says; files in `unlabelled` need no row.
 
-    Without a split the part is that of the folders train, valid and test; without these, train.
+    Without a split the part follows from the folders train, valid and test; without these it is
+    train.
 
     Raises:
-        DataError: with line numbers: rows that repeat, lead elsewhere or are empty; unlisted files.
+        DataError: rows that repeat, lead elsewhere or are empty, with line numbers; unlisted files.
     """
     rows = list(_rows(table))
     _refuse(table, list(_mistakes(rows, listing)))
-    entries = [Entry(_tidy(row.path), _part(row, listing), row.label) for row in rows]
-    listed = {entry.path for entry in entries}
+    files = [ImageFile(_tidy(row.path), _part(row, listing), row.label) for row in rows]
+    listed = {file.path for file in files}
     rest = [path for path in listing.files if path not in listed]
     unlisted = [path for path in rest if _folder_part(path) != "unlabelled"]
     if unlisted:
         raise DataError(
             f"{len(unlisted)} images have no row in {table.name}",
-            where=some(unlisted),
+            where=", ".join(some(unlisted)),
             fix="give them a row, or move them to the folder unlabelled",
         )
-    return entries + [Entry(path, "unlabelled", None) for path in rest]
+    return files + [ImageFile(path, "unlabelled", None) for path in rest]
 
 
 def _rows(table: Path) -> Iterator[_Row]:
@@ -65,16 +66,16 @@ def _rows(table: Path) -> Iterator[_Row]:
 def _refuse_columns(table: Path, columns: list[str]) -> None:
     if sorted(columns) not in (["label", "path"], ["label", "path", "split"]):
         raise DataError(
-            f"{table.name} has other columns than expected",
+            f"{table.name} does not have the columns that are expected",
             where=f"{table}, line 1",
-            why=f"found: {', '.join(columns) or 'nothing'}",
+            why=f"it has {', '.join(columns) or 'none'}",
             fix="path,label or path,label,split",
         )
 
 
 def _row(table: Path, line: int, columns: list[str], values: list[str]) -> _Row:
     if len(values) != len(columns):
-        raise _refusal(table, [f"line {line}: {len(values)} fields, expected {len(columns)}"])
+        raise _refusal(table, [f"line {line}: {len(values)} fields, not {len(columns)}"])
     given: Mapping[str, str] = dict(zip(columns, values, strict=True))
     return _Row(line, given["path"], given["label"].strip(), given.get("split", "").strip())
 
@@ -83,9 +84,9 @@ def _mistakes(rows: list[_Row], listing: Listing) -> Iterator[str]:
     files = set(listing.files)
     first: dict[str, _Row] = {}
     for row in rows:
-        wrong = _mistake(row, first.get(_tidy(row.path)), files)
-        if wrong:
-            yield f"line {row.line}: {wrong}"
+        mistake = _mistake(row, first.get(_tidy(row.path)), files)
+        if mistake:
+            yield f"line {row.line}: {mistake}"
         first.setdefault(_tidy(row.path), row)
 
 
@@ -99,10 +100,12 @@ def _mistake(row: _Row, earlier: _Row | None, files: set[str]) -> str:
     if not row.label:
         return f"{row.path} has an empty label"
     if row.split and row.split not in PART_WORDS:
-        return f"split {row.split} is none of train, valid, test"
+        return f"split {row.split} is not train, valid or test"
     if PART_WORDS.get(row.split) == "unlabelled":
         return f"{row.path} has a label but is unlabelled"
-    return "" if _tidy(row.path) in files else f"{row.path} is not there, or no image by its suffix"
+    if _tidy(row.path) not in files:
+        return f"{row.path} does not exist, or does not have the suffix of an image"
+    return ""
 
 
 def _part(row: _Row, listing: Listing) -> PartName:
@@ -127,7 +130,8 @@ def _refuse(table: Path, mistakes: list[str]) -> None:
 
 
 def _refusal(table: Path, mistakes: list[str]) -> DataError:
-    shown = mistakes[:10] + ([f"and {len(mistakes) - 10} more"] if len(mistakes) > 10 else [])
     return DataError(
-        f"{len(mistakes)} rows of {table.name} are wrong", where=str(table), why="\n".join(shown)
+        f"{len(mistakes)} rows of {table.name} are wrong",
+        where=str(table),
+        why="\n".join(some(mistakes)),
     )

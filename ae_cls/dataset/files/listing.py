@@ -1,20 +1,19 @@
-"""Which image files a folder holds; nothing outside it, nothing hidden, nothing that is no file."""
+"""Which image files a folder holds: none outside it, none hidden, nothing but regular files."""
 
 import logging
 import os
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, final
 
 from ae_cls.dataset.files.decode import SUFFIXES
-from ae_cls.errors import DataError
+from ae_cls.errors import DataError, some
 
 _LOG = logging.getLogger(__name__)
 
-_HIDDEN = {"__macosx", "thumbs.db", "desktop.ini"}  # and all that begins with a dot
-_SHOWN = 10
+_AWAY = "move it out of the folder"
+_HIDDEN = {"__macosx", "thumbs.db", "desktop.ini"}  # and every name that begins with a dot
 
 
 @final
@@ -42,7 +41,8 @@ def list_images(folder: Path) -> Listing:
     """All image files below `folder`; hidden entries are ignored, links to folders refused.
 
     Raises:
-        DataError: the folder or one in it cannot be read, a link leads out of it, a file is none.
+        DataError: the folder or one in it cannot be read, a link leads out of it, or an image file
+            is not a regular file.
     """
     if not folder.is_dir():
         raise DataError(
@@ -56,15 +56,8 @@ def list_images(folder: Path) -> Listing:
         files += [path for path in visible if path.suffix.lower() in SUFFIXES]
         others += [path for path in visible if path.suffix.lower() not in SUFFIXES]
     _refuse_links_and_special_files(folder, files, folders)
-    _tell_of_others(folder, others)
+    _warn_of_others(folder, others)
     return Listing(folder, _relative(folder, files), _relative(folder, folders))
-
-
-def some(names: Iterable[str]) -> str:
-    """The first ten, and how many more there are."""
-    listed = list(names)
-    more = len(listed) - _SHOWN
-    return ", ".join(listed[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_hidden(name: str) -> bool:
@@ -81,26 +74,28 @@ def _refuse_links_and_special_files(folder: Path, files: list[Path], folders: li
     inside = folder.resolve()
     for path in folders:
         if path.is_symlink():
-            raise _refused(path, "it is a link to a folder; copy the folder, or give it as root")
+            raise _refused(path, "it is a link to a folder", "copy the folder, or give it as root")
     for path in files:
         try:
             mode = path.stat().st_mode
         except OSError as error:
-            raise _refused(path, f"{error.strerror}: is it a broken link?") from error
+            raise _refused(path, f"{error.strerror}: is it a broken link?", _AWAY) from error
         if not stat.S_ISREG(mode):
-            raise _refused(path, "it is no regular file but a pipe, socket or device")
+            raise _refused(path, "it is a pipe, socket or device, not a regular file", _AWAY)
         if path.is_symlink() and not path.resolve().is_relative_to(inside):
-            raise _refused(path, f"it is a link out of the folder, to {path.resolve()}")
+            why = f"it is a link out of the folder, to {path.resolve()}"
+            raise _refused(path, why, "copy the file into the folder")
 
 
-def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"{path.name} is not taken", where=str(path), why=why, fix="take it away")
+def _refused(path: Path, why: str, fix: str) -> DataError:
+    return DataError(f"{path.name} cannot be used", where=str(path), why=why, fix=fix)
 
 
-def _tell_of_others(folder: Path, others: list[Path]) -> None:
+def _warn_of_others(folder: Path, others: list[Path]) -> None:
     if others:
-        names = some(sorted(path.name for path in others))
-        _LOG.warning("%s: %d files are no images by suffix: %s", folder, len(others), names)
+        names = ", ".join(some(sorted(path.name for path in others)))
+        count = len(others)
+        _LOG.warning("%s: %d files have no suffix of an image: %s", folder, count, names)
 
 
 def _relative(folder: Path, paths: list[Path]) -> tuple[str, ...]:

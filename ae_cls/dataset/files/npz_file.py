@@ -1,4 +1,4 @@
-"""An .npz file of strangers: small arrays whole, images a block at a time."""
+"""A stranger's .npz file: small arrays whole, images a block at a time."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class _Readable(Protocol):
 @final
 @dataclass(frozen=True)
 class ImageArray:
-    """Images that are read as they are asked for; they may be larger than memory.
+    """Images that are read as they are needed; they may be larger than memory.
 
     Attributes:
         file: the .npz file.
@@ -51,7 +51,7 @@ class ImageArray:
         """Channels, height, width.
 
         Raises:
-            DataError: these are no images by their shape.
+            DataError: this is not the shape of images.
         """
         nothing = np.broadcast_to(np.uint8(0), self.stored_shape)
         channels, height, width = self._named(nothing).channels_first().shape[1:]
@@ -61,7 +61,7 @@ class ImageArray:
         """All images, a few at a time.
 
         Raises:
-            DataError: the file is damaged, or holds what is no image.
+            DataError: the file is damaged, or holds something that is not an image.
         """
         done = 0
         for values in self._values():
@@ -95,10 +95,10 @@ class ImageArray:
 
 
 def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
-    """All arrays; those whose name ends in `images` are left in the file.
+    """All arrays; those whose names end in `images` are left in the file.
 
     Raises:
-        DataError: it is no .npz file, is damaged, or holds Python objects.
+        DataError: it is not an .npz file, is damaged, or holds Python objects.
     """
     with _reading(path, "the directory"), path.open("rb") as opened, ZipFile(opened) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]

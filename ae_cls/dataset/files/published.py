@@ -1,6 +1,7 @@
-"""Files of published data sets: found on this machine, or fetched when that is asked for."""
+"""Files of published data sets: found on this machine, or fetched if that is asked for."""
 
 import http.client
+import os
 import shlex
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -10,22 +11,31 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
-from ae_cls.dataset.places import data_folder
+import platformdirs
+
 from ae_cls.errors import DataError, StorageError
+
+
+def data_folder(root: str | None) -> Path:
+    """`root` if one is given, else AE_CLS_DATA, else the user's data folder."""
+    given = os.environ.get("AE_CLS_DATA") if root is None else root
+    if given:
+        return Path(given).expanduser()
+    return platformdirs.user_data_path("ae-cls", appauthor=False)
 
 
 @final
 @dataclass(frozen=True)
 class Published:
-    """A data set that somebody else keeps.
+    """A data set that somebody else publishes.
 
     Attributes:
         name: the word of the config group.
-        files: all of them have to be there.
-        fetch: downloads into an empty folder, whose layout the first of `below` names.
-        below: folders below the root where the files may lie; the first that has all of them wins.
-        elsewhere: where to look as well when no root is given.
-        may_be_packed: whether a file may also lie there as `<file>.gz`.
+        files: all of them are needed.
+        fetch: downloads into an empty folder, in the layout that the first of `below` names.
+        below: folders below the root where the files may be; the first that has all of them wins.
+        elsewhere: where else to look if no root is given.
+        may_be_packed: whether a file may also be there as `<file>.gz`.
     """
 
     name: str
@@ -42,13 +52,13 @@ class Published:
             DataError: some are missing, or cannot be fetched.
             StorageError: fetched files cannot be written.
         """
-        found = self._look(root)
-        if not found and download:
+        paths = self._look(root)
+        if not paths and download:
             self._download(data_folder(root))
-            found = self._look(root)
-        if not found:
+            paths = self._look(root)
+        if not paths:
             raise self._missing(root)
-        return found
+        return paths
 
     def _look(self, root: str | None) -> tuple[Path, ...]:
         for folder in self._folders(root):
@@ -63,15 +73,13 @@ class Published:
         return packed if usable else path
 
     def _folders(self, root: str | None) -> list[Path]:
-        given = data_folder(root)
-        return [given / below for below in self.below] + list(
-            self.elsewhere if root is None else ()
-        )
+        elsewhere = self.elsewhere if root is None else ()
+        return [*(data_folder(root) / below for below in self.below), *elsewhere]
 
     def _download(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # Each file appears under its name by one rename: what was half fetched is never read.
+            # Each file appears under its name by one rename: half a file is never read.
             with TemporaryDirectory(prefix=".fetching-", dir=folder) as staging:
                 self.fetch(Path(staging))
                 _move_files(Path(staging), folder)
@@ -87,7 +95,7 @@ class Published:
         packed = " (or packed, as .gz)" if self.may_be_packed else ""
         given = "" if root is None else " " + shlex.quote(f"dataset.root={root}")
         return DataError(
-            f"the files of {self.name} are not here",
+            f"the files of {self.name} are missing",
             where=", ".join(str(folder) for folder in self._folders(root)),
             why=f"expected in one of these folders{packed}: {', '.join(self.files)}",
             fix=f"ae-cls run dataset={self.name} dataset.download=true{given}",
@@ -119,13 +127,13 @@ def _move_files(source: Path, target: Path) -> None:
 
 @contextmanager
 def reading(name: str, files: tuple[Path, ...]) -> Iterator[None]:
-    """Turns what torchvision raises on damaged files into a DataError that names them."""
+    """Turn whatever torchvision raises on damaged files into a DataError that names them."""
     try:
         yield
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(
-            f"a file of {name} is damaged or is another one",
+            f"a file of {name} is damaged or another file",
             where=", ".join(str(file) for file in files),
             why=str(error),
-            fix="delete the files and fetch them again with dataset.download=true",
+            fix="move the files away and fetch them again with dataset.download=true",
         ) from error

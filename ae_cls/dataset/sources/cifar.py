@@ -6,7 +6,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
 from ae_cls.dataset.files.published import Published, reading
-from ae_cls.dataset.table import Part, one_table
+from ae_cls.dataset.table import PartArrays, one_table
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
@@ -59,5 +59,5 @@ def _load(published: Published, kind: "type[CIFAR10]", config: DatasetConfig) ->
     )
 
 
-def _part(source: "CIFAR10") -> Part:
-    return Part(source.data.transpose(0, 3, 1, 2), np.asarray(source.targets, dtype=np.int64))
+def _part(source: "CIFAR10") -> PartArrays:
+    return PartArrays(source.data.transpose(0, 3, 1, 2), np.asarray(source.targets, dtype=np.int64))

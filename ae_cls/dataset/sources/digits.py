@@ -1,15 +1,12 @@
 """Digits: 1797 handwritten digits of 8x8 pixels that come with scikit-learn."""
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal, final
 
 import numpy as np
-from jaxtyping import Int64, UInt8
 from pydantic import model_validator
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.table import Part, one_table
+from ae_cls.dataset.table import PartArrays, one_table
 
 
 @final
@@ -25,21 +22,14 @@ class DigitsConfig(DatasetConfig):
         return self
 
     def load(self) -> Dataset:
-        pixels, labels = _read()
+        from sklearn.datasets import load_digits  # a second to import, unless a head has
+
+        pixels, labels = load_digits(return_X_y=True)
         # Grey values are counts 0..16 of the dots in a 4x4 block.
         images = np.rint(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
         return one_table(
             "digits",
-            {"train": Part(images, labels)},
+            {"train": PartArrays(images, labels)},
             class_names=tuple("0123456789"),
             mirrored_is_same=False,
         )
-
-
-def _read() -> tuple[UInt8[np.ndarray, "n 64"], Int64[np.ndarray, " n"]]:
-    # The file that scikit-learn's load_digits reads; importing that takes most of a second.
-    sklearn = find_spec("sklearn")
-    assert sklearn is not None and sklearn.origin is not None, "a dependency is not installed"
-    file = Path(sklearn.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    table = np.loadtxt(file, dtype=np.uint8, delimiter=",")
-    return table[:, :-1], table[:, -1].astype(np.int64)

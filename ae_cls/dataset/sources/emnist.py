@@ -7,7 +7,6 @@ from typing import Literal, final
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.files.idx import IdxPart
 from ae_cls.dataset.files.idx_set import idx_dataset
 from ae_cls.dataset.files.published import Published
 
@@ -44,26 +43,13 @@ class EmnistConfig(DatasetConfig):
         published = Published(
             "emnist", files, _fetch, below=("EMNIST/raw", ".", "gzip"), may_be_packed=True
         )
-        train_images, train_labels, test_images, test_labels = published.find(
-            self.root, download=self.download
-        )
         return idx_dataset(
             "emnist",
-            {
-                "train": self._part(train_images, train_labels),
-                "test": self._part(test_images, test_labels),
-            },
-            class_names=tuple(_CLASSES[self.variant]),
+            published.find(self.root, download=self.download),
+            tuple(_CLASSES[self.variant]),
             mirrored_is_same=False,
-        )
-
-    def _part(self, image_file: Path, label_file: Path) -> IdxPart:
-        return IdxPart(
-            image_file,
-            label_file,
-            class_count=len(_CLASSES[self.variant]),
             first_label=1 if self.variant == "letters" else 0,
-            lying=True,
+            by_column=True,
         )
 
 

@@ -1,26 +1,26 @@
-"""A folder of image files, decoded once into a file of bytes."""
+"""A folder of image files, decoded once."""
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, final
 
-import torch
+import numpy as np
+from jaxtyping import Int64
 from pydantic import Field, model_validator
 
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig
 from ae_cls.dataset.files.decode import Fit
 from ae_cls.dataset.files.image_table import Frame, decode_all
-from ae_cls.dataset.files.label_csv import entries_by_csv
-from ae_cls.dataset.files.layout import Entry, entries_by_folder
-from ae_cls.dataset.files.listing import list_images, some
-from ae_cls.dataset.places import data_folder
-from ae_cls.dataset.stored import StoredImages
-from ae_cls.dataset.table import PART_NAMES, PartName, consecutive_rows
-from ae_cls.errors import DataError
+from ae_cls.dataset.files.label_csv import files_by_csv
+from ae_cls.dataset.files.layout import ImageFile, files_by_folder
+from ae_cls.dataset.files.listing import list_images
+from ae_cls.dataset.files.published import data_folder
+from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
+from ae_cls.errors import DataError, some
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 10
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 
@@ -53,92 +53,83 @@ class FolderConfig(DatasetConfig):
 
     def load(self) -> Dataset:
         folder = data_folder(self.root)
-        entries = self._entries(folder)
-        class_names = _class_names(entries)
-        cached = decode_all([folder / entry.path for entry in entries], self._frame())
-        failed = {entries[place].path: why for place, why in cached.failures.items()}
-        self._answer_failures(failed)
-        kept = [entry for entry in entries if entry.path not in failed]
+        files = self._files(folder)
+        class_names = _class_names(files)
+        decoded = decode_all([folder / file.path for file in files], self._frame())
+        failed = {files[place].path: why for place, why in decoded.failures.items()}
+        self._report_failures(failed)
+        kept = [file for file in files if file.path not in failed]
         _refuse_lost_classes(kept, class_names)
-        return _dataset(cached.images, kept, class_names, tuple(failed), self.mirrored_is_same)
+        dataset = with_labels(
+            "folder",
+            decoded.images,
+            _labels(kept, class_names),
+            class_names=class_names,
+            mirrored_is_same=self.mirrored_is_same,
+        )
+        return replace(dataset, paths=tuple(file.path for file in kept), left_out=tuple(failed))
 
-    def _entries(self, folder: Path) -> list[Entry]:
+    def _files(self, folder: Path) -> list[ImageFile]:
+        """In the order of their rows."""
         listing = list_images(folder)
         if not listing.files:
             raise DataError("there are no image files", where=f"dataset.root={folder}")
         if self.labels_csv is None:
-            entries = entries_by_folder(listing)
+            files = files_by_folder(listing)
         else:
-            entries = entries_by_csv(listing, folder / self.labels_csv)
-        return sorted(entries, key=lambda entry: (PART_NAMES.index(entry.part), entry.path))
+            files = files_by_csv(listing, folder / self.labels_csv)
+        return sorted(files, key=lambda file: (PART_NAMES.index(file.part), file.path))
 
     def _frame(self) -> Frame:
         size = self.image_size
         height, width = (size, size) if isinstance(size, int) else size
         return Frame(self.channels, height, width, self.fit)
 
-    def _answer_failures(self, failed: Mapping[str, str]) -> None:
+    def _report_failures(self, failed: Mapping[str, str]) -> None:
         reasons = [f"{path}: {why}" for path, why in failed.items()]
         if failed and self.on_bad == "error":
-            more = len(failed) - _SHOWN
             raise DataError(
                 f"{len(failed)} images cannot be decoded",
                 where=f"dataset.root={self.root}",
-                why="\n".join(reasons[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])),
+                why="\n".join(some(reasons)),
                 fix="replace the files, or leave them out with dataset.on_bad=skip",
             )
         for reason in reasons:
             _LOG.warning("left out: %s", reason)
 
 
-def _class_names(entries: list[Entry]) -> tuple[str, ...]:
+def _class_names(files: list[ImageFile]) -> tuple[str, ...]:
     """The classes of the training part, by code point: one list for all parts."""
-    trained = {entry.label for entry in entries if entry.part == "train" and entry.label}
-    for entry in entries:
-        if entry.label is not None and entry.label not in trained:
+    trained = {file.label for file in files if file.part == "train" and file.label}
+    for file in files:
+        if file.label is not None and file.label not in trained:
             raise DataError(
-                f"the class {entry.label} is not among the training images",
-                where=entry.path,
-                why=f"training has {some(sorted(trained))}",
-                fix="rename it, give it training images, or take it away",
+                f"the class {file.label} is not among the training images",
+                where=file.path,
+                why=f"training has {', '.join(some(sorted(trained)))}",
+                fix="rename it, give it training images, or move it out of the folder",
             )
     return tuple(sorted(trained))
 
 
-def _refuse_lost_classes(kept: list[Entry], class_names: tuple[str, ...]) -> None:
-    left = {entry.label for entry in kept if entry.part == "train"}
+def _refuse_lost_classes(kept: list[ImageFile], class_names: tuple[str, ...]) -> None:
+    left = {file.label for file in kept if file.part == "train"}
     lost = [name for name in class_names if name not in left]
     if lost or not kept:
         raise DataError(
-            "no training image can be decoded of " + (some(lost) or "any class"),
+            "no training image can be decoded of " + (", ".join(some(lost)) or "any class"),
             where="dataset.root",
             fix="replace the files",
         )
 
 
-def _dataset(
-    images: StoredImages,
-    entries: list[Entry],
-    class_names: tuple[str, ...],
-    left_out: tuple[str, ...],
-    mirrored_is_same: bool,
-) -> Dataset:
+def _labels(
+    files: list[ImageFile], class_names: tuple[str, ...]
+) -> dict[PartName, Int64[np.ndarray, " _"]]:
+    """The class index of each file, part by part."""
     number: dict[str | None, int] = {name: index for index, name in enumerate(class_names)}
     number[None] = NO_LABEL
-    counts: dict[PartName, int] = {
-        part: sum(entry.part == part for entry in entries) for part in PART_NAMES
+    return {
+        part: np.array([number[file.label] for file in files if file.part == part], np.int64)
+        for part in PART_NAMES
     }
-    rows = consecutive_rows(counts)
-    return Dataset(
-        name="folder",
-        images=images,
-        labels=torch.tensor([number[entry.label] for entry in entries], dtype=torch.int64),
-        class_names=class_names,
-        train=rows["train"],
-        valid=rows["valid"],
-        test=rows["test"],
-        unlabelled=rows["unlabelled"],
-        paths=tuple(entry.path for entry in entries),
-        mirrored_is_same=mirrored_is_same,
-        left_out=left_out,
-    )

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Literal, final
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
-from ae_cls.dataset.files.idx import IdxPart
 from ae_cls.dataset.files.idx_set import idx_dataset
 from ae_cls.dataset.files.published import Published
 
@@ -94,19 +93,8 @@ def _load(
     *,
     mirrored_is_same: bool,
 ) -> Dataset:
-    train_images, train_labels, test_images, test_labels = published.find(
-        config.root, download=config.download
-    )
-    count = len(class_names)
-    return idx_dataset(
-        published.name,
-        {
-            "train": IdxPart(train_images, train_labels, count),
-            "test": IdxPart(test_images, test_labels, count),
-        },
-        class_names=class_names,
-        mirrored_is_same=mirrored_is_same,
-    )
+    files = published.find(config.root, download=config.download)
+    return idx_dataset(published.name, files, class_names, mirrored_is_same=mirrored_is_same)
 
 
 # torchvision is imported where it is needed: it takes a second, and most runs find their files.

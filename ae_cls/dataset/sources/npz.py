@@ -12,18 +12,17 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from ae_cls.dataset import cache
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.decoded import LARGEST_IN_MEMORY, Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
-from ae_cls.dataset.places import data_folder
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
-from ae_cls.store.files import file_sha256, sha256
+from ae_cls.store.files import file_sha256
 
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]
-
 
 # What the arrays of each part begin with; MedMNIST says val.
 _PREFIXES: dict[str, PartName] = {
@@ -87,14 +86,14 @@ class NpzConfig(DatasetConfig):
 
 
 def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, str]:
-    """What the arrays of each part begin with, in the order of the parts."""
-    found: list[tuple[PartName, str]] = [
+    """The prefix of the arrays of each part, in the order of the parts."""
+    prefixes: list[tuple[PartName, str]] = [
         (part, prefix) for prefix, part in _PREFIXES.items() if f"{prefix}images" in pictures
     ]
-    present = dict(found)
-    if len(present) < len(found) or "train" not in present:
+    present = dict(prefixes)
+    if len(present) < len(prefixes) or "train" not in present:
         raise DataError(
-            "the file has not one array of training images",
+            "the file needs exactly one array of training images",
             where=str(path),
             why=f"it holds {', '.join([*pictures, *arrays]) or 'nothing'}",
             fix="save images and labels, or train_images, train_labels, test_images, test_labels",
@@ -122,7 +121,7 @@ def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
         return None
     names = arrays["class_names"]
     if names.values.ndim != 1 or names.values.dtype.kind != "U":
-        raise names.wrong("it is no list of words")
+        raise names.wrong("it is not a list of words")
     return tuple(names.values.tolist())
 
 
@@ -137,11 +136,12 @@ def _image_shape(sources: list[ImageArray]) -> ImageShape:
 
 
 def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTable:
-    """All images, in memory where they are few; else kept in the cache, once."""
-    if sum(map(len, sources)) * math.prod(shape) <= cache.LARGEST_IN_MEMORY:
-        return torch.from_numpy(_filled((sum(map(len, sources)), *shape), sources))
-    key = sha256(f"npz/1/{file_sha256(path)}".encode())
-    return cache.open_or_make(key, shape, _decoded(sources)).images
+    """All images, in memory if they are few; otherwise stored, once."""
+    count = sum(map(len, sources))
+    if count * math.prod(shape) <= LARGEST_IN_MEMORY:
+        return torch.from_numpy(_filled((count, *shape), sources))
+    key = decode_key("npz", count, shape, {"format": "npz 1", "file": file_sha256(path)})
+    return take_or_decode(key, shape, _decoded(sources)).images
 
 
 def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarray, "n c h w"]:
@@ -153,12 +153,12 @@ def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarr
     return table
 
 
-def _decoded(sources: list[ImageArray]) -> Iterator[cache.Decoded]:
+def _decoded(sources: list[ImageArray]) -> Iterator[Decoded]:
     # disable=None: no bar where stderr is no terminal.
     with tqdm(total=sum(map(len, sources)), desc="storing", unit="image", disable=None) as bar:
         for source in sources:
             for block in source.blocks():
-                yield from (cache.Decoded(image, "") for image in block)
+                yield Decoded(block)
                 bar.update(len(block))
 
 

@@ -7,14 +7,15 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from ae_cls.dataset import cache
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape
+from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.published import Published, reading
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import with_labels
-from ae_cls.store.files import file_sha256, sha256
+from ae_cls.store.files import file_sha256
 
 _SHAPE: ImageShape = (3, 96, 96)
+_BATCH = 512  # pictures turned upright at a time
 _CLASSES = (
     "airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck",
 )  # fmt: skip
@@ -56,15 +57,16 @@ def _labels(path: Path, images: UInt8[np.ndarray, "n c w h"]) -> Int64[np.ndarra
 def _upright_table(
     paths: tuple[Path, ...], pictures: list[UInt8[np.ndarray, "_ c w h"]]
 ) -> StoredImages:
-    key = sha256("/".join(["stl10", "1", *map(file_sha256, paths)]).encode())
-    return cache.open_or_make(key, _SHAPE, _upright(pictures)).images
+    inputs = {"format": "stl10 1", "files": [file_sha256(path) for path in paths]}
+    key = decode_key("stl10", sum(map(len, pictures)), _SHAPE, inputs)
+    return take_or_decode(key, _SHAPE, _upright(pictures)).images
 
 
-def _upright(pictures: list[UInt8[np.ndarray, "_ c w h"]]) -> Iterator[cache.Decoded]:
+def _upright(pictures: list[UInt8[np.ndarray, "_ c w h"]]) -> Iterator[Decoded]:
     for part in pictures:
-        for picture in part:
+        for first in range(0, len(part), _BATCH):
             # The files hold each picture column by column.
-            yield cache.Decoded(np.swapaxes(picture, 1, 2), "")
+            yield Decoded(np.swapaxes(part[first : first + _BATCH], 2, 3))
 
 
 def _dataset(

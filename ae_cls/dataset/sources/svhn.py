@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
 from ae_cls.dataset.files.published import Published, reading
-from ae_cls.dataset.table import Part, one_table
+from ae_cls.dataset.table import PartArrays, one_table
 
 
 @final
@@ -40,15 +40,15 @@ class SvhnConfig(DatasetConfig):
         )
 
 
-def _read(folder: Path, part: str) -> Part:
+def _read(folder: Path, part: str) -> PartArrays:
     from torchvision.datasets import SVHN  # a second to import
 
     source = SVHN(folder, split=part)
-    return Part(np.ascontiguousarray(source.data), source.labels)
+    return PartArrays(np.ascontiguousarray(source.data), source.labels)
 
 
-def _joined(first: Part, second: Part) -> Part:
-    return Part(
+def _joined(first: PartArrays, second: PartArrays) -> PartArrays:
+    return PartArrays(
         np.concatenate([first.images, second.images]),
         np.concatenate([first.labels, second.labels]),
     )

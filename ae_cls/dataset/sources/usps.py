@@ -7,7 +7,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig
 from ae_cls.dataset.files.published import Published, reading
-from ae_cls.dataset.table import Part, one_table
+from ae_cls.dataset.table import PartArrays, one_table
 
 
 @final
@@ -29,11 +29,11 @@ class UspsConfig(DatasetConfig):
         )
 
 
-def _read(folder: Path, *, train: bool) -> Part:
+def _read(folder: Path, *, train: bool) -> PartArrays:
     from torchvision.datasets import USPS  # a second to import
 
     source = USPS(folder, train=train)
-    return Part(source.data[:, None], np.asarray(source.targets, dtype=np.int64))
+    return PartArrays(source.data[:, None], np.asarray(source.targets, dtype=np.int64))
 
 
 def _fetch(folder: Path) -> None:

@@ -48,8 +48,10 @@ def confident_mistakes(
         left, top = (number % columns) * _CELL, _TITLE + (number // columns) * line
         true = shortened(class_names[int(labels[row])], 14)
         said = shortened(class_names[int(predicted[row])], 14)
-        told = f"{true} →\n{said}  {100 * probability[row]:.0f} %"
-        axes.text(left + _CELL / 2, top + _TEXT - 0.05, told, ha="center", va="bottom", fontsize=8)
+        caption = f"{true} →\n{said}  {100 * probability[row]:.0f} %"
+        axes.text(
+            left + _CELL / 2, top + _TEXT - 0.05, caption, ha="center", va="bottom", fontsize=8
+        )
         inset = (_CELL - _WIDTH) / 2
         draw_image(axes, images[row], left=left + inset, top=top + _TEXT, width=_WIDTH)
     title = f"Most confident {part} mistakes: true class → predicted class, its probability"

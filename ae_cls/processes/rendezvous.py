@@ -20,7 +20,7 @@ from ae_cls.processes.world import World
 
 LOOPBACK = "127.0.0.1"
 READY = "ready"
-MeetingPlace = Store
+Rendezvous = Store
 """Where processes leave each other short messages."""
 # One that dies closes its connections, and the others know at once; this is for a machine that
 # vanishes, and must be longer than what one process may do while the others wait for it.
@@ -46,7 +46,7 @@ def world_of(devices: int) -> World:
     return launch.world
 
 
-def connect(world: World, device: torch.device, store: MeetingPlace) -> None:
+def connect(world: World, device: torch.device, store: Rendezvous) -> None:
     """Let the processes send tensors to each other; it takes all of them."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _interface(world):
@@ -61,20 +61,20 @@ def disconnect() -> None:
         distributed.destroy_process_group()
 
 
-def meeting_place(launch: Launch) -> MeetingPlace:
+def rendezvous_of(launch: Launch) -> Rendezvous:
     """The store of processes that were launched; torchrun itself may keep it."""
     listens = launch.world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    store = meeting_place_at(launch.host, launch.port, launch.world.size, listens)
+    store = rendezvous_at(launch.host, launch.port, launch.world.size, listens)
     store.add(READY, 1)
     return store
 
 
-def meeting_place_at(host: str, port: int, size: int, listens: bool = False) -> MeetingPlace:
+def rendezvous_at(host: str, port: int, size: int, listens: bool = False) -> Rendezvous:
     """The store at that address, of `size` processes; `listens` where this one keeps it."""
     return _of_this_attempt(TCPStore(host, port, size, listens, PATIENCE, wait_for_workers=False))
 
 
-def own_meeting_place(world: World) -> tuple[MeetingPlace, int]:
+def own_rendezvous(world: World) -> tuple[Rendezvous, int]:
     """A store for processes of this machine alone, and its port."""
     listening = socket.create_server((LOOPBACK, 0))
     port = listening.getsockname()[1]
@@ -85,7 +85,7 @@ def own_meeting_place(world: World) -> tuple[MeetingPlace, int]:
     return _of_this_attempt(store), port
 
 
-def _of_this_attempt(store: MeetingPlace) -> MeetingPlace:
+def _of_this_attempt(store: Rendezvous) -> Rendezvous:
     """torchrun may start all anew, and then its store remembers what was said before."""
     return PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
 
@@ -93,16 +93,16 @@ def _of_this_attempt(store: MeetingPlace) -> MeetingPlace:
 @contextmanager
 def _interface(world: World) -> Iterator[None]:
     """One machine talks to itself by its loopback: its name may resolve to nothing."""
-    name = "GLOO_SOCKET_IFNAME"
-    loopback = [each for _, each in socket.if_nameindex() if each.startswith("lo")]
-    if name in os.environ or world.size > world.local_size or not loopback:
+    variable = "GLOO_SOCKET_IFNAME"
+    loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
+    if variable in os.environ or world.size > world.local_size or not loopback:
         yield
         return
-    os.environ[name] = loopback[0]
+    os.environ[variable] = loopback[0]
     try:
         yield
     finally:
-        del os.environ[name]
+        del os.environ[variable]
 
 
 def is_lost_connection(error: BaseException | None) -> bool:

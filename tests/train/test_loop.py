@@ -12,12 +12,12 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import TrainingError
 from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.pretrain.gradient import GradientPretraining, validation_loss
-from ae_cls.train.checkpoint import NoCheckpoints
 from ae_cls.train.loop import optimise
 from ae_cls.train.loss import Loss
 from ae_cls.train.order import passes
 from ae_cls.train.record import Score
 from ae_cls.train.step import Group
+from ae_cls.train.task import Objective, TrainTask
 from tests.autoencoder.variants import table, variant
 from tests.composed import described, options
 
@@ -33,15 +33,12 @@ def schedule(*words: str) -> GradientPretraining:
 
 
 def fit(model, train: ImageRows, *words: str, seed: int = 0):
-    return schedule(*words).fit(
-        model,
-        train,
-        table((1, 8, 8), 10),
-        mirrored_is_same=False,
-        seed=seed,
-        compute=CPU,
-        checkpoints=NoCheckpoints(),
-    )
+    return schedule(*words).fit(model, task(train, seed=seed))
+
+
+def task(train: ImageRows, *, seed: int = 0) -> TrainTask:
+    valid = table((1, 8, 8), 10)
+    return TrainTask(train=train, valid=valid, mirrored_is_same=False, seed=seed, compute=CPU)
 
 
 class OneWeight(nn.Module):
@@ -56,30 +53,22 @@ def optimise_one_weight(network, *words: str, loss_of_batch=None, validate=None)
     def plain(images, positions, draws, progress):
         return Loss((network.weight - 1).square().sum(), {})
 
-    return optimise(
-        network,
+    objective = Objective(
         stage="test",
+        network=network,
         groups=[Group([network], 1.0)],
-        images=table((1, 8, 8), 20),
         loss_of_batch=loss_of_batch or plain,
         validate=validate
         or (lambda: Score(float((network.weight.detach() - 1).square()), {"loss": 0.0})),
-        schedule=schedule(*words),
-        augment=schedule(*words).augment,
-        seed=0,
-        compute=CPU,
-        checkpoints=NoCheckpoints(),
     )
+    return optimise(objective, task(table((1, 8, 8), 20)), schedule(*words))
 
 
 @pytest.mark.parametrize("name", [name for name in options("pretrain") if name != "none"])
 def test_every_schedule_lowers_the_loss(name):
     found = described("pretrain", f"pretrain={name}", "pretrain.epochs=3", "pretrain.batch_size=8")
     model = variant("conv", (1, 8, 8))
-    history = found.pretrain.fit(
-        model, table((1, 8, 8), 64), table((1, 8, 8), 10),
-        mirrored_is_same=False, seed=0, compute=CPU, checkpoints=NoCheckpoints(),
-    )  # fmt: skip
+    history = found.pretrain.fit(model, task(table((1, 8, 8), 64)))
     assert history[-1].train["loss"] < history[0].train["loss"]
     assert all(math.isfinite(value) for record in history for value in record.valid.values())
 
@@ -88,16 +77,7 @@ def test_none_leaves_the_network_as_it_was():
     found = described("pretrain", "pretrain=none")
     model = variant("pca", (1, 8, 8))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    images = table((1, 8, 8), 10)
-    history = found.pretrain.fit(
-        model,
-        images,
-        images,
-        mirrored_is_same=False,
-        seed=0,
-        compute=CPU,
-        checkpoints=NoCheckpoints(),
-    )
+    history = found.pretrain.fit(model, task(table((1, 8, 8), 10)))
     assert history == []
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
@@ -207,22 +187,20 @@ def test_biases_and_norms_do_not_decay():
     def loss_of_batch(images, positions, draws, progress):
         return Loss(sum(p.sum() * 0 for p in model.parameters()), {})
 
-    optimise(
-        model, stage="test", groups=[Group([model], 1.0)], images=table((1, 8, 8), 8),
+    objective = Objective(
+        stage="test", network=model, groups=[Group([model], 1.0)],
         loss_of_batch=loss_of_batch, validate=lambda: Score(0.0, {}),
-        schedule=schedule("weight_decay=0.5", "lr=0.1"), augment=schedule().augment, seed=0,
-        compute=CPU,
-        checkpoints=NoCheckpoints(),
     )  # fmt: skip
+    optimise(objective, task(table((1, 8, 8), 8)), schedule("weight_decay=0.5", "lr=0.1"))
     assert torch.equal(model.to_latent.bias, torch.ones_like(model.to_latent.bias))
     assert float(model.to_latent.weight.detach().max()) < 1
 
 
 def test_validation_corrupts_alike_each_time_and_is_not_trained_on():
     model, images = variant("conv", (1, 8, 8)), table((1, 8, 8), 10)
-    first, again = (validation_loss(model, images, seed=0, compute=CPU) for _ in range(2))
+    first, again = (validation_loss(model, task(images)) for _ in range(2))
     assert first == again
-    assert first.value != validation_loss(model, images, seed=1, compute=CPU).value
+    assert first.value != validation_loss(model, task(images, seed=1)).value
 
 
 def test_labels_are_not_within_reach_of_pretraining():

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ae_cls.errors import TrainingError
-from ae_cls.processes.crew import Crew, crew_of
+from ae_cls.processes.leader import Followers, followers_of
 from tests.processes.pair import CPU, TWO, in_two, never_there
 
 
@@ -38,7 +38,10 @@ def test_a_process_that_fails_is_named_with_its_mistake():
 @pytest.mark.slow
 def test_a_process_that_fails_before_it_is_there_is_not_waited_for():
     def never_meets():
-        with crew_of(TWO, CPU.device, 1, never_there, "") as crew, crew.called("talking"):
+        with (
+            followers_of(TWO, CPU.device, 1, never_there, "") as followers,
+            followers.called("talking"),
+        ):
             raise AssertionError("it cannot be called")
 
     assert lost(never_meets).why == "ValueError: no data here"
@@ -53,16 +56,16 @@ def test_a_loss_that_goes_unnoticed_ends_the_process_from_outside():
 
 
 def test_a_mistake_of_the_first_process_stays_its_own():
-    with pytest.raises(ZeroDivisionError), crew_of(TWO, CPU.device, 1, never_there, ""):
+    with pytest.raises(ZeroDivisionError), followers_of(TWO, CPU.device, 1, never_there, ""):
         raise ZeroDivisionError
-    crew = Crew(TWO, CPU.device, 1, never_there, "")
-    crew.meet = lambda: None
-    crew._tell = lambda task: None
-    with pytest.raises(RuntimeError, match="not of a connection"), crew.called("talking"):
+    followers = Followers(TWO, CPU.device, 1, never_there, "")
+    followers.meet = lambda: None
+    followers._announce = lambda task: None
+    with pytest.raises(RuntimeError, match="not of a connection"), followers.called("talking"):
         raise RuntimeError("not of a connection")
 
 
 def test_no_process_is_started_that_is_never_called():
-    with crew_of(TWO, CPU.device, 1, never_there, ""):
+    with followers_of(TWO, CPU.device, 1, never_there, ""):
         pass
     assert not multiprocessing.active_children()

@@ -11,6 +11,7 @@ from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.store.weights import weights_bytes
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from ae_cls.train.task import TrainTask
 from tests.autoencoder.variants import TRAINED, table, variant
 from tests.composed import described
 
@@ -43,9 +44,8 @@ def train(name: str, checkpoints: Checkpoints, *words: str):
     told = described("pretrain", *small, "pretrain.epochs=3", *words)
     assert isinstance(told.pretrain, GradientPretraining)
     model = variant(name, (1, 8, 8))
-    history = told.pretrain.fit(
-        model, IMAGES, VALID, mirrored_is_same=True, seed=0, compute=CPU, checkpoints=checkpoints
-    )
+    task = TrainTask(IMAGES, VALID, True, 0, CPU, checkpoints)
+    history = told.pretrain.fit(model, task)
     return weights_bytes(model), json.dumps([record.as_dict() for record in history])
 
 

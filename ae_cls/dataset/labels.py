@@ -26,7 +26,7 @@ class LabelsConfig(Settings):
     def _one_budget(self) -> "LabelsConfig":
         given = [self.per_class, self.fraction, self.count]
         if sum(value is not None for value in given) > 1:
-            raise ValueError("give per_class, fraction or count, not two of them")
+            raise ValueError("give only one of per_class, fraction and count")
         return self
 
 
@@ -39,17 +39,17 @@ def draw_labelled(
 ) -> Rows:
     """The rows of `train` whose labels are shown, in ascending order.
 
-    With one seed, a smaller budget is a subset of a larger one.
+    With the same seed, a smaller budget is a subset of a larger one.
 
     Args:
-        train: rows, of every class at least one.
+        train: rows, at least one of every class.
         classes: class index of each of them.
         class_names: for messages.
-        labels: the budget; none shows all labels.
+        labels: the budget; without one all labels are shown.
         seed: of the draw.
 
     Raises:
-        UsageError: the budget is more than there is, or leaves a class out.
+        UsageError: the budget exceeds what there is, or leaves a class out.
     """
     orders = [
         shuffled(train[classes == index], seed, "labels", index)
@@ -69,7 +69,7 @@ def shuffled(rows: Rows, seed: int, *purpose: str | int) -> Rows:
 
 
 def _stratified_order(orders: list[Rows], seed: int) -> Rows:
-    """All rows so that every beginning has the classes in proportion, and each class comes early.
+    """All rows, such that each prefix has the classes in proportion, and each class comes early.
 
     The j-th of n rows of a class stands at (j + 1/2) / n of the way; first rows move to the front.
     """

@@ -1,7 +1,7 @@
-"""The other processes, as the first one sees them: it calls them when there is work for all.
+"""The first process, the leader, calls the others, its followers, when there is work for all.
 
-Between two calls the first one is on its own, for as long as it takes: fitting a head, writing. The
-others wait at the store, which they notice to be gone when the first one is.
+Between two calls it works alone, for as long as that takes: fitting a head, writing. The followers
+wait at the rendezvous, and notice when it is gone.
 """
 
 import json
@@ -21,16 +21,16 @@ from torch.multiprocessing.spawn import spawn
 
 from ae_cls.errors import TrainingError
 from ae_cls.interrupt import end_now
-from ae_cls.processes.helper import FAILED, begin, task_name
+from ae_cls.processes.follower import FAILED, begin, task_name
 from ae_cls.processes.launch import cores_of, launched
-from ae_cls.processes.meeting import (
+from ae_cls.processes.rendezvous import (
     READY,
-    MeetingPlace,
+    Rendezvous,
     connect,
     disconnect,
     is_lost_connection,
-    meeting_place,
-    own_meeting_place,
+    own_rendezvous,
+    rendezvous_of,
     threads_limited,
 )
 from ae_cls.processes.world import World
@@ -40,49 +40,53 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY = 0.05  # seconds
 _UNTIL_DEAD = 10  # seconds that a process takes at most to end after its connections have closed
 _UNTIL_NOTICED = 20  # seconds; a wait on the CPU notices at once
-_UNTIL_DONE = 30  # seconds for the others to end after they were told that there is no more work
+_UNTIL_DONE = 30  # seconds for the others to end after the last call
 
 
 @contextmanager
-def crew_of(
-    world: World, device: torch.device, threads: int | None, other: Callable[[str], None], told: str
-) -> Iterator["Crew"]:
-    """The processes that work with this one, the first, until the block ends.
+def followers_of(
+    world: World,
+    device: torch.device,
+    threads: int | None,
+    follow: Callable[[str], None],
+    message: str,
+) -> Iterator["Followers"]:
+    """The processes that work with this one, until the block ends.
 
-    Those that nobody has launched are started when they are first called.
+    Unless a launcher has started them, they start when they are first called.
 
     Args:
         world: of this process.
         device: where it computes.
         threads: of each process on the CPU; None: its share of the cores while all work.
-        other: what the others do; a function of a module.
-        told: what they are told.
+        follow: what a follower does; a function of a module.
+        message: its argument.
     """
-    crew = Crew(world, device, threads, other, told)
+    followers = Followers(world, device, threads, follow, message)
     try:
         if launched(os.environ):
-            crew.meet()  # they are there already, and wait for it
-        yield crew
-        crew.dismiss()
+            followers.meet()  # they are running already, and wait for it
+        yield followers
+        followers.dismiss()
     finally:
-        crew.end()
+        followers.end()
 
 
 @final
-class Crew:
-    """What the first process calls the others by. For arguments see `crew_of`."""
+class Followers:
+    """What the leader calls the others through. For arguments see `followers_of`."""
 
     def __init__(
         self,
         world: World,
         device: torch.device,
         threads: int | None,
-        other: Callable[[str], None],
-        told: str,
+        follow: Callable[[str], None],
+        message: str,
     ) -> None:
         self.world, self.device, self.threads = world, device, threads
-        self.other, self.told = other, told
-        self.store: MeetingPlace | None = None
+        self.follow, self.message = follow, message
+        self.rendezvous: Rendezvous | None = None
         self.processes: list[Any] = []  # of multiprocessing, which has no public type for them
         self.calls = 0
         self.at_work, self.ended = False, False
@@ -101,7 +105,7 @@ class Crew:
         with threads_limited(self.threads or cores_of(launch, self.world)):
             try:
                 self.meet()
-                self._tell(task)
+                self._announce(task)
                 self.at_work = True
                 yield
             except RuntimeError as error:
@@ -113,67 +117,70 @@ class Crew:
 
     def meet(self) -> None:
         """Start the others, where nobody has, and connect to them."""
-        if self.store is not None:
+        if self.rendezvous is not None:
             return
         launch = launched(os.environ)
-        self.store = self._started() if launch is None else meeting_place(launch)
-        connect(self.world, self.device, self.store)
+        self.rendezvous = self._started() if launch is None else rendezvous_of(launch)
+        connect(self.world, self.device, self.rendezvous)
 
     def dismiss(self) -> None:
         """Let the others end in peace."""
-        if self.store is None:
+        if self.rendezvous is None:
             return
-        self._tell(None)
+        self._announce(None)
         deadline = time.monotonic() + _UNTIL_DONE
-        for each in self.processes:
-            each.join(max(0.0, deadline - time.monotonic()))
+        for process in self.processes:
+            process.join(max(0.0, deadline - time.monotonic()))
 
     def end(self) -> None:
         """No process is left; they hold nothing that is worth saving."""
         self.ended = True
-        for each in self.processes:
-            each.kill()
-            each.join()
+        for process in self.processes:
+            process.kill()
+            process.join()
         disconnect()
 
-    def _tell(self, task: Any) -> None:
-        assert self.store is not None
-        self.store.set(task_name(self.calls), json.dumps(task))
+    def _announce(self, task: Any) -> None:
+        assert self.rendezvous is not None
+        self.rendezvous.set(task_name(self.calls), json.dumps(task))
         self.calls += 1
 
-    def _started(self) -> MeetingPlace:
+    def _started(self) -> Rendezvous:
         size = self.world.size
-        self.store, port = own_meeting_place(self.world)
-        context = spawn(begin, (size, port, self.other, self.told), size - 1, join=False)
+        self.rendezvous, port = own_rendezvous(self.world)
+        context = spawn(begin, (size, port, self.follow, self.message), size - 1, join=False)
         assert context is not None
         self.processes = list(context.processes)
         # Until all have read their data: torch would not notice that one has died before.
-        while self.store.add(READY, 0) < len(self.processes):
-            if any(each.exitcode is not None for each in self.processes):
+        while self.rendezvous.add(READY, 0) < len(self.processes):
+            if self._has_lost_one():
                 raise self._lost(None)
             time.sleep(_LOOK_EVERY)
-        threading.Thread(target=self._watch, name="crew", daemon=True).start()
-        return self.store
+        threading.Thread(target=self._watch, name="followers", daemon=True).start()
+        return self.rendezvous
 
     def _watch(self) -> None:
         """End this process where it cannot notice that another is gone: waiting for its card."""
         alone_since = math.inf
         while not self.ended:
             time.sleep(_LOOK_EVERY)
-            lost = self.at_work and any(each.exitcode is not None for each in self.processes)
+            lost = self.at_work and self._has_lost_one()
             alone_since = min(alone_since, time.monotonic()) if lost else math.inf
             if time.monotonic() - alone_since > _UNTIL_NOTICED:
                 error = self._lost(None)
                 print(error.block(), file=sys.stderr, flush=True)
                 end_now(error.code)
 
+    def _has_lost_one(self) -> bool:
+        return any(process.exitcode is not None for process in self.processes)
+
     def _lost(self, error: RuntimeError | None) -> TrainingError:
         """Which one was lost, and why; the others then lose their connections, and end too."""
         deadline = time.monotonic() + _UNTIL_DEAD
         while self.processes and time.monotonic() < deadline:
             for rank, process in enumerate(self.processes, start=1):
-                if told := self._last_words_of(rank):
-                    return _failed(rank, self.world.size, told)
+                if last_words := self._last_words_of(rank):
+                    return _failed(rank, self.world.size, last_words)
                 if (process.exitcode or 0) < 0:
                     by = signal.Signals(-process.exitcode)
                     return _killed(rank, self.world.size, process.pid, by)
@@ -184,15 +191,15 @@ class Crew:
         )
 
     def _last_words_of(self, rank: int) -> str:
-        assert self.store is not None
+        assert self.rendezvous is not None
         name = f"{FAILED}/{rank}"
-        return self.store.get(name).decode() if self.store.check([name]) else ""
+        return self.rendezvous.get(name).decode() if self.rendezvous.check([name]) else ""
 
 
-def _failed(rank: int, size: int, told: str) -> TrainingError:
-    log.debug("process %d of %d:\n%s", rank, size, told)
+def _failed(rank: int, size: int, last_words: str) -> TrainingError:
+    log.debug("process %d of %d:\n%s", rank, size, last_words)
     return TrainingError(
-        f"process {rank} of {size} failed", why=told.strip().splitlines()[-1],
+        f"process {rank} of {size} failed", why=last_words.strip().splitlines()[-1],
         fix="its traceback is in the run's log",
     )  # fmt: skip
 
@@ -201,6 +208,8 @@ def _killed(rank: int, size: int, pid: int, by: signal.Signals) -> TrainingError
     return TrainingError(
         f"process {rank} of {size} was ended by {by.name}",
         where=f"process id {pid}",
-        why="somebody sent it, or the system had no memory left" if by == signal.SIGKILL else "",
-        fix="the same command again; where memory is short, fewer devices or a smaller batch_size",
+        why="it was sent from outside, or the system ran out of memory"
+        if by == signal.SIGKILL
+        else "",
+        fix="repeat the command; if memory is short, with fewer devices or a smaller batch_size",
     )

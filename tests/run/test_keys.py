@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ae_cls.experiment.descriptions import Experiment
-from ae_cls.run import data as prepared
-from ae_cls.run import keys as stage_keys
-from ae_cls.run.keys import classify_key, encode_key, pretrain_key
+from ae_cls.run import program, stage
+from ae_cls.run.data import Data, prepare
+from ae_cls.run.stages import Classify, Encode, Figures, Pretrain, Reconstruct, Trained, no_features
 from ae_cls.store.key import flat
 from tests.composed import described
 
@@ -31,13 +31,15 @@ NEVER_READ = {
 what comes after (`test`)."""
 
 
-def keys(experiment: Experiment, ready: prepared.Prepared | None = None) -> dict[str, str]:
-    ready = ready or prepared.prepare(experiment)
-    return {
-        "pretrain": pretrain_key(experiment, ready).name,
-        "encode": encode_key(experiment, ready, "weights", "train").name,
-        "classify": classify_key(experiment, ready, "weights").name,
-    }
+def keys(experiment: Experiment, data: Data | None = None) -> dict[str, str]:
+    data = data or prepare(experiment)
+    trained = Trained(data.network, "weights")
+    stages = [
+        Pretrain(experiment, data),
+        Encode(experiment, data, trained, "train"),
+        Classify(experiment, data, trained, no_features),
+    ]
+    return {stage.name: stage.key().name for stage in stages}
 
 
 def base(*words: str) -> Experiment:
@@ -92,8 +94,8 @@ def test_a_key_changes_exactly_the_stages_that_read_it(key):
 def changed_by(**changes: Any) -> set[str]:
     """The stages whose key differs when data, network hardware or code are others."""
     experiment = base()
-    ready = prepared.prepare(experiment)
-    before, now = keys(experiment, ready), keys(experiment, replace(ready, **changes))
+    data = prepare(experiment)
+    before, now = keys(experiment, data), keys(experiment, replace(data, **changes))
     return {stage for stage in before if before[stage] != now[stage]}
 
 
@@ -102,34 +104,41 @@ def test_another_pixel_changes_all_stages():
 
 
 def test_another_label_changes_classification_alone():
-    ready = prepared.prepare(base())
-    labels = ready.dataset.labels.clone()
-    row = int(ready.split.valid[0])
+    data = prepare(base())
+    labels = data.dataset.labels.clone()
+    row = int(data.split.valid[0])
     labels[row] = (labels[row] + 1) % 10
-    assert changed_by(dataset=replace(ready.dataset, labels=labels)) == {"classify"}
+    assert changed_by(dataset=replace(data.dataset, labels=labels)) == {"classify"}
 
 
 def test_the_name_of_a_data_set_changes_nothing():
-    ready = prepared.prepare(base())
-    assert changed_by(dataset=replace(ready.dataset, name="other")) == set()
+    data = prepare(base())
+    assert changed_by(dataset=replace(data.dataset, name="other")) == set()
 
 
 def test_another_device_changes_all_stages():
-    ready = prepared.prepare(base())
-    other = replace(ready.compute, device=torch.device("cuda"))
+    data = prepare(base())
+    other = replace(data.compute, device=torch.device("cuda"))
     assert changed_by(compute=other) == {"pretrain", "encode", "classify"}
 
 
-@pytest.mark.parametrize("what", ["format", "torch", "code"])
+def test_other_initial_weights_change_pretraining_alone():
+    experiment = base()
+    data, other = prepare(experiment), prepare(base("seed=1")).network
+    assert changed_by(network=other) == {"pretrain"}
+    assert keys(experiment, data) == keys(experiment, prepare(experiment))
+
+
+@pytest.mark.parametrize("what", ["format", "torch", "program"])
 def test_another_version_or_program_text_changes_all_stages(monkeypatch, what):
     before = keys(base())
     match what:
         case "format":
-            monkeypatch.setattr(stage_keys, "FORMAT", 99)
+            monkeypatch.setattr(stage, "FORMAT", 99)
         case "torch":
-            monkeypatch.setattr(stage_keys, "version", lambda name: "99")
-        case "code":
-            monkeypatch.setattr(stage_keys, "code_sha256", lambda sources: "other")
+            monkeypatch.setattr(stage, "version", lambda name: "99")
+        case "program":
+            monkeypatch.setattr(stage, "program_sha256", lambda *computing: "other")
     assert all(before[stage] != name for stage, name in keys(base()).items())
 
 
@@ -145,9 +154,46 @@ def test_images_are_hashed_alike_in_memory_and_in_a_file(tmp_path):
     assert in_memory != images_sha256(torch.from_numpy(images))
 
 
-def test_a_room_is_hashed_file_by_file_as_it_was_imported(monkeypatch):
-    before = stage_keys.code_sha256.__wrapped__(("encode",))
-    assert "encode/pooled.py" in stage_keys._PROGRAM
-    monkeypatch.setitem(stage_keys._PROGRAM, "encode/pooled.py", b"another formula")
-    assert stage_keys.code_sha256.__wrapped__(("encode",)) != before
-    assert stage_keys.code_sha256.__wrapped__(("encod",)) == stage_keys.code_sha256.__wrapped__(())
+def closures(*words: str) -> dict[str, set[str]]:
+    """The modules whose text is part of the key of each stage."""
+    experiment = base(*words)
+    data = prepare(experiment)
+    trained = Trained(data.network, "weights")
+    stages = [
+        Pretrain(experiment, data), Encode(experiment, data, trained, "train"),
+        Classify(experiment, data, trained, no_features),
+        Reconstruct(experiment, data, trained, "valid"), Figures(experiment, data, trained),
+    ]  # fmt: skip
+    return {
+        stage.name: program.closure({item.__module__ for item in (type(stage), *stage.program())})
+        for stage in stages
+    }
+
+
+def test_the_program_text_of_a_stage_is_that_of_what_it_uses():
+    found = closures()
+    for name in ("autoencoder.conv", "autoencoder.contract", "autoencoder.parts.blocks", "draws"):
+        assert all(f"ae_cls.{name}" in modules for modules in found.values())
+    assert {"ae_cls.pretrain.gradient", "ae_cls.train.loop"} <= found["pretrain"]
+    assert {"ae_cls.encode.multiscale", "ae_cls.encode.pooling"} <= found["encode"]
+    assert {"ae_cls.head.linear", "ae_cls.head.choice"} <= found["classify"]
+    assert "ae_cls.report.figures.latents" in found["figures"]
+
+
+def test_the_text_of_other_options_is_not():
+    variants = {f"ae_cls.autoencoder.{name}" for name in ("vae", "deep", "pca", "textbook")}
+    heads = {f"ae_cls.head.{name}" for name in ("knn", "mlp", "forest", "finetune")}
+    others = variants | heads | {"ae_cls.autoencoder", "ae_cls.head", "ae_cls.encode.pooled"}
+    for name_of_stage, modules in closures().items():
+        assert not modules & others, name_of_stage
+        assert not [name for name in modules if name.startswith(("ae_cls.cli", "ae_cls.jobs"))]
+
+
+def test_a_changed_text_changes_the_stages_that_use_it(monkeypatch):
+    before = keys(base())
+    module = "ae_cls.encode.multiscale"
+    monkeypatch.setitem(program._TEXTS, module, program._TEXTS[module] + b"# another formula\n")
+    program._sha256.cache_clear()
+    now = keys(base())
+    program._sha256.cache_clear()
+    assert {stage for stage in before if before[stage] != now[stage]} == {"encode", "classify"}

@@ -46,7 +46,7 @@ def test_a_run_that_fails_says_why_and_keeps_the_traceback(tmp_path, error, stat
     assert (status["state"], status["code"], status["reason"]) == (state, code, reason)
     assert "Traceback" in (folder / "run.log").read_text()
     assert str(folder) in error.__notes__
-    assert "test_run_folder.py" in (folder / "run.log").read_text()
+    assert "test_folder.py" in (folder / "run.log").read_text()
 
 
 def test_log_lines_go_to_the_folder_of_their_run_alone(tmp_path):

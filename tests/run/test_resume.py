@@ -68,7 +68,7 @@ def test_a_stopped_run_goes_on_in_its_folder_with_the_same_bytes(
 def test_the_same_words_go_on_too(tmp_path, monkeypatch, caplog):
     folder = interrupted(tmp_path, monkeypatch, 1, *RUN)
     runner.run(told(folder, *RUN))
-    assert "goes on after step" in caplog.text
+    assert "continues after step" in caplog.text
     assert read_status(folder)["state"] == "finished"
 
 
@@ -149,5 +149,5 @@ def test_a_classification_goes_on_with_its_encoder(tmp_path, monkeypatch):
 
 
 def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="no run to go on with"):
+    with pytest.raises(UsageError, match="no run to resume"):
         resume(tmp_path, {})

@@ -1,4 +1,4 @@
-"""A process that is not the first: it waits for a task, does it with all, and waits again."""
+"""A process that is not the first: it waits for a call, answers it with all, and waits again."""
 
 import json
 import logging
@@ -19,14 +19,14 @@ from tqdm import tqdm
 
 from ae_cls.errors import TrainingError
 from ae_cls.processes.launch import cores_of, launched
-from ae_cls.processes.meeting import (
+from ae_cls.processes.rendezvous import (
     LOOPBACK,
-    MeetingPlace,
+    Rendezvous,
     connect,
     disconnect,
     is_lost_connection,
-    meeting_place,
-    meeting_place_at,
+    rendezvous_at,
+    rendezvous_of,
     threads_limited,
 )
 
@@ -40,7 +40,7 @@ def task_name(number: int) -> str:
 
 
 @contextmanager
-def tasks_of_the_first(device: torch.device, threads: int | None) -> Iterator[Iterator[Any]]:
+def calls_of_the_leader(device: torch.device, threads: int | None) -> Iterator[Iterator[Any]]:
     """What the first process calls for, until it has no more.
 
     Raises:
@@ -50,7 +50,7 @@ def tasks_of_the_first(device: torch.device, threads: int | None) -> Iterator[It
     assert launch is not None and not launch.world.is_first
     with threads_limited(threads or cores_of(launch, launch.world)):
         try:
-            store = meeting_place(launch)
+            store = rendezvous_of(launch)
             connect(launch.world, device, store)
             yield _tasks(store)
         except RuntimeError as error:
@@ -58,20 +58,20 @@ def tasks_of_the_first(device: torch.device, threads: int | None) -> Iterator[It
                 raise
             raise TrainingError(
                 "another process of this run has ended", why=str(error).partition("\n")[0],
-                fix="its own output says why",
+                fix="see its own output",
             ) from error  # fmt: skip
         finally:
             disconnect()
 
 
-def _tasks(store: MeetingPlace) -> Iterator[Any]:
+def _tasks(store: Rendezvous) -> Iterator[Any]:
     number = 0
     while (task := json.loads(_waited_for(store, task_name(number)))) is not None:
         yield task
         number += 1
 
 
-def _waited_for(store: MeetingPlace, name: str) -> bytes:
+def _waited_for(store: Rendezvous, name: str) -> bytes:
     """However long it takes; but not longer than the first process lives."""
     while True:
         try:
@@ -81,24 +81,24 @@ def _waited_for(store: MeetingPlace, name: str) -> bytes:
             continue
 
 
-def begin(index: int, size: int, port: int, other: Callable[[str], None], told: str) -> None:
+def begin(index: int, size: int, port: int, follow: Callable[[str], None], message: str) -> None:
     """A process that was started: it finds itself in the environment, as if torchrun had."""
     rank = index + 1
     os.environ |= {
         "RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank),
         "LOCAL_WORLD_SIZE": str(size), "MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(port),
     }  # fmt: skip
-    be_silent()
+    fall_silent()
     leave_signals_to(os.getppid())
     try:
-        other(told)
+        follow(message)
     except Exception as error:
         if not is_lost_connection(error.__cause__):
-            meeting_place_at(LOOPBACK, port, size).set(f"{FAILED}/{rank}", traceback.format_exc())
+            rendezvous_at(LOOPBACK, port, size).set(f"{FAILED}/{rank}", traceback.format_exc())
         sys.exit(1)
 
 
-def be_silent() -> None:
+def fall_silent() -> None:
     """The first process alone speaks."""
     logging.getLogger("ae_cls").handlers[:] = [logging.NullHandler()]
     # A bar, even a silent one, would else make a semaphore that outlives a process that is killed.

@@ -1,0 +1,83 @@
+"""What a head on frozen features learns from."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar, final
+
+import numpy as np
+from jaxtyping import Int64
+from tqdm import tqdm
+
+from ae_cls.errors import TrainingError, UsageError
+from ae_cls.head.fitted import Labelled
+
+Classes = Int64[np.ndarray, " s"]
+"""Class indices that have a labelled row, rising."""
+
+Item = TypeVar("Item")
+
+
+@final
+@dataclass(frozen=True)
+class FeatureTask:
+    """Features and labels to fit on and to choose on.
+
+    Attributes:
+        train: the labelled training rows.
+        valid: every choice is made on these.
+        class_count: columns of the probabilities; may exceed the classes seen in `train`.
+        seed: every random draw follows from it.
+        progress: whether bars are drawn at a terminal.
+
+    Raises:
+        UsageError: there is one class only, or nothing to choose settings on.
+        TrainingError: features are not finite.
+    """
+
+    train: Labelled
+    valid: Labelled
+    class_count: int
+    seed: int
+    progress: bool
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise UsageError(
+                "a head needs labels of at least two classes",
+                where=f"{len(self.train.labels)} labelled rows, of {len(self.classes)} class",
+                fix="give more labels, for example labels.per_class=10",
+            )
+        if not len(self.valid.labels):
+            raise UsageError(
+                "there are no validation rows to choose the head's settings on",
+                fix="keep some back, for example split.valid_fraction=0.1",
+            )
+        for part in (self.train, self.valid):
+            _refuse_non_finite(part)
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The class indices that have a labelled row, in order."""
+        return np.unique(self.train.labels)
+
+    def bar(self, items: Iterable[Item], *, name: str, unit: str, total: int) -> Iterator[Item]:
+        """The items, with a progress bar that disappears after the last one."""
+        return iter(
+            tqdm(
+                items, total=total, desc=name, unit=unit, leave=False,
+                disable=None if self.progress else True,
+            )
+        )  # fmt: skip
+
+
+def _refuse_non_finite(part: Labelled) -> None:
+    # One infinite or undefined number makes its column's sum so: no table of flags is made.
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(part.features.sum(axis=0, dtype=np.float64)))
+    if len(wrong):
+        raise TrainingError(
+            "the encoder gave features that are not finite",
+            where=f"{len(wrong)} of {part.features.shape[1]} columns, the first is {wrong[0]}",
+            fix="pretrain again with a lower learning rate, or with precision=fp32",
+        )

@@ -1,0 +1,62 @@
+"""Features of the parts of a split, each encoded when it is asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from ae_cls.dataset.split import Part
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.fitted import Features, Labelled, Probabilities
+from ae_cls.run.data import Data
+from ae_cls.run.stages import Encode, Trained
+from ae_cls.run.work import Work
+
+
+@final
+@dataclass(frozen=True)
+class PartFeatures:
+    """What a head learns from, and what the finished classifier judges.
+
+    Attributes:
+        experiment: says how images are encoded.
+        data: the split and its labels.
+        trained: the pretrained network.
+        work: encodes, or takes what was encoded before.
+    """
+
+    experiment: Experiment
+    data: Data
+    trained: Trained
+    work: Work
+
+    def to_learn_from(self) -> tuple[Labelled, Labelled]:
+        """Of the labelled training images and of the validation images."""
+        labels_of, split = self.data.dataset.labels_of, self.data.split
+        train = Labelled(self._labelled, labels_of(split.labelled))
+        return train, Labelled(self._valid, labels_of(split.valid))
+
+    def probabilities(self, classifier: Classifier, part: Part) -> Probabilities:
+        """One row an image of the part, by a classifier of this run."""
+        if self.experiment.head.trains_encoder:  # its features are not those of pretraining
+            return classifier.predict_proba(self.data.images(self.data.rows_of(part)))
+        features = self._valid if part == "valid" else self._of(part)
+        return classifier.head.predict_proba(features)
+
+    @cached_property
+    def _valid(self) -> Features:
+        return self._of("valid")
+
+    @cached_property
+    def _labelled(self) -> Features:
+        split = self.data.split
+        if len(split.labelled) == len(split.train):
+            return self._of("train")
+        positions = np.searchsorted(split.train, split.labelled)
+        stage = Encode(self.experiment, self.data, self.trained, "train", positions)
+        return self.work.take(stage)
+
+    def _of(self, part: Part) -> Features:
+        return self.work.take(Encode(self.experiment, self.data, self.trained, part))

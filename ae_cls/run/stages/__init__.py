@@ -1,0 +1,45 @@
+"""The stages of a run, in their order. This list is all that names them."""
+
+from typing import Any
+
+from ae_cls.dataset.split import Part
+from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.head.fitted import Labelled
+from ae_cls.run.data import Data
+from ae_cls.run.stage import Stage
+from ae_cls.run.stages.classify import Classify
+from ae_cls.run.stages.encode import Encode
+from ae_cls.run.stages.figures import Figures
+from ae_cls.run.stages.pretrain import Pretrain, Trained
+from ae_cls.run.stages.reconstruct import Reconstruct
+
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
+
+def stages_after_pretraining(
+    description: Experiment | Pretraining, data: Data, trained: Trained
+) -> list[Stage[Any]]:
+    """The stages that read a trained network, in their order."""
+    judged: Part = "test" if isinstance(description, Experiment) and description.test else "valid"
+    decodes = description.autoencoder.decodes
+    last = [
+        *([Reconstruct(description, data, trained, judged)] if decodes else []),
+        Figures(description, data, trained),
+    ]
+    if isinstance(description, Pretraining):
+        return last
+    parts = PARTS if description.test else PARTS[:-1]
+    encoded = [] if description.head.trains_encoder else parts
+    encode = [Encode(description, data, trained, part) for part in encoded]
+    return [*encode, Classify(description, data, trained, no_features), *last]
+
+
+def no_features() -> tuple[Labelled, Labelled]:
+    """For a `Classify` that is not made, or that reads images."""
+    raise AssertionError("features were asked for that nobody has encoded")
+
+
+__all__ = [
+    "PARTS", "Classify", "Encode", "Figures", "Pretrain", "Reconstruct", "Stage", "Trained",
+    "no_features", "stages_after_pretraining",
+]  # fmt: skip

@@ -1,0 +1,66 @@
+"""Where each descent of a regularisation path starts."""
+
+import numpy as np
+import pytest
+
+from ae_cls.head import warm_start
+from ae_cls.head.descent import Axes, Descent, LinearModel, log_loss
+from ae_cls.head.standardise import Standardiser
+from ae_cls.head.warm_start import regularisation_path
+from tests.head.heads import digits
+
+
+def descent_on_digits() -> Descent:
+    train = digits()[0]
+    standardiser = Standardiser.fit(train.features)
+    return Descent(
+        features=train.features,
+        standardiser=standardiser,
+        labels=train.labels,
+        class_count=10,
+        loss=log_loss,
+        curvature=0.02,
+        axes=Axes.of(train.features, standardiser),
+        tolerance=1e-6,
+        max_steps=500,
+    )
+
+
+def model(number: float) -> LinearModel:
+    weight = np.full((10, 64), number, np.float32)
+    return LinearModel(weight, np.full(10, -number, np.float32), converged=True, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("C", "expected"),
+    [
+        (1.0, 8.0),  # 5 + (5 - 2): as far again
+        (10.0**-0.5, 6.5),
+        (0.01, 2.0),  # back to the first
+        (0.1, 5.0),
+        (1e6, 8.0),  # no further than the last step
+        (1e-9, 2.0),
+    ],
+)
+def test_a_start_lies_on_the_line_of_the_last_two(C: float, expected: float) -> None:
+    earlier = [(7.0, model(99)), (0.01, model(2)), (0.1, model(5))]
+    start = warm_start._start(descent_on_digits(), C, earlier)
+    assert np.allclose(start.weight, expected) and np.allclose(start.bias, -expected)
+
+
+def test_without_two_different_values_the_last_is_the_start() -> None:
+    descent = descent_on_digits()
+    assert not warm_start._start(descent, 1.0, []).weight.any()
+    assert warm_start._start(descent, 1.0, [(0.1, model(5))]).weight[0, 0] == 5
+    assert warm_start._start(descent, 1.0, [(0.1, model(4)), (0.1, model(5))]).weight[0, 0] == 5
+
+
+def test_the_line_saves_steps() -> None:
+    descent, values = descent_on_digits(), (0.001, 0.01, 0.1, 1.0, 10.0)
+    models = list(regularisation_path(descent, values))
+    assert tuple(C for C, _ in models) == values
+    from_last = [models[1][1]]
+    for C in values[2:]:
+        from_last.append(descent.run(C, from_last[-1]))
+    with_line = sum(model.steps for _, model in models[2:])
+    assert with_line < 0.9 * sum(model.steps for model in from_last[1:])
