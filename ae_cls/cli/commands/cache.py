@@ -17,13 +17,12 @@ _EPILOG = """\
   ae-cls cache prune --days 30
   ae-cls cache prune --keep-gb 5 --stage encode
 """
-ACTIONS = ("ls", "verify", "prune")
 
 
 def parser() -> Parser:
     """What may stand behind `ae-cls cache`."""
     found = Parser("cache", SUMMARY, epilog=_EPILOG)
-    found.add_argument("action", choices=ACTIONS, help="what to do")
+    found.add_argument("action", choices=("ls", "verify", "prune"), help="what to do")
     found.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="a store (default: the one that runs share)"
     )

@@ -26,9 +26,7 @@ _LOG = logging.getLogger(__name__)
 def parser() -> Parser:
     """What may stand behind `ae-cls encode`."""
     found = Parser("encode", SUMMARY, epilog=_EPILOG)
-    found.add_argument(
-        "run", type=Path, metavar="RUN", help="folder of ae-cls run or ae-cls pretrain"
-    )
+    found.add_argument("run", type=Path, metavar="RUN", help="folder of ae-cls run or pretrain")
     found.add_argument(
         "-o", "--output", type=output_file, required=True, metavar="FILE",
         help="the .npz file to write",

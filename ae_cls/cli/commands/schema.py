@@ -13,9 +13,8 @@ def parser() -> Parser:
     """What may stand behind `ae-cls schema`."""
     found = Parser("schema", SUMMARY)
     found.add_argument(
-        "command", nargs="?", choices=_KINDS, default="run",
-        help="whose config (default: run)",
-    )  # fmt: skip
+        "command", nargs="?", choices=_KINDS, default="run", help="whose config (default: run)"
+    )
     return found
 
 
