@@ -71,7 +71,10 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         try:
             composed[number] = compose()
         except UsageError as error:
-            mistakes.add(error.where or error.what, [number])
+            if number == len(wanted) - 1 and not composed:
+                raise  # no job can be composed: most likely a word that all share is wrong
+            near = error.fix.splitlines()[:1]  # the word that may be meant
+            mistakes.add("; ".join([error.where or error.what, *near]), [number])
     launch = _launch(composed, mistakes)
     checks = _checked(command, list(composed.values()))
     for number, check in zip(composed, checks, strict=True):

@@ -1,7 +1,6 @@
 """A search from its words to its winner; most with jobs of no time, some with real ones."""
 
 import json
-import multiprocessing
 import os
 import shlex
 import signal
@@ -9,24 +8,25 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ae_cls.cli import search, sweep_check
-from ae_cls.cli.search_jobs import Jobs, Launch
-from ae_cls.cli.sweep import Job
-from ae_cls.cli.sweep_record import Record, keep_record, planned_words
+from ae_cls.cli import search
+from ae_cls.jobs.launch import Local
+from ae_cls.jobs.record import Record
+from ae_cls.jobs.work import Work
 from ae_cls.store.lock import Lock
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import CONFIGS
+from tests.jobs.conftest import forked
 
-pytestmark = with_hydra
+pytestmark = [with_hydra, forked]
 
-SEARCH = ("run", "-m", "hydra/sweeper=optuna")
+SEARCH = ("search", "run")
 C = "head.C=tag(log, interval(0.01, 10))"
 AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
 
@@ -57,21 +57,17 @@ class Ending:
 
 
 @pytest.fixture
-def carried_out(monkeypatch: pytest.MonkeyPatch) -> list[Words]:
-    """The words of the trials that were launched."""
+def carried_out(monkeypatch: pytest.MonkeyPatch, forking: None) -> list[Words]:
+    """The words of the trials that were carried out."""
     found: list[Words] = []
 
-    def launching(self: Jobs, folder: Path) -> Launch:
-        def launch(trials: Sequence[Job]) -> None:
-            for trial in trials:
-                found.append(trial.words)
-                name = planned_words(folder, trial.digest).name
-                keep_record(folder, name, Ending.of(trial.words), folder / name, 0.1)
+    def carry_out(self: Local, work: Work) -> None:
+        assert len(work.jobs) <= self.jobs == work.most
+        for job in work.jobs:
+            found.append(job.words)
+            work.folder.keep(job.name, Ending.of(job.words))
 
-        return launch
-
-    monkeypatch.setattr(sweep_check, "context", lambda: multiprocessing.get_context("fork"))
-    monkeypatch.setattr(Jobs, "launching", launching)
+    monkeypatch.setattr(Local, "carry_out", carry_out)
     monkeypatch.setattr(Ending, "of", staticmethod(by_strength))
     return found
 
@@ -102,7 +98,7 @@ def table(out: str) -> list[str]:
 def test_the_table_has_the_best_trial_first_and_its_test_command_below(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=6", "encode=latent", "split.seed=3")
+    outcome = ae_cls(*SEARCH, C, "search.trials=6", "encode=latent", "split.seed=3")
     assert outcome.code == 0
     assert len(carried_out) == 6
     strengths = [float(word.partition("=")[2]) for word in table(outcome.out)]
@@ -121,7 +117,7 @@ def test_equal_accuracies_are_ranked_by_log_loss(
         return scored(0.5, log_loss=strength(words))
 
     monkeypatch.setattr(Ending, "of", staticmethod(all_alike))
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=6")
+    outcome = ae_cls(*SEARCH, C, "search.trials=6")
     least = min(carried_out, key=strength)
     assert table(outcome.out)[0] == least[0]
     assert f"{least[0]} test=true" in outcome.out
@@ -131,7 +127,7 @@ def test_every_kind_of_value_is_searched_at_once_and_choices_may_be_groups(
     ae_cls: AeCls, carried_out: list
 ) -> None:
     outcome = ae_cls(
-        *SEARCH, C, "hydra.sweeper.n_trials=10", "autoencoder=conv,vae",
+        *SEARCH, C, "search.trials=10", "autoencoder=conv,vae",
         "autoencoder.latent_dim=32,64", "pretrain.epochs=range(2,9,3)",
         "pretrain.batch_size=int(interval(64,128))", "encode=glob([l*,p*])",
     )  # fmt: skip
@@ -153,15 +149,15 @@ def test_the_same_seed_draws_the_same_trials_and_another_seed_others(
 ) -> None:
     def drawn(*words: str) -> list[tuple[str, ...]]:
         carried_out.clear()
-        some = ("hydra.sweeper.n_trials=4", "hydra.sweeper.startup_trials=2")
+        some = ("search.trials=4", "search.startup_trials=2")
         assert ae_cls(*SEARCH, C, *some, *words).code == 0
         return list(carried_out)
 
     first = drawn("outputs=a")
     assert drawn("outputs=b") == first
     assert drawn("outputs=c", "seed=5") != first
-    assert drawn("outputs=d", "seed=5", "hydra.sweeper.seed=0") == first
-    random = drawn("outputs=e", "hydra.sweeper.sampler=random")
+    assert drawn("outputs=d", "seed=5", "search.seed=0") == first
+    random = drawn("outputs=e", "search.sampler=random")
     assert random[:2] == first[:2] and random != first
 
 
@@ -172,23 +168,23 @@ def test_a_larger_n_trials_goes_on_as_if_the_search_had_not_ended(
         ae_cls(
             *SEARCH,
             C,
-            "hydra.sweeper.n_trials=6",
-            "hydra.sweeper.startup_trials=3",
+            "search.trials=6",
+            "search.startup_trials=3",
             "outputs=whole",
         ).code
         == 0
     )
     whole = list(carried_out)
     carried_out.clear()
-    three = ("hydra.sweeper.startup_trials=3",)
-    assert ae_cls(*SEARCH, C, *three, "hydra.sweeper.n_trials=2").code == 0
-    outcome = ae_cls(*SEARCH, "hydra.sweeper.n_trials=6", *three, C)
+    three = ("search.startup_trials=3",)
+    assert ae_cls(*SEARCH, C, *three, "search.trials=2").code == 0
+    outcome = ae_cls(*SEARCH, "search.trials=6", *three, C)
     assert outcome.code == 0
     assert carried_out == whole
     assert [job["state"] for job in jobs(tmp_path)] == ["skipped"] * 2 + ["finished"] * 4
     assert len(table(outcome.out)) == 6 and "of 6 trials" in outcome.out
     carried_out.clear()
-    again = ae_cls(*SEARCH, C, *three, "hydra.sweeper.n_trials=4")
+    again = ae_cls(*SEARCH, C, *three, "search.trials=4")
     assert again.code == 0 and not carried_out
     assert table(again.out) == table(outcome.out)
 
@@ -207,11 +203,11 @@ def test_a_trial_whose_process_died_is_carried_out_again_and_counts_once(
     with monkeypatch.context() as patch:
         patch.setattr(Ending, "of", staticmethod(die_on_third))
         with pytest.raises(Killed):
-            ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=5")
+            ae_cls(*SEARCH, C, "search.trials=5")
     states = [trial.state for trial in trials_in(folder_of(tmp_path))]
     assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.RUNNING]
     killed = list(carried_out)
-    assert ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=5").code == 0
+    assert ae_cls(*SEARCH, C, "search.trials=5").code == 0
     assert carried_out[3] == killed[2]
     states = [trial.state for trial in trials_in(folder_of(tmp_path))]
     assert states == [TrialState.COMPLETE] * 5
@@ -221,16 +217,16 @@ def test_a_trial_that_was_half_drawn_is_drawn_again(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
     words = (*SEARCH, C, "encode=latent,pooled")
-    ae_cls(*words, "hydra.sweeper.n_trials=4", "outputs=whole")
+    ae_cls(*words, "search.trials=4", "outputs=whole")
     whole = list(carried_out)
     carried_out.clear()
-    ae_cls(*words, "hydra.sweeper.n_trials=2")
+    ae_cls(*words, "search.trials=2")
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder_of(tmp_path) / 'study.db'}")
     study = optuna.load_study(study_name="search", storage=storage)
     study.ask({"encode": optuna.distributions.CategoricalDistribution(("latent", "pooled"))})
     storage.remove_session()
     storage.engine.dispose()
-    outcome = ae_cls(*words, "hydra.sweeper.n_trials=4")
+    outcome = ae_cls(*words, "search.trials=4")
     assert "of 4 trials" in outcome.out
     assert carried_out == whole
     half = trials_in(folder_of(tmp_path))[2]
@@ -246,13 +242,13 @@ def test_a_failing_trial_takes_no_other_with_it(
         return by_strength(words)
 
     monkeypatch.setattr(Ending, "of", staticmethod(second_fails))
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=4")
+    outcome = ae_cls(*SEARCH, C, "search.trials=4")
     assert outcome.code == 8
     assert len(carried_out) == 4
     assert table(outcome.out)[-1] == carried_out[1][0]
     assert "the loss is not finite" in outcome.out
     assert "of 4 trials, 1 of which failed" in outcome.out
-    again = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=4")
+    again = ae_cls(*SEARCH, C, "search.trials=4")
     assert again.code == 8 and len(carried_out) == 4
     assert "the loss is not finite" in again.out
 
@@ -262,7 +258,7 @@ def test_a_search_in_which_all_fail_has_no_winner(
 ) -> None:
     failed = Record("failed", code=3, reason="no data")
     monkeypatch.setattr(Ending, "of", staticmethod(lambda words: failed))
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=2")
+    outcome = ae_cls(*SEARCH, C, "search.trials=2")
     assert outcome.code == 8
     assert "there is no winner" in outcome.out and "test=true" not in outcome.out
 
@@ -277,17 +273,17 @@ def test_a_full_disk_and_a_signal_end_the_search_and_leave_the_trial_open(
 ) -> None:  # fmt: skip
     with monkeypatch.context() as patch:
         patch.setattr(Ending, "of", staticmethod(lambda words: record))
-        outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=3")
+        outcome = ae_cls(*SEARCH, C, "search.trials=3")
     assert outcome.code == code and len(carried_out) == 1
     assert "head.C=" in outcome.out and "test=true" not in outcome.out
-    assert ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=3").code == 0
+    assert ae_cls(*SEARCH, C, "search.trials=3").code == 0
     assert len(carried_out) == 4 and carried_out[0] == carried_out[1]
 
 
 def test_equal_configs_are_carried_out_once(
     ae_cls: AeCls, carried_out: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome = ae_cls(*SEARCH, "head.C=1,2", "hydra.sweeper.n_trials=8")
+    outcome = ae_cls(*SEARCH, "head.C=1,2", "search.trials=8")
     assert sorted(carried_out) == [("head.C=1",), ("head.C=2",)]
     assert table(outcome.out) == ["head.C=1", "head.C=2"]
     assert "best validation accuracy of 8 trials:" in outcome.out
@@ -298,8 +294,8 @@ def test_single_values_may_be_right_and_a_pair_wrong(
 ) -> None:
     monkeypatch.setattr(Ending, "of", staticmethod(lambda words: scored(0.5)))
     outcome = ae_cls(
-        *SEARCH, "autoencoder=conv,pixels", "head=knn,finetune", "hydra.sweeper.n_trials=12",
-        "hydra.sweeper.sampler=random",
+        *SEARCH, "autoencoder=conv,pixels", "head=knn,finetune", "search.trials=12",
+        "search.sampler=random",
     )  # fmt: skip
     assert outcome.code == 8, outcome.err
     assert ("autoencoder=pixels", "head=finetune") not in carried_out
@@ -321,9 +317,10 @@ def test_single_values_may_be_right_and_a_pair_wrong(
         (("split.valid_fraction=0.1,0.2",), "same images"),
         (("head.C=1,2", "test=true"), "leaves the test part closed"),
         (("head.C=1,2", "folder=here"), "names the folders"),
-        (("head.C=1,2", "hydra.sweeper.trials=3"), "did you mean n_trials"),
-        (("head.C=1,2", "hydra.sweeper.n_trials=0"), "hydra.sweeper.n_trials=0"),
-        (("head.C=1,2", "hydra.sweeper.n_jobs=2"), "hydra/launcher=joblib"),
+        (("head.C=1,2", "search.trails=3"), "did you mean trials"),
+        (("head.C=1,2", "search.trials=0"), "search.trials=0"),
+        (("head.C=1,2", "launch.jobs=2"), "search.jobs=2"),
+        (("head.C=1,2", "search.trials=1,2"), "how the others are searched"),
         (("head.C=1",), "nothing to search"),
     ],
 )
@@ -336,11 +333,19 @@ def test_a_mistake_is_told_before_anything_is_written(
     assert not carried_out and not list(tmp_path.iterdir())
 
 
-def test_a_search_needs_multirun_and_a_command_that_scores(ae_cls: AeCls) -> None:
-    outcome = ae_cls("run", "hydra/sweeper=optuna", "head.C=1,2")
-    assert outcome.code == 2 and "-m hydra/sweeper=optuna" in outcome.err
-    outcome = ae_cls("bench", "-m", "hydra/sweeper=optuna", "steps=1,2")
-    assert outcome.code == 2 and "bench cannot be searched" in outcome.err
+def test_only_a_command_that_scores_is_searched(ae_cls: AeCls) -> None:
+    outcome = ae_cls("search", "bench", "steps=1,2")
+    assert outcome.code == 2 and "bench" in outcome.err and "classify" in outcome.err
+    outcome = ae_cls(*SEARCH, "-m", "head.C=1,2")
+    assert outcome.code == 2 and "--multirun" in outcome.err
+
+
+def test_help_says_what_a_search_can_be_told(ae_cls: AeCls) -> None:
+    outcome = ae_cls("search", "--help")
+    assert outcome.code == 0
+    settings = (CONFIGS / "search" / "optuna.yaml").read_text().splitlines()[1:]
+    for key, value in (line.split("  #")[0].split(": ") for line in settings):
+        assert f"search.{key}={value} " in outcome.out
 
 
 @pytest.mark.parametrize("flags", [(), ("-m",)])
@@ -348,7 +353,16 @@ def test_an_interval_without_a_search_names_the_search(
     ae_cls: AeCls, flags: tuple[str, ...]
 ) -> None:
     outcome = ae_cls("run", *flags, "head.C=interval(1,2)")
-    assert outcome.code == 2 and "-m hydra/sweeper=optuna" in outcome.err
+    assert outcome.code == 2 and "ae-cls search run" in outcome.err
+
+
+def test_trials_at_a_time_differ_and_are_drawn_before_they_end(
+    ae_cls: AeCls, carried_out: list
+) -> None:
+    outcome = ae_cls(*SEARCH, C, "search.trials=6", "search.jobs=3")
+    assert outcome.code == 0
+    assert len(set(carried_out)) == 6
+    assert "of 6 trials" in outcome.out
 
 
 def test_without_optuna_the_install_line_is_told(
@@ -375,9 +389,7 @@ def test_pretraining_is_searched_for_the_least_validation_error(
         return Record("finished", metrics={"reconstruction": told})
 
     monkeypatch.setattr(Ending, "of", staticmethod(by_code))
-    outcome = ae_cls(
-        "pretrain", *SEARCH[1:], "autoencoder.latent_dim=4,64,16", "hydra.sweeper.n_trials=8"
-    )
+    outcome = ae_cls("search", "pretrain", "autoencoder.latent_dim=4,64,16", "search.trials=8")
     assert outcome.code == 0
     assert "best validation reconstruction error of 8 trials: 0.015625" in outcome.out
     best = next(job["name"] for job in jobs(tmp_path) if "latent_dim=64" in job["words"][0])
@@ -388,11 +400,11 @@ def test_pretraining_is_searched_for_the_least_validation_error(
 def test_a_folder_of_ones_own_is_taken_and_another_search_in_it_refused(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
-    place = 'hydra.sweeper.folder="a, b\'c/ä{x}?#%20"'
-    assert ae_cls(*SEARCH, C, place, "hydra.sweeper.n_trials=2").code == 0
+    place = 'search.folder="a, b\'c/ä{x}?#%20"'
+    assert ae_cls(*SEARCH, C, place, "search.trials=2").code == 0
     (study,) = tmp_path.rglob("study.db")
     assert study.parent == tmp_path / "a, b'c" / "ä{x}?#%20"
-    assert ae_cls(*SEARCH, C, place, "hydra.sweeper.n_trials=3").code == 0
+    assert ae_cls(*SEARCH, C, place, "search.trials=3").code == 0
     assert len(carried_out) == 3
     outcome = ae_cls(*SEARCH, "head.C=1,2", place)
     assert outcome.code == 2 and "another search" in outcome.err
@@ -402,35 +414,35 @@ def test_a_folder_of_ones_own_is_taken_and_another_search_in_it_refused(
 def test_a_changed_option_file_is_another_search(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
-    (tmp_path / "own" / "pretrain").mkdir(parents=True)
-    option = tmp_path / "own" / "pretrain" / "mine.yaml"
-    words = (*SEARCH, "--config-dir", "own", "pretrain=mine", C, "hydra.sweeper.n_trials=1")
     for epochs in (1, 2):
-        option.write_text(f"defaults: [quick]\nepochs: {epochs}\n")
-        outcome = ae_cls(*words)
+        group = tmp_path / f"own{epochs}" / "pretrain"
+        group.mkdir(parents=True)
+        (group / "mine.yaml").write_text(f"defaults: [quick]\nepochs: {epochs}\n")
+        own = ("--config-dir", f"own{epochs}", "pretrain=mine")
+        outcome = ae_cls(*SEARCH, *own, C, "search.trials=1")
         assert outcome.code == 0, outcome.err
     assert len(carried_out) == 2
     assert len(list(tmp_path.glob("outputs/run/search-*"))) == 2
     command = shlex.split(outcome.out.splitlines()[-1])
-    assert command[:4] == ["ae-cls", "run", "--config-dir", "own"]
+    assert command[:4] == ["ae-cls", "run", "--config-dir", "own2"]
 
 
 def test_a_damaged_study_is_an_error_of_storage(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
-    assert ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=1").code == 0
+    assert ae_cls(*SEARCH, C, "search.trials=1").code == 0
     (folder_of(tmp_path) / "study.db").write_bytes(b"no database at all" * 100)
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=2")
+    outcome = ae_cls(*SEARCH, C, "search.trials=2")
     assert outcome.code == 6 and "study.db" in outcome.err and "not a database" in outcome.err
 
 
 def test_two_processes_at_one_search_are_one_too_many(
     ae_cls: AeCls, carried_out: list, tmp_path: Path
 ) -> None:
-    assert ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=1").code == 0
+    assert ae_cls(*SEARCH, C, "search.trials=1").code == 0
     lock = Lock(folder_of(tmp_path) / ".claims" / "sweep")
     assert lock.take()
-    outcome = ae_cls(*SEARCH, C, "hydra.sweeper.n_trials=2")
+    outcome = ae_cls(*SEARCH, C, "search.trials=2")
     lock.release()
     assert outcome.code == 7 and f"process {os.getpid()}" in outcome.err
     assert len(carried_out) == 1
@@ -453,7 +465,7 @@ def in_a_shell(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_search_on_digits_reads_no_test_image_and_its_winner_can_be_tested(
     tmp_path: Path,
 ) -> None:
-    searched = in_a_shell(tmp_path, *SEARCH, *REAL, C, "hydra.sweeper.n_trials=4")
+    searched = in_a_shell(tmp_path, *SEARCH, *REAL, C, "search.trials=4")
     assert searched.returncode == 0, searched.stderr
     assert [job["state"] for job in jobs(tmp_path)] == ["finished"] * 4
     for job in jobs(tmp_path):
@@ -476,7 +488,7 @@ def test_a_search_on_digits_reads_no_test_image_and_its_winner_can_be_tested(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    words = [*AE_CLS, *SEARCH, *REAL, C, "hydra.sweeper.n_trials=6"]
+    words = [*AE_CLS, *SEARCH, *REAL, C, "search.trials=6"]
     environment = {**os.environ, "PYTHONPATH": str(CONFIGS.parent)}
     for place in ("killed", "whole"):
         (tmp_path / place).mkdir()

@@ -2,22 +2,19 @@
 
 import optuna
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from ae_cls.cli.compose import complaints_as_ours
-from ae_cls.cli.search_space import Choice, Interval, Space, Steps, space_of
+from ae_cls.cli.searched import searched
 from ae_cls.errors import UsageError
+from ae_cls.search.space import Choice, Interval, Space, Steps
 from tests.cli.conftest import with_hydra
-from tests.composed import CONFIGS, options
+from tests.composed import options
 
 pytestmark = with_hydra
 
 
 def space(*words: str) -> Space:
-    with complaints_as_ours("run"), initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return space_of(words, GlobalHydra.instance().config_loader())
+    return searched(words)[0]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +40,7 @@ def space(*words: str) -> Space:
     ],
 )
 def test_a_value_means_what_hydras_grammar_says(value: str, meant: object, probes: tuple) -> None:
-    found = space(f"++key={value}").dimensions["key"]
+    found = space(f"key={value}").dimensions["key"]
     assert found == meant
     assert found.probes() == probes
 
@@ -71,36 +68,32 @@ def test_a_glob_chooses_among_the_options_of_a_group() -> None:
 )
 def test_what_cannot_be_drawn_from_is_refused(value: str, why: str) -> None:
     with pytest.raises(UsageError, match=why) as refused:
-        space(f"++key={value}")
+        space(f"key={value}")
     assert f"key={value}" in refused.value.what
 
 
 def test_words_without_several_values_are_nothing_to_search() -> None:
     with pytest.raises(UsageError, match="nothing to search"):
-        space("++seed=1", "head=knn")
+        space("seed=1", "head=knn")
 
 
-def test_words_that_are_shared_searched_and_hydras_are_told_apart() -> None:
-    found = space(
-        "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "++seed=1", "head=svm,linear",
-        "++head.C=interval(1,2)", "dataset=digits",
-    )  # fmt: skip
-    assert found.fixed == ("++seed=1", "dataset=digits")
-    assert found.hydra == ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3")
+def test_words_that_are_shared_and_searched_are_told_apart() -> None:
+    found, shared = searched(
+        ["search.trials=3", "seed=1", "head=svm,linear", "head.C=interval(1,2)", "dataset=digits"]
+    )
+    assert shared == ("search.trials=3", "seed=1", "dataset=digits")
     assert list(found.dimensions) == ["head", "head.C"]
-    words = found.words({"head": "svm", "head.C": 1.23456})
-    assert words == ("head=svm", "head.C=1.235")
-    assert found.composable(words) == ["++seed=1", "dataset=digits", "head=svm", "++head.C=1.235"]
+    assert found.words({"head": "svm", "head.C": 1.23456}) == ("head=svm", "head.C=1.235")
 
 
 def test_probes_have_every_choice_and_both_ends_but_not_every_pair() -> None:
-    found = space("a=x,y,z", "++b=interval(1,2)").probes()
+    found = space("a=x,y,z", "b=interval(1,2)").probes()
     assert found == [("a=x", "b=1.0"), ("a=y", "b=1.0"), ("a=z", "b=1.0"), ("a=x", "b=2.0")]
 
 
 def test_a_key_that_is_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="given twice"):
-        space("++head.C=1,2", "++head.C=3")
+        space("head.C=1,2", "head.C=3")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +102,7 @@ def test_a_key_that_is_given_twice_is_refused() -> None:
      "range(7,99,3)", "int(interval(1,9))", "a,b"],
 )  # fmt: skip
 def test_whatever_is_drawn_can_be_typed_and_lies_within(value: str) -> None:
-    found = space(f"++key={value}")
+    found = space(f"key={value}")
     (dimension,) = found.dimensions.values()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
     texts = set()
@@ -117,7 +110,7 @@ def test_whatever_is_drawn_can_be_typed_and_lies_within(value: str) -> None:
         drawn = study.ask({"key": dimension.distribution()}).params
         texts.add(dimension.text(drawn["key"]))
         (word,) = found.words(drawn)
-        assert not space("++other=1,2", f"++{word}").dimensions.keys() & {"key"}  # one plain value
+        assert not space("other=1,2", f"{word}").dimensions.keys() & {"key"}  # one plain value
     assert len(texts) > 1
     if isinstance(dimension, Interval):
         assert all(dimension.low <= float(text) <= dimension.high for text in texts)

@@ -6,39 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli.search_settings import SearchSettings
-from ae_cls.cli.search_space import Interval, Space
-from ae_cls.cli.search_study import Outcome, Study, Trial, open_study
 from ae_cls.errors import UsageError
+from ae_cls.jobs.record import Record
+from ae_cls.search.settings import SearchSettings
+from ae_cls.search.space import Interval, Space
+from ae_cls.search.trials import Ended, Trial, Trials, open_trials
 
-SPACE = Space(
-    dimensions={"key": Interval(0.0, 1000.0, log=False)},
-    searched=("++key=interval(0,1000)",),
-    fixed=(),
-    hydra=(),
-    prefixes={"key": "++"},
-)
+SPACE = Space({"key": Interval(0.0, 1000.0, log=False)})
 
 
-def settings(n_trials: int, *, sampler: str = "tpe", n_jobs: int = 1) -> SearchSettings:
-    told = {"sampler": sampler, "n_trials": n_trials, "n_jobs": n_jobs}
+def settings(trials: int, *, sampler: str = "tpe", jobs: int = 1) -> SearchSettings:
+    told = {"sampler": sampler, "trials": trials, "jobs": jobs}
     return SearchSettings.model_validate(
         {**told, "startup_trials": 5, "seed": None, "folder": None}
     )
 
 
 @contextmanager
-def study(place: Path, given: SearchSettings, seed: int = 0, told: str = "this") -> Iterator[Study]:
-    with open_study(
-        place / "study.db", SPACE, given, direction="maximize", seed=seed, told=[told]
+def study(
+    place: Path, given: SearchSettings, seed: int = 0, identity: str = "this"
+) -> Iterator[Trials]:
+    with open_trials(
+        place / "study.db", SPACE, given, direction="maximize", seed=seed, identity=[identity]
     ) as found:
         yield found
 
 
-def outcome(trial: Trial) -> Outcome:
+def tell(found: Trials, trial: Trial) -> None:
     """The nearer to 1, the better."""
     score = 1 / (1 + abs(float(trial.drawn["key"]) - 1))
-    return Outcome(name="job", score=score, metrics={}, code=0, reason="")
+    found.tell(Ended(trial, "job", Record("finished")), score)
 
 
 def drawn(place: Path, given: SearchSettings, seed: int = 0) -> list[float]:
@@ -47,8 +44,8 @@ def drawn(place: Path, given: SearchSettings, seed: int = 0) -> list[float]:
     with study(place, given, seed) as found:
         while trials := found.following():
             for trial in trials:
-                found.tell(trial, outcome(trial))
-        return [float(trial.drawn["key"]) for trial, _ in found.ended()]
+                tell(found, trial)
+        return [float(trial.drawn["key"]) for trial in (ended.trial for ended in found.ended())]
 
 
 def test_tpe_learns_where_it_is_good_and_random_does_not(tmp_path: Path) -> None:
@@ -70,41 +67,44 @@ def test_the_first_trials_are_those_of_the_random_sampler(tmp_path: Path) -> Non
 
 
 def test_trials_that_are_drawn_at_one_time_differ(tmp_path: Path) -> None:
-    with study(tmp_path, settings(12, n_jobs=4)) as found:
+    with study(tmp_path, settings(12, jobs=4)) as found:
         for count in (4, 4, 4, 0):
             trials = found.following()
             assert len(trials) == count
             assert len({trial.drawn["key"] for trial in trials}) == count
             for trial in trials:
-                found.tell(trial, outcome(trial))
+                tell(found, trial)
 
 
 def test_trials_left_open_come_first_and_more_are_drawn_beside_them(tmp_path: Path) -> None:
-    with study(tmp_path, settings(5, n_jobs=3)) as found:
+    with study(tmp_path, settings(5, jobs=3)) as found:
         first, second, third = found.following()
-        found.tell(second, outcome(second))
-    with study(tmp_path, settings(5, n_jobs=3)) as found:
+        tell(found, second)
+    with study(tmp_path, settings(5, jobs=3)) as found:
         again = found.following()
         assert again[:2] == [first, third] and len(again) == 3
         for trial in again:
-            found.tell(trial, outcome(trial))
+            tell(found, trial)
         assert len(found.following()) == 1
 
 
 def test_how_trials_ended_is_read_back(tmp_path: Path) -> None:
-    failed = Outcome(name="job", score=None, metrics={}, code=4, reason="no memory")
-    told = Outcome("other", 0.5, {"valid": {"accuracy": 0.5, "log_loss": 1.25}}, 0, "")
+    failed = Record("failed", code=4, reason="no memory")
+    good = Record("finished", metrics={"valid": {"accuracy": 0.5, "log_loss": 1.25}})
     with study(tmp_path, settings(2)) as found:
-        for each in (failed, told):
+        for record, score in ((failed, None), (good, 0.5)):
             (trial,) = found.following()
-            found.tell(trial, each)
+            found.tell(Ended(trial, "job", record), score)
     with study(tmp_path, settings(2)) as found:
-        assert [ended for _, ended in found.ended()] == [failed, told]
+        assert [ended.record for ended in found.ended()] == [failed, good]
         assert not found.following()
 
 
 def test_a_file_of_another_search_is_refused(tmp_path: Path) -> None:
     with study(tmp_path, settings(1)):
         pass
-    with pytest.raises(UsageError, match="another search"), study(tmp_path, settings(1), told="it"):
+    with (
+        pytest.raises(UsageError, match="another search"),
+        study(tmp_path, settings(1), identity="it"),
+    ):
         pass
