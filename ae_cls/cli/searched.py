@@ -21,18 +21,18 @@ def searched(words: Sequence[str], folders: Sequence[Path] = ()) -> tuple[Space,
         UsageError: no word names several values, or one names what cannot be drawn from.
     """
     overrides = parsed(words, folders)
-    several = sorted((each for each in overrides if each.is_sweep_override()), key=_key)
+    several = sorted((word for word in overrides if word.is_sweep_override()), key=_key)
     if not several:
         raise UsageError(
             "there is nothing to search", why="no word names several values",
             fix="for example 'head.C=tag(log, interval(0.01, 10))' autoencoder.latent_dim=32,64",
         )  # fmt: skip
-    keys = [_key(each) for each in overrides]
+    keys = [_key(word) for word in overrides]
     for override in several:
         if keys.count(_key(override)) > 1:
             raise UsageError(f"{_key(override)} is given twice", where=_typed(override))
     space = Space({_key(override): _values(override, folders) for override in several})
-    return space, tuple(_typed(each) for each in overrides if each not in several)
+    return space, tuple(_typed(word) for word in overrides if word not in several)
 
 
 def _key(override: Override) -> str:
