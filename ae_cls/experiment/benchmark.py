@@ -1,4 +1,4 @@
-"""What `ae-cls bench` is told."""
+"""The description of a benchmark."""
 
 from typing import final
 
@@ -27,8 +27,10 @@ class Benchmark(CommonKeys):
     head: LinearConfig
     yardstick_batch: int = Field(ge=1, le=65_536, description="images a step of the yardstick")
     yardstick_lr: float = Field(gt=0, description="learning rate of the yardstick")
-    steps: int = Field(ge=1, description="steps that are timed at once, after as many to warm up")
-    repeats: int = Field(ge=1, description="times that each is timed, in turn; the median is told")
+    steps: int = Field(ge=1, description="steps per timing, after as many warm-up steps")
+    repeats: int = Field(
+        ge=1, description="timings of each contender, in turn; the median is reported"
+    )
     until: float | None = Field(
         gt=0, lt=1, description="validation accuracy of the head to time; null: not timed"
     )
