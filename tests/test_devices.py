@@ -109,10 +109,10 @@ def test_processes_that_torchrun_has_started_are_one_run(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", ["seed=0,1", "hydra/sweeper=optuna"])
-def test_a_sweep_or_search_under_torchrun_is_refused(tmp_path, word):
+@pytest.mark.parametrize("words", [("run", "-m", "seed=0,1"), ("search", "run", "seed=0,1")])
+def test_a_sweep_or_search_under_torchrun_is_refused(tmp_path, words):
     started = command(
-        "run", "-m", *SMALL, word, f"outputs={tmp_path}", RANK="0", WORLD_SIZE="2",
+        *words, *SMALL, f"outputs={tmp_path}", RANK="0", WORLD_SIZE="2",
         MASTER_ADDR="127.0.0.1", MASTER_PORT="29518", LOCAL_WORLD_SIZE="2",
     )  # fmt: skip
     _, errors = started.communicate(timeout=200)

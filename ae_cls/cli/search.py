@@ -29,9 +29,9 @@ def parser() -> Parser:
     """What may stand behind `ae-cls search`."""
     keys = configs.keys_of("search/optuna")
     rows = [f"  {f'search.{key.name}={key.default}':<26}{key.meaning}" for key in keys]
-    found = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
-    found.add_argument("command", choices=_COMMANDS, help="what the trials are")
-    return found
+    arguments = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
+    arguments.add_argument("command", choices=_COMMANDS, help="what the trials are")
+    return arguments
 
 
 def search_command(words: Sequence[str]) -> int:
@@ -55,7 +55,7 @@ def search_command(words: Sequence[str]) -> int:
 def _search(command: str, typed: Words) -> int:
     from ae_cls.cli.compose import compose  # here, as these imports take time
     from ae_cls.cli.searched import searched
-    from ae_cls.processes.launch import refuse_several_processes
+    from ae_cls.processes.alone import refuse_several_processes
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.search.request import Request
     from ae_cls.search.search import search

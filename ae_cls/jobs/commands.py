@@ -6,7 +6,7 @@ from typing import Any
 from ae_cls.bench.compare import bench
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.common import CommonKeys
-from ae_cls.processes.launch import refuse_several_processes
+from ae_cls.processes.alone import refuse_several_processes
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result, classify, pretrain, run
 

@@ -62,19 +62,6 @@ def launched(environment: Mapping[str, str]) -> Launch | None:
     return None if world.size == 1 else launch
 
 
-def refuse_several_processes(what: str) -> None:
-    """Let `what` be done by one process, which may start others.
-
-    Raises:
-        UsageError: torchrun or srun started this one as one of several.
-    """
-    if launched(os.environ):
-        raise UsageError(
-            f"{what} is for one process", where="RANK, WORLD_SIZE",
-            fix="start it without torchrun or srun; devices=N takes several where they help",
-        )  # fmt: skip
-
-
 def cores_of(launch: Launch | None, world: World) -> int:
     """CPU cores that are this process's own."""
     if launch is not None and launch.cores is not None:

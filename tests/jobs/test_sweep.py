@@ -18,7 +18,7 @@ from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.run import run as runner
 from ae_cls.store.lock import Owner, this_process
 from tests.cli.conftest import AeCls, with_hydra
-from tests.composed import experiment
+from tests.composed import CONFIGS, experiment
 from tests.jobs.conftest import forked
 from tests.jobs.fake_runs import Started, carry_out
 
@@ -383,6 +383,20 @@ print({{"torch", "numpy", "hydra"}} & sys.modules.keys())
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert found.stdout.endswith("set()\n") and "not started" in found.stdout
+
+
+def test_whoever_waits_for_jobs_imports_no_torch(tmp_path: Path) -> None:
+    script = """
+import sys
+from ae_cls.cli.main import dispatch
+words = ["autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn", "seed=0,1"]
+print(dispatch(["run", "-m", *words, "launch.jobs=2"]), "torch" in sys.modules)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(CONFIGS.parent)},
+    )  # fmt: skip
+    assert found.stdout.endswith("0 False\n"), found.stderr
 
 
 def test_awkward_values_make_harmless_names(

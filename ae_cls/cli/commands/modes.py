@@ -17,7 +17,7 @@ def print_help(command: str, typed: Words) -> int:
 
 def carry_out_sweep(command: str, typed: Words) -> int:
     from ae_cls.cli.sweep import sweep
-    from ae_cls.processes.launch import refuse_several_processes
+    from ae_cls.processes.alone import refuse_several_processes
 
     refuse_several_processes("a sweep")
     return sweep(command, typed)
