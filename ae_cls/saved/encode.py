@@ -18,9 +18,10 @@ from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
 from ae_cls.errors import DataError
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.model import load_autoencoder, read_experiment
 from ae_cls.saved.predict import decoded, find_images
-from ae_cls.saved.use import compute_of, fit_of, read_metrics
+from ae_cls.saved.use import compute_of, fit_of
 from ae_cls.store.files import publish
 
 _LOG = logging.getLogger(__name__)

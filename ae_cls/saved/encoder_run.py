@@ -9,8 +9,8 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.split import Split
 from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Pretraining
+from ae_cls.saved.metrics import METRICS, read_metrics
 from ae_cls.saved.model import load_autoencoder, read_experiment
-from ae_cls.saved.use import METRICS, read_metrics
 from ae_cls.store.weights import weights_sha256
 
 

@@ -1,14 +1,8 @@
-"""How a saved run is used: on which device, how images are fitted into its frame, its numbers."""
-
-from pathlib import Path
-from typing import Any
+"""How a saved run is used: on which device, how images are fitted into its frame."""
 
 from ae_cls.compute import Compute, start
 from ae_cls.dataset.files.decode import Fit
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.store.files import read_json
-
-METRICS = "metrics.json"
 
 
 def compute_of(description: Experiment | Pretraining, device: str) -> Compute:
@@ -23,8 +17,3 @@ def compute_of(description: Experiment | Pretraining, device: str) -> Compute:
 def fit_of(description: Experiment | Pretraining) -> Fit:
     """As the run fitted image files into the frame; where it read none: pad, which shows all."""
     return description.dataset.model_dump().get("fit", "pad")
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The metrics of a finished run; empty where there are none."""
-    return read_json(folder / METRICS)

@@ -1,0 +1,13 @@
+"""The numbers of a saved run, read without torch."""
+
+from pathlib import Path
+from typing import Any
+
+from ae_cls.store.files import read_json
+
+METRICS = "metrics.json"
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The metrics of a finished run; empty where there are none."""
+    return read_json(folder / METRICS)
