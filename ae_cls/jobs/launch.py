@@ -175,12 +175,10 @@ def read_launch(plain: dict[str, Any]) -> Launch:
     """The settings that the group `launch` composes to.
 
     Raises:
-        UsageError: all mistakes at once, or what the place chosen lacks.
+        UsageError: all mistakes at once.
     """
     fix = f"its keys: ae-cls run launch={plain['name']} --cfg job --package launch"
-    launch = read_part(_CHOICE.validate_json, plain, "launch", fix)
-    launch.refuse_missing()
-    return launch
+    return read_part(_CHOICE.validate_json, plain, "launch", fix)
 
 
 @cache

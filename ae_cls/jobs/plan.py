@@ -63,7 +63,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         wanted: each job's own words, without those that all share, and what composes it.
 
     Raises:
-        UsageError: all mistakes of all jobs.
+        UsageError: all mistakes of all jobs, or what the place for them lacks.
     """
     mistakes = Mistakes(command, [words for words, _ in wanted])
     composed: dict[int, dict[str, Any]] = {}
@@ -81,6 +81,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         if check.mistake:
             mistakes.add(check.mistake, [number])
     mistakes.refuse()
+    launch.refuse_missing()
     jobs = [
         Job(words, name_of(words or (command,), check.digest), plain=plain)
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
@@ -154,8 +155,6 @@ def _launch(composed: Mapping[int, dict[str, Any]], mistakes: Mistakes) -> Launc
     try:
         return HERE if first is None else read_launch(first)
     except UsageError as error:
-        if not error.where.startswith("launch."):  # something is missing, and told by itself
-            raise
         mistakes.add(error.where, composed)
         return HERE
 

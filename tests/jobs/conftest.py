@@ -39,7 +39,7 @@ cp "$1" "{place}/script"
 last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
 for task in $(seq 0 "${{last:-0}}"); do
     test -n "$last" && export SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task
-    SLURM_JOB_ID=7 bash "$1" > "{place}/said$task" 2>&1 &
+    SLURM_JOB_ID=7 bash "{place}/script" > "{place}/said$task" 2>&1 &
 done
 echo "Submitted batch job 7"
 """

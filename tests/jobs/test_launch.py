@@ -39,7 +39,7 @@ def test_minus_one_is_a_job_for_each_core_and_there_are_no_more_than_jobs(
 
 
 @pytest.mark.parametrize("option", options("launch"))
-def test_every_option_reads_back(option: str, a_cluster: Path) -> None:
+def test_every_option_reads_back(option: str) -> None:
     read = read_launch(compose("run", [f"launch={option}"])["launch"])
     assert read.model_dump()["name"] == option
 
@@ -110,7 +110,7 @@ def test_a_cluster_gets_one_array_and_its_records_come_back(
         assert line in script
 
 
-def test_on_a_cluster_the_group_itself_says_how_many_jobs_run_at_a_time(a_cluster: Path) -> None:
+def test_on_a_cluster_the_group_itself_says_how_many_jobs_run_at_a_time() -> None:
     found = read_launch(compose("run", ["launch=slurm", "launch.array=8"])["launch"])
     assert isinstance(found, Slurm) and found.array == 8
     assert found.with_jobs(4) == found
