@@ -13,14 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ae_cls.cli.combinations import combinations
+from ae_cls.cli.compose import compose
+from ae_cls.cli.flags import sort_words
 from ae_cls.cli.main import COMMANDS as WORDS
 from ae_cls.cli.main import dispatch
+from ae_cls.cli.searched import searched
 from ae_cls.experiment.descriptions import COMMANDS
+from ae_cls.jobs.launch import read_launch
 from tests.composed import CONFIGS, described, options
 
 HOME = CONFIGS.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
-PARSERS = {word: command.parser for word, command in WORDS.items() if command.parser is not None}
+PARSERS = {
+    word: command.parser for word, command in WORDS.items() if word not in {*COMMANDS, "search"}
+}
 AE_CLS = Path(sys.executable).with_name("ae-cls")
 QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "head.C=[0.1]")
 
@@ -39,16 +46,26 @@ def test_there_are_commands_to_try():
     assert len(command_lines()) >= 10
 
 
-COMPOSED = [words for words in command_lines() if words[0] in COMMANDS and "--help" not in words]
+COMPOSED = [
+    words
+    for words in command_lines()
+    if words[0] in {*COMMANDS, "search"} and words[-1] != "--help"
+]
 
 
 @pytest.mark.parametrize("words", COMPOSED, ids=" ".join)
 def test_every_composed_command_is_valid(words):
-    # A word of a sweep or search stands for its first value.
-    first = r"^([\w./]+=)(?:.*interval\()?([^\[,]+),.*"
-    plain = [re.sub(first, r"\1\2", word) for word in words[1:] if word != "-m"]
-    told = [word.replace("RUN_FOLDER", "somewhere") for word in plain if word[:2] != "--"]
-    assert described(words[0], *told)
+    command, *rest = words if words[0] in COMMANDS else words[1:]
+    typed = sort_words(command, rest)
+    if words[0] == "search":
+        space, shared = searched(typed.overrides)
+        jobs = [(*shared, *trial) for trial in space.probes()]
+    else:
+        jobs = [job.words for job in combinations(typed.overrides)]
+    for job in (jobs[0], jobs[-1]):
+        own = [word for word in job if not word.startswith("search.")]
+        assert described(command, *own)
+        assert read_launch(compose(command, own).get("launch", {"name": "local", "jobs": 1}))
 
 
 PARSED = [words for words in command_lines() if words[0] in PARSERS and words[-1] != "--help"]
@@ -56,7 +73,7 @@ PARSED = [words for words in command_lines() if words[0] in PARSERS and words[-1
 
 @pytest.mark.parametrize("words", PARSED, ids=" ".join)
 def test_every_other_command_is_valid(words):
-    assert PARSERS[words[0]]().parse_args(words[1:])
+    assert PARSERS[words[0]]().read(words[1:])
 
 
 def test_help_of_a_command_is_shown(capsys):

@@ -40,9 +40,9 @@ class Words(NamedTuple):
 
 def parser(command: str) -> Parser:
     """What may stand behind a composed command."""
-    found = Parser(command, "", add_help=False)
-    found.add_argument("words", nargs="*", metavar="WORD")
-    mode = found.add_mutually_exclusive_group()
+    arguments = Parser(command, "", add_help=False)
+    arguments.add_argument("words", nargs="*", metavar="WORD")
+    mode = arguments.add_mutually_exclusive_group()
     mode.add_argument(
         "-m", "--multirun", action="store_true",
         help="a sweep: one job for each combination of values with commas",
@@ -54,18 +54,18 @@ def parser(command: str) -> Parser:
         "--explain", action="store_true",
         help="say which stages are kept from earlier runs, and why others are not",
     )  # fmt: skip
-    found.add_argument("-p", "--package", metavar="KEY", help="with --cfg: only this key")
-    found.add_argument(
+    arguments.add_argument("-p", "--package", metavar="KEY", help="with --cfg: only this key")
+    arguments.add_argument(
         "--resolve", action="store_true", help="with --cfg: with interpolations filled in"
     )
-    found.add_argument(
+    arguments.add_argument(
         "-cd", "--config-dir", type=configs.own_folder, metavar="FOLDER",
         help="a folder with more options, laid out like configs/",
     )  # fmt: skip
-    found.add_argument("-h", "--help", action="store_true", help="this text")
+    arguments.add_argument("-h", "--help", action="store_true", help="this text")
     for names, why in _WITHHELD.items():
-        found.add_argument(*names, action=Withheld, why=why)
-    return found
+        arguments.add_argument(*names, action=Withheld, why=why)
+    return arguments
 
 
 def sort_words(command: str, words: Sequence[str]) -> Words:

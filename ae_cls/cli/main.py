@@ -61,7 +61,7 @@ def dispatch(words: Sequence[str]) -> int:
         print("ae-cls", version("ae-cls"))
         return 0
     if not words or words[0] in {"-h", "--help"}:
-        print(overview())
+        print(overview(), end="")
         return 0
     if words[0] in COMMANDS:
         return COMMANDS[words[0]].call(words[1:])
@@ -73,16 +73,14 @@ def dispatch(words: Sequence[str]) -> int:
 
 def overview() -> str:
     """The help text of `ae-cls` alone."""
-    rows = [f"  {word:<12} {command.summary}" for word, command in COMMANDS.items()]
-    return "\n".join(
-        [
-            "ae-cls: does pretraining without labels help your image classifier?",
-            "",
-            "usage: ae-cls COMMAND ...",
-            "",
-            *rows,
-            "",
-            "ae-cls COMMAND --help says more; ae-cls --version; completion in bash, zsh or fish:",
-            '  eval "$(ae-cls -sc install=bash)"',
-        ]
-    )
+    rows = "\n".join(f"  {word:<12} {command.summary}" for word, command in COMMANDS.items())
+    return f"""\
+ae-cls: does pretraining without labels help your image classifier?
+
+usage: ae-cls COMMAND ...
+
+{rows}
+
+ae-cls COMMAND --help says more; ae-cls --version; completion, also in zsh and fish:
+  eval "$(ae-cls -sc install=bash)"
+"""

@@ -29,9 +29,9 @@ def parser() -> Parser:
     """What may stand behind `ae-cls search`."""
     keys = configs.keys_of("search/optuna")
     rows = [f"  {f'search.{key.name}={key.default}':<26}{key.meaning}" for key in keys]
-    found = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
-    found.add_argument("command", choices=_COMMANDS, help="what the trials are")
-    return found
+    arguments = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
+    arguments.add_argument("command", choices=_COMMANDS, help="what the trials are")
+    return arguments
 
 
 def search_command(words: Sequence[str]) -> int:

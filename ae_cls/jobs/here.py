@@ -92,7 +92,10 @@ def _end(work: Work, running: list[Running]) -> None:
         return
     _LOG.warning("no further job begins; those under way save what they have")
     for each in running:
-        each.process.terminate()
+        if work.folder.record(each.job.name).state == "running":
+            each.process.terminate()
+        else:  # it has nothing to save, and may not listen yet
+            process.kill(each.process)
     deadline = time.monotonic() + GRACE
     while running and time.monotonic() < deadline and not work.signals.is_urgent:
         for ended in _ended(running):

@@ -20,9 +20,9 @@ _IMPORTED = [
     "ae_cls.jobs.worker", "ae_cls.run.figures", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "sklearn.manifold", "torch._dynamo",
 ]  # fmt: skip
-# Ctrl-C at the terminal reaches the server, too, and the warning of a time limit all processes of a
-# cluster's job: those who wait pass on what is meant for a job.
-_NOT_FOR_JOBS = (signal.SIGINT, signal.SIGUSR2)
+# What a terminal sends to all processes in front of it, `timeout` to all of a group, and a cluster,
+# before a time limit, to all of its job. The server must outlive the jobs, as it tells how they end.
+_NOT_FOR_SERVER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
 def import_ahead() -> None:
@@ -76,7 +76,7 @@ def how_ended(code: int) -> str:
 
 @contextmanager
 def _ignored_by_children() -> Iterator[None]:
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NOT_FOR_JOBS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NOT_FOR_SERVER}
     try:
         yield
     finally:

@@ -1,8 +1,10 @@
 """What a search may choose: values for each key that is searched, and what Optuna draws from."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import final
 
 from optuna.distributions import (
@@ -60,6 +62,27 @@ class Steps(Values):
     step: int | float
     log: bool
 
+    @classmethod
+    def between(
+        cls, start: int | float, stop: int | float, step: int | float, *, log: bool
+    ) -> "Steps":
+        """From `start` on, without `stop`.
+
+        Raises:
+            ValueError: there is nothing to draw from, or not on that scale.
+        """
+        if not all(map(math.isfinite, (start, stop, step))) or step == 0:
+            raise ValueError("its numbers must be finite and its step not 0")
+        numbers = sorted(_numbers(start, stop, step))
+        if not numbers:
+            raise ValueError("no number is in it")
+        if log and (step != 1 or isinstance(numbers[0], float) or numbers[0] < 1):
+            raise ValueError(
+                "on a logarithmic scale only whole numbers from 1 on, in steps of 1; "
+                "any other are drawn by tag(log, interval(a, b))"
+            )
+        return cls(tuple(numbers), abs(step), log)
+
     def distribution(self) -> BaseDistribution:
         low, high = self.numbers[0], self.numbers[-1]
         if isinstance(low, int) and isinstance(high, int):
@@ -81,6 +104,14 @@ class Interval(Values):
     low: int | float
     high: int | float
     log: bool
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ValueError("its ends must be finite")
+        if self.low >= self.high:
+            raise ValueError("its first number must be below the second")
+        if self.log and self.low <= 0:
+            raise ValueError("on a logarithmic scale its numbers must be above 0")
 
     @property
     def whole(self) -> bool:
@@ -130,3 +161,12 @@ class Space:
             for text in values.probes()[1:]
         ]
         return [tuple(f"{key}={text}" for key, text in trial.items()) for trial in changed]
+
+
+def _numbers(start: int | float, stop: int | float, step: int | float) -> list[int] | list[float]:
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
+        return list(range(start, stop, step))
+    # Decimal, as 0.1 + 0.1 + 0.1 is 0.30000000000000004 otherwise.
+    first, last, gap = (Decimal(str(number)) for number in (start, stop, step))
+    count = max(0, math.ceil((last - first) / gap))
+    return [float(first + number * gap) for number in range(count)]

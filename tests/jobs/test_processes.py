@@ -14,6 +14,7 @@ import pytest
 from tests.composed import CONFIGS
 
 TRIVIAL = ("autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn")
+SMALL = ("autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "encode=latent", "head=knn")
 IN_TURN: tuple[str, ...] = ()
 IN_PARALLEL = ("launch.jobs=2",)
 LIMIT = 150.0  # seconds that anything here may take on a busy machine
@@ -76,6 +77,8 @@ class Shell:
                 found = {}
             if is_so(found):
                 return found
+            if (self.started[-1].poll() or -1) >= 0:
+                break
             time.sleep(0.02)
         raise AssertionError(f"waited in vain\n{self.said()}")
 
@@ -126,7 +129,7 @@ def test_a_job_that_fails_and_one_that_is_killed_take_no_other_with_them(
     shell: Shell, tmp_path: Path
 ) -> None:
     pretraining(tmp_path, "fails", "epochs: 1\nlr: 1e12")
-    pretraining(tmp_path, "killed", "epochs: 40")
+    pretraining(tmp_path, "killed", "epochs: 400")
     words = (
         "run",
         "-m",
@@ -184,7 +187,7 @@ def test_of_twelve_jobs_one_fails_one_is_killed_and_ten_finish(
 def test_when_the_sweep_is_killed_its_jobs_end_and_the_same_words_go_on(
     shell: Shell, place: tuple[str, ...]
 ) -> None:
-    words = ("run", "-m", "pretrain=quick", "pretrain.epochs=30", "head=knn", "seed=0,1,2")
+    words = ("run", "-m", *SMALL, "pretrain.epochs=40", "seed=0,1,2")
     sweep = shell.start(*words, *place)
     most = 2 if place else 1
     begun = shell.wait_for(lambda found: len(found) == most)
@@ -202,7 +205,7 @@ def test_when_the_sweep_is_killed_its_jobs_end_and_the_same_words_go_on(
 def test_when_the_sweep_is_killed_nothing_of_it_is_left(
     shell: Shell, place: tuple[str, ...]
 ) -> None:
-    sweep = shell.start("run", "-m", "pretrain.epochs=5000", "head=knn", "seed=0,1,2", *place)
+    sweep = shell.start("run", "-m", *SMALL, "pretrain.epochs=5000", "seed=0,1,2", *place)
     begun = shell.wait_for(lambda found: len(found) == (2 if place else 1))
     sweep.kill()
     sweep.wait()
@@ -227,28 +230,29 @@ def test_when_the_sweep_is_killed_nothing_of_it_is_left(
 def test_a_signal_to_the_whole_session_ends_all_in_time(
     shell: Shell, place: tuple[str, ...], number: int, code: int
 ) -> None:
-    words = ("run", "-m", "pretrain=quick", "pretrain.epochs=3000", "seed=0,1,2,3")
+    words = ("run", "-m", *SMALL, "pretrain.epochs=5000", "seed=0,1,2,3")
     sweep = shell.start(*words, *place)
     most = 2 if place else 1
     begun = shell.wait_for(lambda found: len(found) == most)
     asked = time.monotonic()
-    if number == signal.SIGINT:
-        os.killpg(sweep.pid, number)  # as the terminal does
-    else:
-        sweep.terminate()
+    os.killpg(sweep.pid, number)  # as the terminal does, or `timeout`
     assert sweep.wait(LIMIT) == code
     assert time.monotonic() - asked < 25  # ten to save, and a busy machine
     table = shell.table()
     assert sorted(states(table).values()) == ["stopped"] * most + ["waiting"] * (4 - most)
     assert not any(is_alive(record["owner"]["process"]) for record in begun.values())
-    assert {record["code"] for record in table.values() if record["state"] == "stopped"} == {code}
+    stopped = [record for record in table.values() if record["state"] == "stopped"]
+    assert {record["code"] for record in stopped} == {code}
+    for record in stopped:  # they had the time to say so themselves
+        status = json.loads((shell.place / record["folder"] / "status.json").read_text())
+        assert status["state"] == "interrupted"
 
 
 @both
 def test_jobs_of_a_sweep_give_the_bytes_of_a_single_run_and_share_the_cores(
     shell: Shell, tmp_path: Path, place: tuple[str, ...]
 ) -> None:
-    words = ("pretrain=quick", "pretrain.epochs=2", "pretrain.least_steps=1", "head=knn")
+    words = (*SMALL, "pretrain.epochs=2", "pretrain.least_steps=1")
     assert shell.run("run", *words, "threads=1", "seed=0", "folder=alone") == 0
     more = ("store=own", "threads=null" if place else "threads=1")
     assert shell.run("run", "-m", *words, *more, "seed=1,0", *place) == 0
@@ -292,11 +296,11 @@ def test_submitit_runs_jobs_and_begins_one_again_that_met_its_limit(
     shell: Shell, tmp_path: Path
 ) -> None:
     pytest.importorskip("submitit", reason="the extra slurm is missing")
-    pretraining(tmp_path, "long", "epochs: 40")
-    words = ("run", "-m", "--config-dir", "own", "pretrain=none,long", "encode=latent", "head=knn")
+    pretraining(tmp_path, "longer", "epochs: 60")
+    words = ("run", "-m", "--config-dir", "own", "pretrain=none,longer", *SMALL)
     sweep = shell.start(*words, "launch=slurm_here", "launch.timeout_min=60")
-    shell.wait_for(lambda found: "pretrain=long" in found)
-    (job,) = [path.stem for path in (shell.sweep() / "jobs").glob("pretrain-long-*.json")]
+    shell.wait_for(lambda found: "pretrain=longer" in found)
+    (job,) = [path.stem for path in (shell.sweep() / "jobs").glob("pretrain-longer-*.json")]
     os.kill(waiter_of(tmp_path, job), signal.SIGUSR2)  # as a cluster does before the limit
     assert sweep.wait(LIMIT) == 0
     assert set(states(shell.table()).values()) == {"finished"}
@@ -310,7 +314,7 @@ def test_submitit_runs_jobs_and_begins_one_again_that_met_its_limit(
 @pytest.mark.slow
 def test_a_signal_ends_the_jobs_of_submitit_on_this_machine(shell: Shell) -> None:
     pytest.importorskip("submitit", reason="the extra slurm is missing")
-    words = ("run", "-m", "pretrain.epochs=5000", "seed=0,1", "launch=slurm_here")
+    words = ("run", "-m", *SMALL, "pretrain.epochs=5000", "seed=0,1", "launch=slurm_here")
     sweep = shell.start(*words)
     shell.wait_for(lambda found: len(found) == 2)
     sweep.terminate()
@@ -327,9 +331,7 @@ def test_jobs_on_a_cluster_outlive_the_command_that_asked_for_them(
     shell: Shell, a_cluster: Path
 ) -> None:
     pytest.importorskip("submitit", reason="the extra slurm is missing")
-    sweep = shell.start(
-        "run", "-m", "pretrain=quick", "pretrain.epochs=30", "seed=0,1", "launch=slurm"
-    )
+    sweep = shell.start("run", "-m", *SMALL, "pretrain.epochs=60", "seed=0,1", "launch=slurm")
     shell.wait_for(lambda found: len(found) == 2)
     sweep.terminate()
     assert sweep.wait(LIMIT) == 143

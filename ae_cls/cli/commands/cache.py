@@ -17,18 +17,17 @@ _EPILOG = """\
   ae-cls cache prune --days 30
   ae-cls cache prune --keep-gb 5 --stage encode
 """
-ACTIONS = ("ls", "verify", "prune")
 
 
 def parser() -> Parser:
     """What may stand behind `ae-cls cache`."""
-    found = Parser("cache", SUMMARY, epilog=_EPILOG)
-    found.add_argument("action", choices=ACTIONS, help="what to do")
-    found.add_argument(
+    arguments = Parser("cache", SUMMARY, epilog=_EPILOG)
+    arguments.add_argument("action", choices=("ls", "verify", "prune"), help="what to do")
+    arguments.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="a store (default: the one that runs share)"
     )
-    found.add_argument("--stage", metavar="STAGE", help="only outputs of this stage")
-    limit = found.add_mutually_exclusive_group()
+    arguments.add_argument("--stage", metavar="STAGE", help="only outputs of this stage")
+    limit = arguments.add_mutually_exclusive_group()
     limit.add_argument(
         "--days", type=_not_negative, metavar="N", help="prune what was unused for N days"
     )
@@ -36,7 +35,7 @@ def parser() -> Parser:
         "--keep-gb", type=_not_negative, metavar="N", help="prune down to N gigabytes"
     )
     limit.add_argument("--all", action="store_true", help="prune everything")
-    return found
+    return arguments
 
 
 def cache(words: Sequence[str]) -> int:

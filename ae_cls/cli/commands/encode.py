@@ -1,10 +1,11 @@
 """`ae-cls encode`: features of a run's images, or of any folder of images."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.errors import printable
 from ae_cls.experiment import configs
 
 SUMMARY = "features of a run's images, or of a folder, as .npz"
@@ -13,39 +14,36 @@ The .npz file, read by numpy.load(FILE) without pickle, holds
   features     n x d, float32
   labels       class index of each image, -1 where none is known
   class_names  in the order of the class index
-  names        path of each image; empty where images are no files
+  names        path of each image; empty where images are not files
   rows         position of each image in the data set, or in the sorted list of files
 
   ae-cls encode outputs/run/digits-conv-linear/20260101-120000-000000 --split test -o features.npz
   ae-cls encode RUN --folder photos -o photos.npz
 """
 PARTS = ("train", "labelled", "valid", "test", "pretrain", "all")
-_LOG = logging.getLogger(__name__)
 
 
 def parser() -> Parser:
     """What may stand behind `ae-cls encode`."""
-    found = Parser("encode", SUMMARY, epilog=_EPILOG)
-    found.add_argument(
-        "run", type=Path, metavar="RUN", help="folder of ae-cls run or ae-cls pretrain"
-    )
-    found.add_argument(
+    arguments = Parser("encode", SUMMARY, epilog=_EPILOG)
+    arguments.add_argument("run", type=Path, metavar="RUN", help="folder of ae-cls run or pretrain")
+    arguments.add_argument(
         "-o", "--output", type=output_file, required=True, metavar="FILE",
         help="the .npz file to write",
     )  # fmt: skip
-    source = found.add_mutually_exclusive_group()
+    source = arguments.add_mutually_exclusive_group()
     source.add_argument(
         "--split", choices=PARTS, default="all", help="of the run's data set (default: all)"
     )
     source.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="image files of another folder"
     )
-    found.add_argument(
+    arguments.add_argument(
         "--encode", choices=configs.options("encode"),
         help="which features (default: as the run read them; after pretrain, the default of run)",
     )  # fmt: skip
-    add_device(found)
-    return found
+    add_device(arguments)
+    return arguments
 
 
 def encode(words: Sequence[str]) -> int:
@@ -60,5 +58,6 @@ def encode(words: Sequence[str]) -> int:
         saved.of_folder(given.folder) if given.folder else saved.of_part(given.run, given.split)
     )
     encoded.save(given.output)
-    _LOG.info("%d x %d features in %s", *encoded.features.shape, given.output)
+    count, size = encoded.features.shape
+    complain(printable(f"{count} x {size} features in {given.output}"))
     return 0

@@ -1,9 +1,9 @@
 """`ae-cls predict`: labels for image files."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser, add_device, output_file
 
 SUMMARY = "label image files with the classifier of a run"
@@ -16,23 +16,22 @@ still names the file, and ' before a label.
 
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
 """
-_LOG = logging.getLogger(__name__)
 STDOUT = Path("-")
 
 
 def parser() -> Parser:
     """What may stand behind `ae-cls predict`."""
-    found = Parser("predict", SUMMARY, epilog=_EPILOG)
-    found.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its model/")
-    found.add_argument(
+    arguments = Parser("predict", SUMMARY, epilog=_EPILOG)
+    arguments.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its model/")
+    arguments.add_argument(
         "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
-    found.add_argument(
+    arguments.add_argument(
         "-o", "--output", type=output_file, default=STDOUT, metavar="FILE",
         help="- is standard output (default)",
     )  # fmt: skip
-    add_device(found)
-    return found
+    add_device(arguments)
+    return arguments
 
 
 def predict(words: Sequence[str]) -> int:
@@ -45,5 +44,5 @@ def predict(words: Sequence[str]) -> int:
     output = None if given.output == STDOUT else given.output
     errors, count = predict_to_csv(given.model, given.paths, output, given.device)
     if errors:
-        _LOG.warning("%d of %d files could not be decoded; see the column error", errors, count)
+        complain(f"warning: {errors} of {count} files could not be decoded; see the column error")
     return 0
