@@ -1,4 +1,4 @@
-"""What `ae-cls bench` is told."""
+"""The description of a benchmark."""
 
 from typing import final
 
@@ -29,7 +29,7 @@ class Benchmark(CommonKeys):
     yardstick_lr: float = Field(gt=0, description="learning rate of the yardstick")
     steps: int = Field(ge=1, description="steps per timing, after as many warm-up steps")
     repeats: int = Field(
-        ge=1, description="timings of each network, in turn; the median is reported"
+        ge=1, description="timings of each contender, in turn; the median is reported"
     )
     until: float | None = Field(
         gt=0, lt=1, description="validation accuracy of the head to time; null: not timed"

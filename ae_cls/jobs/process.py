@@ -20,8 +20,8 @@ _IMPORTED = [
     "ae_cls.jobs.worker", "ae_cls.run.figures", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "sklearn.manifold", "torch._dynamo",
 ]  # fmt: skip
-# What a terminal sends to all processes in front of it, `timeout` to all of a group and a cluster,
-# before a time limit, to all of its job. The server outlives the jobs, as it tells how they end.
+# What a terminal sends to all processes in front of it, `timeout` to all of a group, and a cluster
+# before a time limit, to all of its job. The server outlives the jobs: it reports how they end.
 _NOT_FOR_SERVER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
