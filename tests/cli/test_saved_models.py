@@ -147,7 +147,7 @@ def test_encode_names_the_files_of_a_folder_and_leaves_damaged_ones_out(
 
 def test_encode_works_on_a_pretrained_encoder(ae_cls: AeCls, tmp_path: Path) -> None:
     given = experiment(*WORDS).pretraining()
-    model = prepare(given).model
+    model = prepare(given).network
     (tmp_path / "run").mkdir()
     save_model(tmp_path / "run" / "model", given, model, class_names=("0",), head=None)
     assert ae_cls("encode", "run", "--split", "test", "-o", "f.npz").code == 0

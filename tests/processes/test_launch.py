@@ -5,7 +5,7 @@ import torch
 
 from ae_cls import compute
 from ae_cls.errors import UsageError
-from ae_cls.processes import launch, meeting
+from ae_cls.processes import launch, rendezvous
 from ae_cls.processes.launch import card_of, cores_of, first_host, launched
 from ae_cls.processes.world import ALONE, World
 
@@ -89,14 +89,14 @@ def test_variables_that_make_no_sense_are_refused(wrong):
 def test_devices_and_a_launcher_must_not_contradict_each_other(monkeypatch):
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
-    assert meeting.world_of(1) == meeting.world_of(8) == World(5, 8, 1, 4)
+    assert rendezvous.world_of(1) == rendezvous.world_of(8) == World(5, 8, 1, 4)
     with pytest.raises(UsageError, match="devices=2"):
-        meeting.world_of(2)
+        rendezvous.world_of(2)
 
 
 def test_devices_alone_make_a_world():
-    assert meeting.world_of(1) == ALONE
-    assert meeting.world_of(3) == World(0, 3, 0, 3)
+    assert rendezvous.world_of(1) == ALONE
+    assert rendezvous.world_of(3) == World(0, 3, 0, 3)
 
 
 def test_each_process_has_its_share_of_the_cores(monkeypatch):
