@@ -22,7 +22,7 @@ class Contender(Settings):
         return f"{self.loop}: {network}, {self.precision}"
 
     def pretraining(self, benchmark: Benchmark) -> Pretraining:
-        """What `ae-cls pretrain` would be told for it."""
+        """The `ae-cls pretrain` that it amounts to."""
         shared = Pretraining.model_fields.keys() & Benchmark.model_fields.keys()
         values = {name: getattr(benchmark, name) for name in shared}
         values["autoencoder"] = getattr(benchmark, self.network)

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from ae_cls.cli import flags, search, sweep_status
-from ae_cls.cli.commands import cache, encode, predict, resume, schema
+from ae_cls.cli import flags
+from ae_cls.cli.commands import cache, encode, predict, resume, schema, search, sweep_status
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
 from ae_cls.cli.parser import Command

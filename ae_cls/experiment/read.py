@@ -1,4 +1,4 @@
-"""From composed YAML or a config.json to a description; mistakes are told all at once."""
+"""From composed YAML or a config.json to a description; all mistakes at once."""
 
 import json
 from typing import Any, TypeVar

@@ -72,8 +72,8 @@ def _ended(running: Sequence[Running]) -> list[Running]:
     """Those that have ended, after a short wait for one."""
     if not running:
         return []
-    over = multiprocessing.connection.wait([each.process.sentinel for each in running], _LOOK)
-    return [each for each in running if each.process.sentinel in over]
+    over = multiprocessing.connection.wait([run.process.sentinel for run in running], _LOOK)
+    return [run for run in running if run.process.sentinel in over]
 
 
 def _settled(work: Work, ended: Running) -> Record:
@@ -91,11 +91,11 @@ def _end(work: Work, running: list[Running]) -> None:
     if not running:
         return
     _LOG.warning("no further job begins; those under way save what they have")
-    for each in running:
-        if work.folder.record(each.job.name).state == "running":
-            each.process.terminate()
+    for run in running:
+        if work.folder.record(run.job.name).state == "running":
+            run.process.terminate()
         else:  # it has nothing to save, and may not listen yet
-            process.kill(each.process)
+            process.kill(run.process)
     deadline = time.monotonic() + GRACE
     while running and time.monotonic() < deadline and not work.signals.is_urgent:
         for ended in _ended(running):

@@ -35,9 +35,9 @@ def import_ahead() -> None:
 @cache
 def context() -> BaseContext:
     """How processes start: forked from one that has imported everything and has no threads."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(_IMPORTED)
-    return found
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(_IMPORTED)
+    return forkserver
 
 
 def begin(work: Callable[..., None], *args: Any) -> BaseProcess:

@@ -101,7 +101,7 @@ class Record:
 
     @property
     def in_words(self) -> str:
-        """The state, as people are told."""
+        """The state, for people."""
         return "finished before" if self.state == "skipped" else self.state
 
 
@@ -150,7 +150,7 @@ class SweepFolder:
     def jobs(self) -> list[Job]:
         """The plan on disk."""
         entries = read_json(self.path / PLAN).get("jobs", [])
-        return [Job(tuple(each["words"]), each["name"], each["note"]) for each in entries]
+        return [Job(tuple(job["words"]), job["name"], job["note"]) for job in entries]
 
     def run(self, name: str) -> Path:
         """The run folder of a job."""
@@ -168,8 +168,8 @@ class SweepFolder:
         """Write down at once how a job goes or went."""
         run = Path(record.folder) if record.folder else self.run(name)
         where = str(run) if run.is_dir() or record.state == "running" else None
-        told = {**asdict(record), "folder": where, "seconds": round(record.seconds, 1)}
-        write_json(self._record(name), told)
+        line = {**asdict(record), "folder": where, "seconds": round(record.seconds, 1)}
+        write_json(self._record(name), line)
 
     def record(self, name: str) -> Record:
         """How a job goes. One whose process has gone without writing so has died."""
@@ -213,10 +213,10 @@ class SweepFolder:
         return self.path / _RECORDS / f"{name}.json"
 
     def _read(self, name: str) -> Record:
-        told = read_json(self._record(name))
-        if not told:
+        plain = read_json(self._record(name))
+        if not plain:
             return _WAITING
-        return Record.read(told)
+        return Record.read(plain)
 
 
 def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is for one process: told without torch, which whoever only waits for others never needs."""
+"""What one process alone may do. Imports no torch: a process that only waits never needs it."""
 
 import os
 

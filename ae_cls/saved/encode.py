@@ -63,7 +63,7 @@ class Encoded:
 @final
 @dataclass(frozen=True)
 class SavedEncoder:
-    """A run's encoder, and what the run was told."""
+    """A run's encoder, and the description of the run."""
 
     description: Experiment | Pretraining
     encoder: Encoder
@@ -89,7 +89,7 @@ class SavedEncoder:
         )
 
     def of_folder(self, folder: Path) -> Encoded:
-        """Features of all images in a folder; damaged ones are told of and left out.
+        """Features of all images in a folder; damaged ones are reported and left out.
 
         Raises:
             DataError: there is no image that can be decoded.

@@ -75,7 +75,7 @@ def load_autoencoder(folder: Path, compute: Compute) -> Autoencoder:
 
 
 def read_experiment(folder: Path) -> Experiment | Pretraining:
-    """What the run that saved this model was told.
+    """The description of the run that saved this model.
 
     Raises:
         ModelFileError: the folder holds no undamaged model.

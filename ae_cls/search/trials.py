@@ -73,9 +73,9 @@ class Trials:
         """All trials that have ended, in their order."""
         kept = self._study.user_attrs
         return [
-            Ended(_trial(each), *_name_and_record(**kept[str(each.number)]))
-            for each in self._drawn()
-            if each.state.is_finished()
+            Ended(_trial(frozen), *_name_and_record(**kept[str(frozen.number)]))
+            for frozen in self._drawn()
+            if frozen.state.is_finished()
         ]
 
     def following(self) -> list[Trial]:
@@ -84,7 +84,7 @@ class Trials:
         Those that an earlier call left come first, and are not drawn again.
         """
         drawn = self._drawn()
-        left = [_trial(each) for each in drawn if each.state == TrialState.RUNNING]
+        left = [_trial(frozen) for frozen in drawn if frozen.state == TrialState.RUNNING]
         left = left[: self._settings.jobs]
         new = min(self._settings.jobs - len(left), self._settings.trials - len(drawn))
         return [*left, *(self._draw(len(drawn) + place) for place in range(new))]
@@ -98,13 +98,14 @@ class Trials:
 
     def drop_half_drawn(self) -> None:
         """A process that was killed while it drew leaves a trial that lacks values."""
-        for each in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if each.params.keys() != self._distributions.keys():
-                self._study.tell(each.number, state=TrialState.FAIL)
+        for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if frozen.params.keys() != self._distributions.keys():
+                self._study.tell(frozen.number, state=TrialState.FAIL)
 
     def _drawn(self) -> list[FrozenTrial]:
         trials = self._study.get_trials(deepcopy=False)
-        return [each for each in trials if each.params.keys() == self._distributions.keys()]
+        wanted = self._distributions.keys()
+        return [frozen for frozen in trials if frozen.params.keys() == wanted]
 
     def _draw(self, place: int) -> Trial:
         self._study.sampler = self._sampler(_seed_of(self._seed, place))

@@ -18,12 +18,14 @@ def print_winner(request: Request, goal: Goal, ended: Sequence[Ended], folder: P
 
 
 def _lines(request: Request, goal: Goal, ended: Sequence[Ended], folder: Path) -> list[str]:
-    finished = [each for each in ended if each.record.is_done]
+    finished = [ending for ending in ended if ending.record.is_done]
     failed = f", {len(ended) - len(finished)} of which failed" if len(finished) < len(ended) else ""
     counted = f"{len(ended)} trials{failed}"
     if not finished:
         return ["", f"none of {counted}: there is no winner"]
-    best = min(finished, key=lambda each: (*goal.rank(each.record.metrics), each.trial.number))
+    best = min(
+        finished, key=lambda ending: (*goal.rank(ending.record.metrics), ending.trial.number)
+    )
     own, score = request.space.words(best.trial.drawn), goal.score_of(best.record.metrics)
     said = [
         "",

@@ -15,7 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ae_cls.cli import search
+from ae_cls.cli.commands import search
 from ae_cls.jobs.launch import Local
 from ae_cls.jobs.record import Record
 from ae_cls.jobs.work import Work
