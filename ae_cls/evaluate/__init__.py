@@ -7,7 +7,6 @@ from ae_cls.evaluate.reconstruction import (
     Reconstruction,
     SquaredError,
     psnr,
-    reconstruction_error,
 )
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "SquaredError",
     "evaluate",
     "psnr",
-    "reconstruction_error",
     "warnings",
     "wilson_interval",
 ]

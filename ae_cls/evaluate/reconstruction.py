@@ -44,13 +44,6 @@ class SquaredError:
         return {"mse": mse, "psnr": psnr(mse)}
 
 
-def reconstruction_error(
-    outputs: Float[np.ndarray, "n c h w"], images: Float[np.ndarray, "n c h w"]
-) -> Reconstruction:
-    """`mse` per value and `psnr` in dB of images in [0, 1]."""
-    return SquaredError().add(outputs, images).metrics()
-
-
 def psnr(mse: float) -> float | None:
     """Peak signal-to-noise ratio in dB for a peak of 1; `None` (it is infinite) at `mse` 0."""
     return -10 * math.log10(mse) if mse > 0 else None

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from ae_cls.evaluate import SquaredError, psnr, reconstruction_error
+from ae_cls.evaluate import Reconstruction, SquaredError, psnr
+
+
+def reconstruction_error(outputs: np.ndarray, images: np.ndarray) -> Reconstruction:
+    return SquaredError().add(outputs, images).metrics()
 
 
 def images(seed: int) -> np.ndarray:
