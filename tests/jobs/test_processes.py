@@ -67,8 +67,10 @@ class Shell:
         jobs = json.loads((self.sweep() / "sweep.json").read_text())["jobs"]
         return {" ".join(job["words"]): job for job in jobs}
 
-    def wait_for(self, is_so: Callable[[dict[str, dict]], bool]) -> dict[str, dict]:
-        """Until the records say so."""
+    def wait_for(
+        self, is_so: Callable[[dict[str, dict]], bool], *, outlives_command: bool = False
+    ) -> dict[str, dict]:
+        """Until the records say so; in vain once the command has ended, unless jobs outlive it."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             try:
@@ -77,7 +79,7 @@ class Shell:
                 found = {}
             if is_so(found):
                 return found
-            if (self.started[-1].poll() or -1) >= 0:
+            if (self.started[-1].poll() or -1) >= 0 and not outlives_command:
                 break
             time.sleep(0.02)
         raise AssertionError(f"waited in vain\n{self.said()}")
@@ -343,4 +345,4 @@ def test_jobs_on_a_cluster_outlive_the_command_that_asked_for_them(
     sweep.terminate()
     assert sweep.wait(LIMIT) == 143
     assert set(states(shell.records()).values()) == {"running"}
-    shell.wait_for(lambda found: set(states(found).values()) == {"finished"})
+    shell.wait_for(lambda found: set(states(found).values()) == {"finished"}, outlives_command=True)
