@@ -27,9 +27,9 @@ _NOT_FOR_SERVER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 def import_ahead() -> None:
     """Let the process that jobs are forked from import what they need, while other work is done."""
-    if context().get_start_method() == "forkserver":
-        with _ignored_by_children():
-            multiprocessing.forkserver.ensure_running()
+    context()  # says what to import
+    with _ignored_by_children():
+        multiprocessing.forkserver.ensure_running()
 
 
 @cache
