@@ -57,6 +57,9 @@ class Dataset:
         paths: a relative path for each row if the images were files; otherwise empty.
         mirrored_is_same: whether a mirror image keeps its class (clothes yes, digits no).
         left_out: relative paths of files that could not be decoded, which have no row here.
+        notes: what was noticed or decided while reading, one sentence each, for people.
+        groups: number of the group of each row (a patient, a camera), -1 for a row that stands
+            alone; rows of one group stay in one part where the split is ours; None: no groups.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Dataset:
     paths: tuple[str, ...]
     mirrored_is_same: bool
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    groups: Rows | None = None
 
     @property
     def image_shape(self) -> ImageShape:

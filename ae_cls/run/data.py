@@ -1,5 +1,6 @@
 """What is ready before a run folder is made: data, split, an untrained network."""
 
+import logging
 from dataclasses import dataclass
 from typing import final
 
@@ -12,6 +13,8 @@ from ae_cls.dataset.split import Part, Split, make_split
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.rendezvous import world_of
+
+log = logging.getLogger(__name__)
 
 
 @final
@@ -56,6 +59,8 @@ def prepare(description: Experiment | Pretraining) -> Data:
     world = world_of(description.devices)
     compute = start(description.device, description.precision, description.threads, world)
     dataset = description.dataset.load()
+    for note in dataset.notes:
+        log.warning("%s", note)
     network = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, description.labels, description.seed)
     network = network.to(compute.device)

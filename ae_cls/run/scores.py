@@ -89,6 +89,7 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
             "test": len(split.test),
             "left_out": len(data.dataset.left_out),
         },
+        "notes": list(data.dataset.notes),
         "encoder_saw": "training images without their labels",
         "chosen_on": "validation",
         "precision": data.compute.precision,

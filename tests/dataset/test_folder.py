@@ -128,13 +128,12 @@ def test_hidden_entries_are_ignored(tmp_path: Path) -> None:
     assert len(dataset.labels) == 6
 
 
-def test_files_that_are_no_images_by_suffix_are_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_files_that_are_no_images_by_suffix_are_told(tmp_path: Path) -> None:
     cats_and_dogs(tmp_path)
     (tmp_path / "cat" / "0.heic").write_bytes(b"x")
-    assert len(load(tmp_path).labels) == 6
-    assert "0.heic" in caplog.text
+    dataset = load(tmp_path)
+    assert len(dataset.labels) == 6
+    assert any("0.heic" in note for note in dataset.notes)
 
 
 def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
@@ -160,15 +159,13 @@ def test_all_bad_images_are_counted_and_ten_are_shown(tmp_path: Path) -> None:
     assert "dataset.on_bad=skip" in block
 
 
-def test_skipped_images_are_left_out_before_the_split_and_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_skipped_images_are_left_out_before_the_split_and_told(tmp_path: Path) -> None:
     cats_and_dogs(tmp_path)
     content = (tmp_path / "cat" / "1.png").read_bytes()
     (tmp_path / "cat" / "1.png").write_bytes(content[: len(content) // 2])
     dataset = load(tmp_path, on_bad="skip")
     assert dataset.left_out == ("cat/1.png",)
-    assert "cat/1.png" in caplog.text
+    assert any("cat/1.png" in note for note in dataset.notes)
     assert dataset.paths == ("cat/0.png", "cat/2.png", "dog/0.png", "dog/1.png", "dog/2.png")
     assert whole(dataset.images)[:, 0, 0, 0].tolist() == [20, 22, 10, 11, 12]
     assert dataset.labels.tolist() == [0, 0, 1, 1, 1]

@@ -1,16 +1,14 @@
 """Which image files a folder holds: none outside it, none hidden, nothing but regular files."""
 
-import logging
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, final
 
 from ae_cls.dataset.files.decode import SUFFIXES
 from ae_cls.errors import DataError, some
-
-_LOG = logging.getLogger(__name__)
 
 _AWAY = "move it out of the folder"
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini"}  # and every name that begins with a dot
@@ -25,11 +23,13 @@ class Listing:
         folder: where it was looked.
         files: image files, by their suffix.
         folders: all folders that are not hidden.
+        notes: what was left out, one sentence each.
     """
 
     folder: Path
     files: tuple[str, ...]
     folders: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def top_folders(self) -> frozenset[str]:
@@ -56,8 +56,8 @@ def list_images(folder: Path) -> Listing:
         files += [path for path in visible if path.suffix.lower() in SUFFIXES]
         others += [path for path in visible if path.suffix.lower() not in SUFFIXES]
     _refuse_links_and_special_files(folder, files, folders)
-    _warn_of_others(folder, others)
-    return Listing(folder, _relative(folder, files), _relative(folder, folders))
+    relative = _relative(folder, files), _relative(folder, folders)
+    return Listing(folder, *relative, tuple(_notes_of_others(others)))
 
 
 def _is_hidden(name: str) -> bool:
@@ -91,11 +91,10 @@ def _refused(path: Path, why: str, fix: str) -> DataError:
     return DataError(f"{path.name} cannot be used", where=str(path), why=why, fix=fix)
 
 
-def _warn_of_others(folder: Path, others: list[Path]) -> None:
+def _notes_of_others(others: list[Path]) -> Iterator[str]:
     if others:
         names = ", ".join(some(sorted(path.name for path in others)))
-        count = len(others)
-        _LOG.warning("%s: %d files have no suffix of an image: %s", folder, count, names)
+        yield f"{len(others)} files have no suffix of an image: {names}"
 
 
 def _relative(folder: Path, paths: list[Path]) -> tuple[str, ...]:

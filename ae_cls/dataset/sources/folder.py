@@ -1,9 +1,7 @@
 """A folder of image files, decoded once."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal, final
 
 import numpy as np
@@ -15,12 +13,10 @@ from ae_cls.dataset.files.decode import Fit
 from ae_cls.dataset.files.image_table import Frame, decode_all
 from ae_cls.dataset.files.label_csv import files_by_csv
 from ae_cls.dataset.files.layout import ImageFile, files_by_folder
-from ae_cls.dataset.files.listing import list_images
+from ae_cls.dataset.files.listing import Listing, list_images
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
-
-_LOG = logging.getLogger(__name__)
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 
@@ -53,11 +49,12 @@ class FolderConfig(DatasetConfig):
 
     def load(self) -> Dataset:
         folder = data_folder(self.root)
-        files = self._files(folder)
+        listing = list_images(folder)
+        files = self._files(listing)
         class_names = _class_names(files)
         decoded = decode_all([folder / file.path for file in files], self._frame())
         failed = {files[place].path: why for place, why in decoded.failures.items()}
-        self._report_failures(failed)
+        self._refuse_failures(failed)
         kept = [file for file in files if file.path not in failed]
         _refuse_lost_classes(kept, class_names)
         dataset = with_labels(
@@ -67,17 +64,21 @@ class FolderConfig(DatasetConfig):
             class_names=class_names,
             mirrored_is_same=self.mirrored_is_same,
         )
-        return replace(dataset, paths=tuple(file.path for file in kept), left_out=tuple(failed))
+        return replace(
+            dataset,
+            paths=tuple(file.path for file in kept),
+            left_out=tuple(failed),
+            notes=(*listing.notes, *(f"left out: {path}: {why}" for path, why in failed.items())),
+        )
 
-    def _files(self, folder: Path) -> list[ImageFile]:
+    def _files(self, listing: Listing) -> list[ImageFile]:
         """In the order of their rows."""
-        listing = list_images(folder)
         if not listing.files:
-            raise DataError("there are no image files", where=f"dataset.root={folder}")
+            raise DataError("there are no image files", where=f"dataset.root={listing.folder}")
         if self.labels_csv is None:
             files = files_by_folder(listing)
         else:
-            files = files_by_csv(listing, folder / self.labels_csv)
+            files = files_by_csv(listing, listing.folder / self.labels_csv)
         return sorted(files, key=lambda file: (PART_NAMES.index(file.part), file.path))
 
     def _frame(self) -> Frame:
@@ -85,17 +86,15 @@ class FolderConfig(DatasetConfig):
         height, width = (size, size) if isinstance(size, int) else size
         return Frame(self.channels, height, width, self.fit)
 
-    def _report_failures(self, failed: Mapping[str, str]) -> None:
-        reasons = [f"{path}: {why}" for path, why in failed.items()]
+    def _refuse_failures(self, failed: Mapping[str, str]) -> None:
         if failed and self.on_bad == "error":
+            reasons = [f"{path}: {why}" for path, why in failed.items()]
             raise DataError(
                 f"{len(failed)} images cannot be decoded",
                 where=f"dataset.root={self.root}",
                 why="\n".join(some(reasons)),
                 fix="replace the files, or leave them out with dataset.on_bad=skip",
             )
-        for reason in reasons:
-            _LOG.warning("left out: %s", reason)
 
 
 def _class_names(files: list[ImageFile]) -> tuple[str, ...]:
