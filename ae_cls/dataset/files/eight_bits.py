@@ -30,8 +30,8 @@ def eight_bits(raster: Raster, decoding: Decoding) -> Image.Image:
             "save it as RGB"
         )
     colours = raster.samples[:, :, : _COUNT[raster.colours]]
-    if raster.alpha is None:
-        return _image(_scaled(colours, raster, decoding))
+    if raster.alpha is None or raster.colours == "CMYK":  # opacity of inks is unheard of
+        return _image(_scaled(colours, raster, decoding), raster.colours)
     alpha = _opacity(raster, raster.alpha)
     if raster.premultiplied:
         colours = _undone(colours, alpha)
@@ -79,6 +79,7 @@ def _undone(
     return colours / np.where(alpha > 0, alpha, 1)
 
 
-def _image(values: UInt8[np.ndarray, "h w bands"]) -> Image.Image:
-    grey = values.shape[2] == 1
-    return Image.fromarray(np.ascontiguousarray(values[:, :, 0] if grey else values))
+def _image(values: UInt8[np.ndarray, "h w bands"], mode: str | None = None) -> Image.Image:
+    height, width, bands = values.shape
+    mode = mode or {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[bands]
+    return Image.frombytes(mode, (width, height), values.tobytes())

@@ -28,7 +28,7 @@ _COLOURS: dict[int, Colours] = {
 _COUNT = {"L": 1, "RGB": 3, "CMYK": 4}
 _UNSPECIFIED, _PREMULTIPLIED, _ALPHA = 0, 1, 2  # extra samples
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # sample formats; 4: undefined, read as numbers
-_UNCOMPRESSED, _JPEG, _DEFLATE = 1, (6, 7), (8, 32946)
+_UNCOMPRESSED, _FAX, _JPEG, _DEFLATE = 1, (2, 3, 4), (6, 7), (8, 32946)
 _BY_LIBTIFF = {5: 5, 32773: 32773, 34925: 34925, 50000: 50000, 34926: 50000}
 """LZW, PackBits, LZMA and Zstandard, which had another number once."""
 _INK_SET, _ORIENTATION, _EXTRA_SAMPLES, _YCBCR_SUBSAMPLING = 332, 274, 338, 530
@@ -85,15 +85,16 @@ def _refuse_unclear(page: "TiffPage") -> None:
 
 def _pillow_reads(page: "TiffPage") -> bool:
     """Whether Pillow has a mode in which these numbers mean what they do in the file."""
-    if page.compression in _JPEG or page.photometric == _LAB:
+    if page.compression in (*_FAX, *_JPEG) or page.photometric == _LAB:
         return True
     if page.parent.is_bigtiff:
         return False  # Pillow reads the little-endian ones only
     if page.photometric == _PALETTE and _colour_map(page).max() < 256:
         return False  # some programs write bytes where the format has 16 bits
-    plain = page.sampleformat in (1, 4) and _bits(page) in (1, 2, 4, 8)
-    together = page.samplesperpixel == 1 or page.planarconfig == 1
-    return plain and together and _extra(page) in _extra_of_pillow(page)
+    depths = (1, 2, 4, 8) if page.samplesperpixel == 1 else (8,)
+    plain = page.sampleformat in (1, 4) and _bits(page) in depths
+    usual = page.fillorder == 1 and page.planarconfig == 1
+    return plain and usual and _extra(page) in _extra_of_pillow(page)
 
 
 def _extra_of_pillow(page: "TiffPage") -> tuple[tuple[int, ...], ...]:
@@ -148,7 +149,7 @@ def _spread(page: "TiffPage", samples: np.ndarray) -> np.ndarray:
     bits = _bits(page)
     if bits >= 8 or page.photometric == _PALETTE:
         return samples
-    return samples * np.uint8(255 // (2**bits - 1))
+    return np.rint(samples * (255 / (2**bits - 1))).astype(np.uint8)
 
 
 def _colour_map(page: "TiffPage") -> Shaped[np.ndarray, "3 n"]:
