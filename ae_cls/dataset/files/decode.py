@@ -114,7 +114,7 @@ def quiet() -> Iterator[None]:
 
 def _picture(path: Path, frame: Frame) -> Picture:
     raster = read(path, 2 * max(frame.height, frame.width))
-    _refuse_unfinished(raster)
+    _refuse_not_finite(raster)
     image = eight_bits(raster, frame.decoding)
     turn = _UPRIGHT.get(raster.orientation)
     upright = image if turn is None else image.transpose(turn)
@@ -125,7 +125,7 @@ def _picture(path: Path, frame: Frame) -> Picture:
     return Picture(decoded, _facts(raster, decoded, frame.decoding))
 
 
-def _refuse_unfinished(raster: Raster) -> None:
+def _refuse_not_finite(raster: Raster) -> None:
     if raster.samples.dtype.kind == "f":
         wrong = int((~np.isfinite(raster.samples)).sum())
         if wrong:

@@ -85,7 +85,7 @@ def _refuse_unclear(page: "TiffPage") -> None:
 
 def _pillow_reads(page: "TiffPage") -> bool:
     """Whether Pillow has a mode in which these numbers mean what they do in the file."""
-    if page.compression in (*_FAX, *_JPEG) or page.photometric == _LAB:
+    if page.compression in (*_FAX, *_JPEG):
         return True
     if page.parent.is_bigtiff:
         return False  # Pillow reads the little-endian ones only
