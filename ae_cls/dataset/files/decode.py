@@ -163,7 +163,8 @@ def _facts(raster: Raster, decoded: UInt8[np.ndarray, "c h w"], decoding: Decodi
     values = _looked_at(raster, decoding)
     height, width = raster.stored_size or raster.samples.shape[:2]
     lying = raster.orientation in _LYING
-    low, high = _percentiles(raster, values)
+    lowest, highest = float(values.min()), float(values.max())
+    low, high = (lowest, highest) if raster.is_bytes else _percentiles(values)
     ranged = not raster.is_bytes and raster.colours != "CMYK"
     one_colour = bool((decoded == decoded[:, :1, :1]).all())
     return FileFacts(
@@ -173,8 +174,8 @@ def _facts(raster: Raster, decoded: UInt8[np.ndarray, "c h w"], decoding: Decodi
         bits=raster.bits,
         is_float=raster.samples.dtype.kind == "f",
         white_is_zero=raster.white_is_zero,
-        lowest=float(values.min()),
-        highest=float(values.max()),
+        lowest=lowest,
+        highest=highest,
         low=low,
         high=high,
         full=raster.full if ranged else float("nan"),
@@ -194,9 +195,7 @@ def _looked_at(raster: Raster, decoding: Decoding) -> Shaped[np.ndarray, "h w ba
     return raster.samples[:, :, : {"L": 1, "RGB": 3, "CMYK": 4, None: None}[raster.colours]]
 
 
-def _percentiles(raster: Raster, values: np.ndarray) -> tuple[float, float]:
-    if raster.is_bytes:
-        return float(values.min()), float(values.max())
+def _percentiles(values: Shaped[np.ndarray, "h w bands"]) -> tuple[float, float]:
     pixels = values.reshape(-1, values.shape[2])
     some = pixels[:: 1 + len(pixels) // _ENOUGH_PIXELS]
     low, high = np.percentile(some, (_ONE_IN_200, 100 - _ONE_IN_200))
