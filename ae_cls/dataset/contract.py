@@ -10,6 +10,8 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field
 from torch import Tensor
 
+from ae_cls.dataset.decoding import Decoding
+from ae_cls.dataset.facts import ImageFacts
 from ae_cls.settings import Settings
 
 NO_LABEL = -1
@@ -60,6 +62,7 @@ class Dataset:
         notes: what was noticed or decided while reading, one sentence each, for people.
         groups: number of the group of each row (a patient, a camera), -1 for a row that stands
             alone; rows of one group stay in one part where the split is ours; None: no groups.
+        facts: what was seen in the image file of each row; None where images were no files.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Dataset:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: Rows | None = None
+    facts: ImageFacts | None = None
 
     @property
     def image_shape(self) -> ImageShape:
@@ -103,6 +107,11 @@ class DatasetConfig(Settings, ABC):
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
+
+    @property
+    def decoding(self) -> Decoding:
+        """How image files become pictures of this data set; of those without files: as a whole."""
+        return Decoding()
 
     @abstractmethod
     def load(self) -> Dataset:

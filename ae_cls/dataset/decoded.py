@@ -1,7 +1,7 @@
 """Decoded images as entries of the shared store: made once, verified at each use, bounded."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.facts import FileFacts, ImageFacts, as_columns, load_facts
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
 from ae_cls.store.arrays import write_array
@@ -27,7 +28,7 @@ MOST_STORED = 50 * 10**9
 """Bytes of decoded images, beyond which the longest unused go: room for a set as large as ImageNet
 at 96x96x3 (35 GB) and for several small ones."""
 
-STAGE, IMAGES, FAILURES = "decode", "images.npy", "failures.json"
+STAGE, IMAGES, FAILURES, FACTS = "decode", "images.npy", "failures.json", "facts.npz"
 
 
 @final
@@ -38,10 +39,12 @@ class Decoded:
     Attributes:
         images: those that could be decoded.
         failures: reasons, by place among all that were to be decoded.
+        facts: of the images, if they were files of their own.
     """
 
     images: UInt8[np.ndarray, "_ c h w"]
     failures: Mapping[int, str] = field(default_factory=dict)
+    facts: Sequence[FileFacts] = ()
 
 
 @final
@@ -52,10 +55,12 @@ class DecodedImages:
     Attributes:
         images: in memory, or read from the disk as they are needed.
         failures: why there is no image, by place among all that were to be decoded.
+        facts: one row an image; None where images were no files of their own.
     """
 
     images: StoredImages
     failures: Mapping[int, str]
+    facts: ImageFacts | None
 
 
 def decode_key(
@@ -86,15 +91,19 @@ def take_or_decode(key: Key, image_shape: ImageShape, decoded: Iterable[Decoded]
 
 def _write(folder: Path, image_shape: ImageShape, decoded: Iterable[Decoded]) -> None:
     failures: dict[int, str] = {}
+    facts: list[FileFacts] = []
 
     def images() -> Iterator[UInt8[np.ndarray, "_ c h w"]]:
         yield np.empty((0, *image_shape), np.uint8)
         for batch in decoded:
             failures.update(batch.failures)
+            facts.extend(batch.facts)
             yield batch.images
 
     write_array(folder / IMAGES, images())
     write_json(folder / FAILURES, failures)
+    if facts:
+        as_columns(facts).save(folder / FACTS)
 
 
 def _opened(entry: Entry) -> DecodedImages:
@@ -103,7 +112,8 @@ def _opened(entry: Entry) -> DecodedImages:
     if images.shape.numel() <= LARGEST_IN_MEMORY:
         images.hold()
     failures = json.loads((entry.folder / FAILURES).read_bytes())
-    return DecodedImages(images, {int(place): why for place, why in failures.items()})
+    facts = load_facts(entry.folder / FACTS) if (entry.folder / FACTS).exists() else None
+    return DecodedImages(images, {int(place): why for place, why in failures.items()}, facts)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.model import load_autoencoder, read_experiment
 from ae_cls.saved.predict import decoded, find_images
-from ae_cls.saved.use import compute_of, fit_of
+from ae_cls.saved.use import compute_of, decoding_of
 from ae_cls.store.files import publish
 
 _LOG = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class SavedEncoder:
         files = find_images([folder])
         features: list[Float32[np.ndarray, "b d"]] = []
         errors: list[str] = []
-        for batch in decoded(files, self.encoder.model.image_shape, fit_of(self.description)):
+        for batch in decoded(files, self.encoder.model.image_shape, decoding_of(self.description)):
             errors += batch.errors
             if len(batch.images):
                 features.append(self.encoder.features(batch.rows))

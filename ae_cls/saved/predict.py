@@ -18,12 +18,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ae_cls.dataset.contract import ImageShape
-from ae_cls.dataset.files.decode import SUFFIXES, Fit, decode
+from ae_cls.dataset.decoding import Decoding, Frame
+from ae_cls.dataset.files.decode import SUFFIXES, decode
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable
 from ae_cls.head.classifier import Classifier
 from ae_cls.saved.model import load_classifier, read_experiment
-from ae_cls.saved.use import compute_of, fit_of
+from ae_cls.saved.use import compute_of, decoding_of
 from ae_cls.store.files import publish
 
 BATCH = 512
@@ -96,7 +97,7 @@ def predict_to_csv(
     files = find_images(paths, output=output)
     description = read_experiment(model)
     classifier = load_classifier(model, compute_of(description, device))
-    predictions = predict(classifier, files, fit=fit_of(description))
+    predictions = predict(classifier, files, decoding=decoding_of(description))
     if output is None:
         return write_csv(predictions, classifier.class_names, sys.stdout), len(files)
     text = io.StringIO()
@@ -119,13 +120,13 @@ def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Pa
     return files
 
 
-def decoded(files: Sequence[Path], shape: ImageShape, fit: Fit) -> Iterator[Decoded]:
+def decoded(files: Sequence[Path], shape: ImageShape, decoding: Decoding) -> Iterator[Decoded]:
     """All files in order, `BATCH` at a time, brought to one shape as in training."""
-    channels, height, width = shape
+    frame = Frame(*shape, decoding)
 
     def one(file: Path) -> UInt8[np.ndarray, "c h w"] | str:
         try:
-            return decode(file, channels=channels, height=height, width=width, fit=fit)
+            return decode(file, frame)
         except DataError as error:
             return error.why or error.what
 
@@ -139,9 +140,11 @@ def decoded(files: Sequence[Path], shape: ImageShape, fit: Fit) -> Iterator[Deco
             bar.update(len(batch))
 
 
-def predict(classifier: Classifier, files: Sequence[Path], *, fit: Fit) -> Iterator[Prediction]:
+def predict(
+    classifier: Classifier, files: Sequence[Path], *, decoding: Decoding
+) -> Iterator[Prediction]:
     """One prediction a file, in order; a file that cannot be decoded has an error instead."""
-    for batch in decoded(files, classifier.image_shape, fit):
+    for batch in decoded(files, classifier.image_shape, decoding):
         rows = iter(classifier.predict_proba(batch.rows) if len(batch.images) else ())
         for file, error in zip(batch.files, batch.errors, strict=True):
             yield Prediction(file, None if error else next(rows), error)

@@ -1,7 +1,7 @@
-"""How a saved run is used: on which device, how images are fitted into its frame."""
+"""How a saved run is used: on which device, how image files are decoded for it."""
 
 from ae_cls.compute import Compute, start
-from ae_cls.dataset.files.decode import Fit
+from ae_cls.dataset.decoding import Decoding
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 
 
@@ -14,6 +14,6 @@ def compute_of(description: Experiment | Pretraining, device: str) -> Compute:
     return start(device, description.precision, description.threads)
 
 
-def fit_of(description: Experiment | Pretraining) -> Fit:
-    """As the run fitted image files into the frame; where it read none: pad, which shows all."""
-    return description.dataset.model_dump().get("fit", "pad")
+def decoding_of(description: Experiment | Pretraining) -> Decoding:
+    """As the run decoded image files; where it read none: shown whole, on white."""
+    return description.dataset.decoding

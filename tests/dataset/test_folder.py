@@ -130,10 +130,10 @@ def test_hidden_entries_are_ignored(tmp_path: Path) -> None:
 
 def test_files_that_are_no_images_by_suffix_are_told(tmp_path: Path) -> None:
     cats_and_dogs(tmp_path)
-    (tmp_path / "cat" / "0.heic").write_bytes(b"x")
+    (tmp_path / "cat" / "0.psd").write_bytes(b"x")
     dataset = load(tmp_path)
     assert len(dataset.labels) == 6
-    assert any("0.heic" in note for note in dataset.notes)
+    assert any("0.psd" in note for note in dataset.notes)
 
 
 def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ae_cls.dataset.decoding import Decoding, Frame
 from ae_cls.dataset.files import image_table
-from ae_cls.dataset.files.image_table import Frame, decode_all
+from ae_cls.dataset.files.decode import Picture
+from ae_cls.dataset.files.image_table import decode_all
 from ae_cls.errors import DataError, TrainingError
 from ae_cls.store.cleaning import kept_in
 from ae_cls.store.places import shared_store
 from tests.dataset.chosen import whole
 
-FRAME = Frame(channels=1, height=4, width=4, fit="stretch")
+STRETCH = Decoding(fit="stretch")
+FRAME = Frame(channels=1, height=4, width=4, decoding=STRETCH)
 
 
 def files(folder: Path, *values: int) -> list[Path]:
@@ -37,8 +40,8 @@ def test_the_key_follows_content_order_and_frame_and_nothing_else(tmp_path: Path
     decode_all(moved, FRAME)
     assert stored() == first
     decode_all(moved[::-1], FRAME)
-    decode_all(moved, Frame(channels=3, height=4, width=4, fit="stretch"))
-    decode_all(moved, Frame(channels=1, height=4, width=4, fit="crop"))
+    decode_all(moved, Frame(channels=3, height=4, width=4, decoding=STRETCH))
+    decode_all(moved, Frame(channels=1, height=4, width=4, decoding=Decoding(fit="crop")))
     decode_all(files(tmp_path, 1, 3), FRAME)
     assert len(stored()) == 5
 
@@ -48,7 +51,7 @@ def test_stored_images_are_not_decoded_again(
 ) -> None:
     paths = files(tmp_path, 1, 2)
     first = decode_all(paths, FRAME)
-    monkeypatch.setattr(image_table, "decode", None)
+    monkeypatch.setattr(image_table, "picture_of", None)
     assert np.array_equal(whole(decode_all(paths, FRAME).images), whole(first.images))
 
 
@@ -56,13 +59,13 @@ def test_a_file_that_changes_while_it_is_read_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = files(tmp_path, 1, 2)
-    real = image_table.decode
+    real = image_table.picture_of
 
-    def changed(path: Path, **frame: object) -> np.ndarray:
+    def changed(path: Path, frame: Frame) -> Picture:
         files(tmp_path, 7, 8)
-        return real(path, **frame)  # pyright: ignore[reportArgumentType]
+        return real(path, frame)
 
-    monkeypatch.setattr(image_table, "decode", changed)
+    monkeypatch.setattr(image_table, "picture_of", changed)
     with pytest.raises(DataError, match="changed"):
         decode_all(paths, FRAME)
     assert stored() == set()

@@ -1,5 +1,6 @@
 """Arrays that people save, and those that must not be believed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +127,9 @@ def nan_at_seven() -> np.ndarray:
     [
         ({"images": nan_at_seven(), "labels": LABELS}, "index 7 holds nan"),
         ({"images": np.full((12, 9, 8), np.inf), "labels": LABELS}, "index 0 holds inf"),
-        ({"images": GREY.astype(float), "labels": LABELS}, "outside 0..1"),
-        ({"images": GREY.astype(np.int64), "labels": LABELS}, "int64"),
-        ({"images": GREY > 9, "labels": LABELS}, "bool"),
+        ({"images": GREY.astype(float), "labels": LABELS}, "float64 from 0 to 255"),
+        ({"images": GREY.astype(complex), "labels": LABELS}, "complex128"),
+        ({"images": GREY.astype("U3"), "labels": LABELS}, "<U3"),
         ({"images": pictures(12, 5, 9, 8), "labels": LABELS}, "(12, 5, 9, 8)"),
         ({"images": GREY[:0], "labels": LABELS[:0]}, "(0, 9, 8)"),
         ({"images": GREY, "labels": LABELS[:-1]}, "11 labels for 12"),
@@ -237,3 +238,91 @@ def test_mirrors_are_as_the_user_says(tmp_path: Path) -> None:
     path = save(tmp_path, images=GREY, labels=LABELS)
     assert load(path, mirrored_is_same=True).mirrored_is_same
     assert not load(path).mirrored_is_same
+
+
+@pytest.mark.parametrize("kind", ["u2", ">u2", "i2", "u4", "i8", "u8"])
+def test_integers_that_use_a_byte_are_bytes(kind: str, place: str, tmp_path: Path) -> None:
+    dark = (GREY // 8).astype(kind)  # alone, these would be in doubt
+    arrays = {"train_images": GREY.astype(kind), "train_labels": LABELS}
+    arrays |= {"test_images": dark, "test_labels": LABELS}
+    found = whole(load(save(tmp_path, **arrays)).images)[:, 0]
+    assert np.array_equal(found, np.concatenate([GREY, GREY // 8]))
+
+
+def test_true_is_white(tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY > 99, labels=LABELS))
+    assert np.array_equal(whole(dataset.images)[:, 0], np.where(GREY > 99, 255, 0))
+
+
+EXACT = GREY.copy()
+EXACT[0, 0, :2] = 0, 255
+"""With both ends of the range, so that a stretched range is the range itself."""
+
+
+@pytest.mark.parametrize(
+    ("images", "fix", "mended"),
+    [
+        (
+            (EXACT / 127.5 - 1).astype(np.float32),
+            "images = ((images + 1) * 127.5).round().astype('uint8')",
+            lambda images: ((images + 1) * 127.5).round().astype("uint8"),
+        ),
+        (
+            EXACT.astype(np.float32),
+            "images = images.round().astype('uint8')",
+            lambda images: images.round().astype("uint8"),
+        ),
+        (
+            EXACT.astype(np.uint16) * 257,
+            "images = (images / 257).round().astype('uint8')",
+            lambda images: (images / 257).round().astype("uint8"),
+        ),
+        (
+            EXACT.astype(np.uint16) * 16,
+            "images = (images * (255 / 4080)).round().astype('uint8')",
+            lambda images: (images * (255 / 4080)).round().astype("uint8"),
+        ),
+        (
+            (EXACT.astype(np.int32) * 257 - 32768).astype(np.int16),
+            "images = ((images.astype('float64') + 32768) * (255 / 65535)).round().astype('uint8')",
+            lambda images: (
+                ((images.astype("float64") + 32768) * (255 / 65535)).round().astype("uint8")
+            ),
+        ),
+        (
+            np.where(EXACT > 99, 1, 0),
+            "images = (images * 255.0).astype('uint8')",
+            lambda images: (images * 255.0).astype("uint8"),
+        ),
+        (
+            EXACT.astype(np.float64) * 1e6 - 5e5,
+            "images = ((images.astype('float64') + 500000) * (255 / 255000000))"
+            ".round().astype('uint8')",
+            lambda images: (
+                ((images.astype("float64") + 500000) * (255 / 255000000)).round().astype("uint8")
+            ),
+        ),
+    ],
+    ids=["-1 to 1", "0.0 to 255.0", "16 bits", "12 bits", "signed", "0 and 1", "large"],
+)
+def test_numbers_in_doubt_are_refused_with_what_mends_them(
+    images: np.ndarray, fix: str, mended: Callable[[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        load(save(tmp_path, images=images, labels=LABELS))
+    assert caught.value.fix == fix
+    black_and_white = np.array_equal(np.unique(images), [0, 1])
+    expected = np.where(EXACT > 99, 255, 0) if black_and_white else EXACT
+    found = load(save(tmp_path, images=mended(images), labels=LABELS))
+    assert np.array_equal(whole(found.images)[:, 0], expected)
+
+
+def test_each_array_in_doubt_is_mended_on_one_scale(tmp_path: Path) -> None:
+    arrays = {f"{part}_labels": LABELS for part in ("train", "test")}
+    arrays |= {"train_images": EXACT / 2.0 - 60, "test_images": EXACT / 2.0}
+    with pytest.raises(DataError) as caught:
+        load(save(tmp_path, **arrays))
+    ends = "+ 60) * (255 / 187.5)).round().astype('uint8')"
+    assert caught.value.fix.splitlines() == [
+        f"{name} = (({name}.astype('float64') {ends}" for name in ("train_images", "test_images")
+    ]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.compute import Compute
+from ae_cls.dataset.decoding import Decoding
 from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.errors import DataError
 from ae_cls.head.classifier import Classifier
@@ -18,6 +19,7 @@ from ae_cls.head.fitted import Features, FittedHead, Probabilities
 from ae_cls.saved.predict import Prediction, find_images, predict, write_csv
 
 SHAPE = (1, 4, 4)
+PAD = Decoding(fit="pad")
 
 
 class Brightness(FittedHead):
@@ -100,7 +102,7 @@ def test_each_file_gets_its_own_prediction_and_damaged_ones_an_error(
     files = [picture(tmp_path / f"{index}.png", grey) for index, grey in enumerate(greys)]
     for index in (1, 6):
         files[index].write_bytes(b"no image")
-    found = list(predict(classifier, files, fit="pad"))
+    found = list(predict(classifier, files, decoding=PAD))
     assert [each.path for each in found] == files
     assert labels(found) == ["dark", "error", "light", "dark", "light", "dark", "error", "light"]
 
@@ -108,21 +110,21 @@ def test_each_file_gets_its_own_prediction_and_damaged_ones_an_error(
 def test_a_batch_without_any_image_is_all_errors(classifier: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"")
-    (found,) = predict(classifier, [path], fit="pad")
+    (found,) = predict(classifier, [path], decoding=PAD)
     assert found.error and found.probabilities is None
 
 
 def test_a_pipe_is_an_error_and_not_waited_for(classifier: Classifier, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    (found,) = predict(classifier, find_images([tmp_path]), fit="pad")
+    (found,) = predict(classifier, find_images([tmp_path]), decoding=PAD)
     assert "regular file" in found.error
 
 
 def test_images_are_fitted_into_the_frame_as_asked(classifier: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("L", (16, 4), 0).save(path)
-    (padded,) = predict(classifier, [path], fit="pad")
-    (cropped,) = predict(classifier, [path], fit="crop")
+    (padded,) = predict(classifier, [path], decoding=PAD)
+    (cropped,) = predict(classifier, [path], decoding=Decoding(fit="crop"))
     assert padded.probabilities is not None and cropped.probabilities is not None
     assert padded.probabilities[1] == pytest.approx(0.75)  # white above and below
     assert cropped.probabilities[1] == pytest.approx(0.0)

@@ -10,9 +10,9 @@ SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
 The CSV has the columns path, label, score, error and one probability a class (p_CLASS). A file
 that cannot be decoded is a row with an error. Images are brought to the size and channels of the
-model as the run did it (dataset.fit); where the run read no image files, they are shown whole on
-white (pad). Text that a spreadsheet would take for a formula is defused: ./ before a path, which
-still names the file, and ' before a label.
+model as the run did it (dataset.fit, black, white, background, bands); where the run read no image
+files, they are shown whole on white. Text that a spreadsheet would take for a formula is defused:
+./ before a path, which still names the file, and ' before a label.
 
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
 """

@@ -29,19 +29,30 @@ class NamedArray:
     first: int = 0
 
     def images(self) -> UInt8[np.ndarray, "n c h w"]:
-        """Bytes, channels first; numbers from 0 to 1 are scaled to 0..255.
+        """Bytes, channels first: integers as they are, floats from 0 to 1 and bool times 255.
+
+        Whether the numbers are such is asked of all arrays together (`refuse_unclear`).
 
         Raises:
-            DataError: another shape or type; NaN or numbers outside 0..1, with the first index.
+            DataError: another shape.
         """
         values = self.channels_first()
-        if values.dtype == np.uint8:
-            return values
-        if values.dtype.kind != "f":
-            raise self.wrong(f"it holds {values.dtype}; images are uint8, or floats from 0 to 1")
-        # Written so that NaN, which compares false, is outside.
-        self._refuse(values, ~((values >= 0) & (values <= 1)), "outside 0..1")
+        if values.dtype.kind in "iu":
+            return values.astype(np.uint8, copy=False)
         return np.rint(values * np.float32(255)).astype(np.uint8)
+
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest number.
+
+        Raises:
+            DataError: no numbers; NaN or infinite ones, with the first index.
+        """
+        if self.values.dtype.kind not in "biuf":
+            raise self.wrong(f"it holds {self.values.dtype}; images are numbers")
+        if self.values.dtype.kind == "f":
+            fix = f"{self.name} = numpy.nan_to_num({self.name}, posinf=0, neginf=0)"
+            self._refuse(self.values, ~np.isfinite(self.values), "not a number of a picture", fix)
+        return float(self.values.min()), float(self.values.max())
 
     def labels(self, class_count: int | None) -> Int64[np.ndarray, " n"]:
         """Class numbers from 0, `NO_LABEL` where nothing is known.
@@ -81,11 +92,13 @@ class NamedArray:
             return values
         raise self.wrong(f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)")
 
-    def wrong(self, why: str) -> DataError:
+    def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
-        return DataError(f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why)
+        where = f"{self.file}: {self.name}"
+        return DataError(f"{self.name} cannot be used", where=where, why=why, fix=fix)
 
-    def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str) -> None:
+    def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str, fix: str = "") -> None:
         if outside.any():
             first = np.unravel_index(int(outside.argmax()), outside.shape)
-            raise self.wrong(f"index {self.first + int(first[0])} holds {values[first]}: {why}")
+            where = f"index {self.first + int(first[0])} holds {values[first]}"
+            raise self.wrong(f"{where}: {why}", fix)

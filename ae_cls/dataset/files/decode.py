@@ -1,32 +1,32 @@
 """An image file brought to one size and channel count: one decoder for training and predicting."""
 
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import final
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from jaxtyping import Shaped, UInt8
+from PIL import Image, ImageOps
 
+from ae_cls.dataset.decoding import Decoding, Frame
+from ae_cls.dataset.facts import FileFacts
+from ae_cls.dataset.files.eight_bits import eight_bits
+from ae_cls.dataset.files.raster import Raster
+from ae_cls.dataset.files.read import read
 from ae_cls.errors import DataError
 
-Fit = Literal["crop", "pad", "stretch"]
-
-FORMAT = "1"
-"""Changes when the same file would give other bytes."""
+FORMAT = "2"
+"""Changes when the same file would give other bytes or other facts."""
 
 SUFFIXES = (
-    ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfi", ".jfif", ".jif", ".jpe", ".jpeg",
+    ".jpg", ".pbm", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 """Suffixes of the files that count as images."""
 
-# What Pillow may try. To try all its formats is risky: EPS starts Ghostscript, FITS had bombs.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-_MOST_PIXELS = 89_000_000  # just below Pillow's own warning: at most 360 MB decoded
-_BACKGROUND = 255  # white: behind transparent pixels and around padded pictures
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,50 +36,68 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)  # orientations that change height and width
+_ONE_IN_200 = 0.5  # per cent
+_ENOUGH_PIXELS = 2**20  # for a percentile
 
 
-def decode(
-    path: Path, *, channels: int, height: int, width: int, fit: Fit
-) -> UInt8[np.ndarray, "c h w"]:
-    """The upright picture: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
+@final
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file, and what was seen in it."""
+
+    image: UInt8[np.ndarray, "c h w"]
+    facts: FileFacts
+
+
+def decode(path: Path, frame: Frame) -> UInt8[np.ndarray, "c h w"]:
+    """The upright picture: EXIF orientation applied, transparency on the background, all bits used.
 
     Of an animation or a document it is the first picture; colour profiles are not applied.
 
     Args:
-        path: a BMP, GIF, JPEG, PNG, PBM/PGM/PPM, TIFF or WebP file, whatever its name.
-        channels: 1 for grey (ITU-R 601 luma), 3 for colour.
-        height: in pixels.
-        width: in pixels.
-        fit: crop: fill the frame and cut off the rest; pad: show everything, on white; stretch:
-            bring both sides to size, whatever that does to the proportions.
+        path: an AVIF, BMP, GIF, HEIC, JPEG, PNG, PBM/PGM/PPM/PFM, TIFF or WebP file, whatever its
+            name.
+        frame: what it is brought to, and how.
 
     Raises:
-        DataError: not a regular file, not an image, damaged, or more than 89 million pixels.
+        DataError: not a regular file, not an image, damaged, more than 89 million pixels, or of
+            numbers of which it is unknown what is white.
+    """
+    picture = picture_of(path, frame)
+    facts = picture.facts
+    if frame.decoding.black is None and not (facts.lowest >= 0 and not facts.highest > facts.full):
+        raise _undecodable(
+            path,
+            f"it holds {facts.lowest:g} to {facts.highest:g}, and so it is unknown which number is "
+            "black and which is white",
+        )
+    return picture.image
+
+
+def picture_of(path: Path, frame: Frame) -> Picture:
+    """As `decode`, with facts; numbers outside the range of their type are clipped, not refused.
+
+    For many files at once: whether their numbers use the range is asked of all together.
+
+    Raises:
+        DataError: as `decode`, but for the range.
     """
     try:
-        _refuse_special(path)
-        with quiet(), Image.open(path, formats=_FORMATS) as image:
-            _refuse_huge(image)
-            upright = _upright(image, 2 * max(height, width))
-            picture = _fitted(
-                _without_alpha(upright, "L" if channels == 1 else "RGB"), height, width, fit
-            )
+        with quiet():
+            return _picture(path, frame)
     except Exception as error:
         # Given strangers' bytes a decoder may raise anything, and one file must not end a scan.
-        raise DataError(
-            f"{path.name} cannot be decoded",
-            where=str(path),
-            why=_reason(error),
-            fix="replace the file, or move it away",
-        ) from error
-    return np.asarray(picture).reshape(height, width, channels).transpose(2, 0, 1)
+        raise _undecodable(path, str(error) or type(error).__name__) from error
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):  # Pillow says no more than the path
-        return f"it is not an image in any of the formats {', '.join(_FORMATS)}"
-    return str(error) or type(error).__name__
+def _undecodable(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path.name} cannot be decoded",
+        where=str(path),
+        why=why,
+        fix="replace the file, or move it away",
+    )
 
 
 @contextmanager
@@ -94,66 +112,98 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _refuse_special(path: Path) -> None:
-    # Before opening: opening a FIFO waits for a writer.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a regular file")
+def _picture(path: Path, frame: Frame) -> Picture:
+    raster = read(path, 2 * max(frame.height, frame.width))
+    _refuse_not_finite(raster)
+    image = eight_bits(raster, frame.decoding)
+    turn = _UPRIGHT.get(raster.orientation)
+    upright = image if turn is None else image.transpose(turn)
+    mode = "L" if frame.channels == 1 else "RGB"
+    fitted = _fitted(_without_alpha(upright, mode, frame.decoding), frame)
+    shape = (frame.height, frame.width, frame.channels)
+    decoded = np.asarray(fitted).reshape(shape).transpose(2, 0, 1)
+    return Picture(decoded, _facts(raster, decoded, frame.decoding))
 
 
-def _refuse_huge(image: Image.Image) -> None:
-    if image.width * image.height > _MOST_PIXELS:
-        raise ValueError(
-            f"its header declares {image.width}x{image.height} pixels; "
-            f"the limit is {_MOST_PIXELS // 1_000_000} million"
-        )
+def _refuse_not_finite(raster: Raster) -> None:
+    if raster.samples.dtype.kind == "f":
+        wrong = int((~np.isfinite(raster.samples)).sum())
+        if wrong:
+            raise ValueError(
+                f"{wrong} of its {raster.samples.size} numbers are NaN or infinite: replace them"
+            )
 
 
-def _upright(image: Image.Image, enough: int) -> Image.Image:
-    # libjpeg can shrink while it decodes, which is far faster on photographs; the rest ignore it.
-    image.draft(None, (enough, enough))
-    image.load()
-    turn = _UPRIGHT.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:
-        return 1  # broken EXIF says nothing about the picture
-
-
-def _without_alpha(image: Image.Image, mode: str) -> Image.Image:
-    image = _eight_bits(image)
+def _without_alpha(image: Image.Image, mode: str, decoding: Decoding) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert(mode)
     image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, (_BACKGROUND,) * 4)
-    return Image.alpha_composite(white, image).convert(mode)
+    ground = Image.new("RGBA", image.size, (*decoding.background_colour, 255))
+    return Image.alpha_composite(ground, image).convert(mode)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        return _scaled(image, 1.0)
-    if image.mode.startswith("I"):  # I;16, I;16B and, from some formats, 16 bits in an I of 32
-        return _scaled(image, 65535.0)
-    return image
-
-
-def _scaled(image: Image.Image, white: float) -> Image.Image:
-    values = np.asarray(image, dtype=np.float32)
-    if not (values.min() >= 0 and values.max() <= white):
-        raise ValueError(f"some values are outside 0..{white:g}, so it is unknown what is white")
-    return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
-
-
-def _fitted(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Image:
+def _fitted(image: Image.Image, frame: Frame) -> Image.Image:
     # Pillow's bicubic widens its kernel when it shrinks, so nothing aliases.
-    size, method = (width, height), Image.Resampling.BICUBIC
-    match fit:
+    size, method = (frame.width, frame.height), Image.Resampling.BICUBIC
+    match frame.decoding.fit:
         case "crop":
             return ImageOps.fit(image, size, method)
         case "pad":
-            return ImageOps.pad(image, size, method, color="white")
+            return ImageOps.pad(image, size, method, color=_ground(image.mode, frame.decoding))
         case "stretch":
             return image.resize(size, method)
+
+
+def _ground(mode: str, decoding: Decoding) -> tuple[int, ...]:
+    colour = Image.new("RGB", (1, 1), decoding.background_colour).convert(mode)
+    return tuple(colour.tobytes())
+
+
+def _facts(raster: Raster, decoded: UInt8[np.ndarray, "c h w"], decoding: Decoding) -> FileFacts:
+    values = _looked_at(raster, decoding)
+    height, width = raster.stored_size or raster.samples.shape[:2]
+    lying = raster.orientation in _LYING
+    lowest, highest = float(values.min()), float(values.max())
+    low, high = (lowest, highest) if raster.is_bytes else _percentiles(values)
+    ranged = not raster.is_bytes and raster.colours != "CMYK"
+    one_colour = bool((decoded == decoded[:, :1, :1]).all())
+    return FileFacts(
+        height=width if lying else height,
+        width=height if lying else width,
+        bands=raster.bands,
+        bits=raster.bits,
+        is_float=raster.samples.dtype.kind == "f",
+        white_is_zero=raster.white_is_zero,
+        lowest=lowest,
+        highest=highest,
+        low=low,
+        high=high,
+        full=raster.full if ranged else float("nan"),
+        pictures=raster.pictures,
+        has_alpha=raster.alpha is not None,
+        unused_bands=_unused(raster, decoding),
+        one_colour=one_colour,
+        flattened=one_colour and bool((raster.samples != raster.samples[:1, :1]).any()),
+        format=raster.format,
+    )
+
+
+def _looked_at(raster: Raster, decoding: Decoding) -> Shaped[np.ndarray, "h w bands"]:
+    """The numbers that became channels."""
+    if decoding.bands is not None:
+        return raster.samples[:, :, [band - 1 for band in decoding.bands]]
+    return raster.samples[:, :, : {"L": 1, "RGB": 3, "CMYK": 4, None: None}[raster.colours]]
+
+
+def _percentiles(values: Shaped[np.ndarray, "h w bands"]) -> tuple[float, float]:
+    pixels = values.reshape(-1, values.shape[2])
+    some = pixels[:: 1 + len(pixels) // _ENOUGH_PIXELS]
+    low, high = np.percentile(some, (_ONE_IN_200, 100 - _ONE_IN_200))
+    return float(low), float(high)
+
+
+def _unused(raster: Raster, decoding: Decoding) -> int:
+    if decoding.bands is not None:
+        return raster.bands - len(set(decoding.bands))
+    colours = {"L": 1, "RGB": 3, "CMYK": 4, None: raster.bands}[raster.colours]
+    return raster.bands - colours - (raster.alpha is not None)

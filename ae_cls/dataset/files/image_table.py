@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
-from typing import final
 
 import numpy as np
 import PIL
 from tqdm import tqdm
 
-from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
-from ae_cls.dataset.files.decode import FORMAT, Fit, decode, quiet
+from ae_cls.dataset.decoding import Frame
+from ae_cls.dataset.facts import FileFacts
+from ae_cls.dataset.files.decode import FORMAT, picture_of, quiet
 from ae_cls.errors import DataError, TrainingError
 from ae_cls.interrupt import end_with_parent
 from ae_cls.store.files import file_sha256, sha256
@@ -28,22 +28,6 @@ _CHUNK = 32  # images a worker takes at once
 # in two threads than in one, and in two processes a third of that. Photographs of 500x400 decode
 # nearly as fast in threads, and processes take two seconds to start.
 _FEWEST_FOR_PROCESSES = 4096  # files
-
-
-@final
-@dataclass(frozen=True)
-class Frame:
-    """What every image is brought to; the arguments of `decode`."""
-
-    channels: int
-    height: int
-    width: int
-    fit: Fit
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """Channels, height, width."""
-        return self.channels, self.height, self.width
 
 
 def decode_all(files: list[Path], frame: Frame) -> DecodedImages:
@@ -119,14 +103,17 @@ def _refusing_lost_workers() -> Iterator[None]:
 
 def _decode_some(frame: Frame, first: int, files: list[Path], digests: list[str]) -> Decoded:
     images, failures = [np.empty((0, *frame.image_shape), np.uint8)], dict[int, str]()
+    facts: list[FileFacts] = []
     for place, (path, digest) in enumerate(zip(files, digests, strict=True), first):
         try:
-            images.append(decode(path, **asdict(frame))[None])
+            picture = picture_of(path, frame)
+            images.append(picture.image[None])
+            facts.append(picture.facts)
         except DataError as error:
             failures[place] = error.why
         if _digest(path) != digest:
             raise DataError("a file changed while it was read", where=str(path), fix="start again")
-    return Decoded(np.concatenate(images), failures)
+    return Decoded(np.concatenate(images), failures, facts)
 
 
 def _digest(path: Path) -> str:

@@ -58,7 +58,7 @@ class ImageArray:
         return channels, height, width
 
     def blocks(self) -> Iterator[UInt8[np.ndarray, "b c h w"]]:
-        """All images, a few at a time.
+        """All images, a few at a time; see `refuse_unclear`.
 
         Raises:
             DataError: the file is damaged, or holds something that is not an image.
@@ -68,9 +68,21 @@ class ImageArray:
             yield self._named(values, done).images()
             done += len(values)
 
-    def wrong(self, why: str) -> DataError:
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest number of all images.
+
+        Raises:
+            DataError: the file is damaged, or holds something that is no number.
+        """
+        done, found = 0, list[tuple[float, float]]()
+        for values in self._values():
+            found.append(self._named(values, done).extremes())
+            done += len(values)
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
-        return self._named(np.empty(0)).wrong(why)
+        return self._named(np.empty(0)).wrong(why, fix)
 
     def _named(self, values: np.ndarray, first: int = 0) -> NamedArray:
         return NamedArray(self.file, self.name, values, first)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
 from ae_cls.dataset.decoded import LARGEST_IN_MEMORY, Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.meaning import refuse_unclear
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
@@ -145,6 +146,7 @@ def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTab
 
 
 def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarray, "n c h w"]:
+    refuse_unclear(sources)
     table, filled = np.empty(shape, np.uint8), 0
     for source in sources:
         for block in source.blocks():
@@ -154,6 +156,7 @@ def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarr
 
 
 def _decoded(sources: list[ImageArray]) -> Iterator[Decoded]:
+    refuse_unclear(sources)
     # disable=None: no bar where stderr is no terminal.
     with tqdm(total=sum(map(len, sources)), desc="storing", unit="image", disable=None) as bar:
         for source in sources:
