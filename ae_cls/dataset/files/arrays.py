@@ -1,13 +1,12 @@
-"""Arrays that strangers saved, and what makes them images or labels."""
+"""Arrays that strangers saved, and what makes them images."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 
-from ae_cls.dataset.contract import NO_LABEL
 from ae_cls.errors import DataError
 
 
@@ -40,31 +39,8 @@ class NamedArray:
         if values.dtype.kind != "f":
             raise self.wrong(f"it holds {values.dtype}; images are uint8, or floats from 0 to 1")
         # Written so that NaN, which compares false, is outside.
-        self._refuse(values, ~((values >= 0) & (values <= 1)), "outside 0..1")
+        self.refuse(values, ~((values >= 0) & (values <= 1)), "outside 0..1")
         return np.rint(values * np.float32(255)).astype(np.uint8)
-
-    def labels(self, class_count: int | None) -> Int64[np.ndarray, " n"]:
-        """Class numbers from 0, `NO_LABEL` where nothing is known.
-
-        Without `class_count` any number from 0 is a class.
-
-        Raises:
-            DataError: not one integer an image; a number of no class, with the first index.
-        """
-        values = self.values
-        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-        if values.ndim != 1 or values.dtype.kind not in "iu":
-            raise self.wrong(
-                f"its shape is {self.values.shape} of {values.dtype}; labels are n integers"
-            )
-        outside = (
-            values < NO_LABEL if values.dtype.kind == "i" else np.zeros(len(values), dtype=bool)
-        )
-        if class_count is not None:
-            outside = outside | (values >= class_count)
-        classes = "classes" if class_count is None else f"{class_count} classes"
-        self._refuse(values, outside, f"not a class (there are {classes}, counted from 0)")
-        return values.astype(np.int64)
 
     def channels_first(self) -> np.ndarray:
         """The same numbers as (n, c, h, w).
@@ -81,11 +57,19 @@ class NamedArray:
             return values
         raise self.wrong(f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)")
 
-    def wrong(self, why: str) -> DataError:
+    def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
-        return DataError(f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why)
+        return DataError(
+            f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why, fix=fix
+        )
 
-    def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str) -> None:
+    def refuse(self, values: np.ndarray, outside: np.ndarray, why: str, fix: str = "") -> None:
+        """Raise an error that names the first of the values that are outside, if any is.
+
+        Raises:
+            DataError: some are.
+        """
         if outside.any():
             first = np.unravel_index(int(outside.argmax()), outside.shape)
-            raise self.wrong(f"index {self.first + int(first[0])} holds {values[first]}: {why}")
+            place = f"index {self.first + int(first[0])} holds {values[first]}"
+            raise self.wrong(f"{place}: {why}", fix)

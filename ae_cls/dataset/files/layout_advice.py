@@ -204,6 +204,9 @@ def notes_of_the_place(
         if like:
             them = _and(some(like, 3))
             yield f"{own} has no class folders; if it is a class itself, like {them}: {meant}"
+    tables = [name for name in listing.others if name.lower().endswith((".csv", ".tsv"))]
+    if tables and not parts and len(classes) < 2:
+        yield f"if {tables[0]} holds the labels: {typed('dataset.labels_csv', tables[0])}"
     yield from _notes_of_uneven_classes(listing, classes)
 
 

@@ -61,26 +61,29 @@ def list_images(folder: Path, links: Links = "refuse", table: Path | None = None
     """
     if not folder.is_dir():
         raise _no_folder(folder)
-    found = scan(folder, links)
+    found = scan(folder, links, table)
     _refuse_links_and_special_files(found, links)
-    others = tuple(path for path in found.others if path != table)
     return Listing(
         folder,
-        *(_relative(folder, paths) for paths in (found.images, found.folders, others)),
+        *(_relative(folder, paths) for paths in (found.images, found.folders, found.others)),
         hidden=_relative(folder, found.hidden),
-        notes=tuple([*_notes_of_others(others), *_notes_of_what_is_no_data(found)]),
+        notes=tuple([*_notes_of_others(found.others), *_notes_of_what_is_no_data(found)]),
     )
 
 
-def find_images(folder: Path) -> tuple[list[Path], list[str]]:
+def images_below(folder: Path, but: Path | None = None) -> tuple[list[Path], list[str]]:
     """All image files below a folder by code point, and notes of what is left out.
 
     Links to files are taken as they are, and nothing is asked of the files.
 
+    Args:
+        folder: where to look.
+        but: a file to pass over without a word, such as the one to be written.
+
     Raises:
         DataError: a folder cannot be read.
     """
-    found = scan(folder)
+    found = scan(folder, but=but)
     notes = [*_notes_of_others(found.others), *_notes_of_what_is_no_data(found)]
     if found.unfollowed:
         names = _names(found.unfollowed)

@@ -68,9 +68,9 @@ class ImageArray:
             yield self._named(values, done).images()
             done += len(values)
 
-    def wrong(self, why: str) -> DataError:
+    def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
-        return self._named(np.empty(0)).wrong(why)
+        return self._named(np.empty(0)).wrong(why, fix)
 
     def _named(self, values: np.ndarray, first: int = 0) -> NamedArray:
         return NamedArray(self.file, self.name, values, first)

@@ -53,14 +53,14 @@ class Scan:
     loops: tuple[Path, ...]
 
 
-def scan(folder: Path, links: Links = "refuse") -> Scan:
-    """Everything below `folder`; what systems or ae-cls made is not entered.
+def scan(folder: Path, links: Links = "refuse", but: Path | None = None) -> Scan:
+    """Everything below `folder` but one file; what systems or ae-cls made is not entered.
 
     Raises:
         DataError: the folder or one in it cannot be read.
     """
     found: dict[str, list[Path]] = {name: [] for name in Scan.__annotations__ if name != "folder"}
-    cache = cache_folder().resolve()
+    cache, passed = cache_folder().resolve(), but.resolve() if but else None
     follow = links == "follow"
     for name, below, names in os.walk(folder, followlinks=follow, onerror=_raise):
         place = Path(name)
@@ -77,7 +77,8 @@ def scan(folder: Path, links: Links = "refuse") -> Scan:
         found["unfollowed"] += [] if follow else linked
         found["folders"] += [place / name for name in below]
         for path in (place / name for name in names if not _of_a_system(name)):
-            found["images" if path.suffix.lower() in SUFFIXES else "others"].append(path)
+            if passed is None or path.name != passed.name or path.resolve() != passed:
+                found["images" if path.suffix.lower() in SUFFIXES else "others"].append(path)
     found["folders"] = list(_of_people(found["folders"], found["images"], found["ours"]))
     return Scan(folder, **{name: tuple(paths) for name, paths in found.items()})
 

@@ -15,6 +15,7 @@ from ae_cls.dataset.files.columns import ColumnNames
 from ae_cls.dataset.files.decode import SUFFIXES, Fit
 from ae_cls.dataset.files.image_file import ImageFile, ImageFiles
 from ae_cls.dataset.files.image_table import Frame, decode_all
+from ae_cls.dataset.files.label_array import numbered
 from ae_cls.dataset.files.label_pattern import files_by_pattern, with_groups
 from ae_cls.dataset.files.label_table import LabelTable, files_by_table
 from ae_cls.dataset.files.layout import files_by_folder
@@ -209,11 +210,9 @@ def _class_names(files: list[ImageFile]) -> tuple[str, ...]:
 
 
 def _groups(files: Sequence[ImageFile]) -> Rows | None:
-    """A number for each name of a group, in their order; None if no image has any."""
-    names = sorted({file.group for file in files if file.group is not None})
-    numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
-    numbers[None] = -1
-    return np.array([numbers[file.group] for file in files], np.int64) if names else None
+    """The number of the group of each image; None if no image has any."""
+    names = [file.group or "" for file in files]
+    return numbered(names) if any(names) else None
 
 
 def _refuse_lost_classes(kept: list[ImageFile], class_names: tuple[str, ...]) -> None:
