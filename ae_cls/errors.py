@@ -107,7 +107,7 @@ def bug_block(error: Exception) -> str:
 def typed(key: str, value: object) -> str:
     """The word `key=value` as a shell takes it, with the quotes that keep a text a text."""
     text = str(value)
-    if re.fullmatch(r"[A-Za-z/~][\w./~-]*", text, re.ASCII) and text.lower() not in _NO_TEXT:
+    if re.fullmatch(r"\.{0,2}[A-Za-z/~][\w./~-]*", text, re.ASCII) and text.lower() not in _NO_TEXT:
         return f"{key}={text}"
     # Within quotes only a quote, and backslashes before one, have a meaning of their own.
     inner = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)

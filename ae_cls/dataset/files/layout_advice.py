@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -230,13 +231,19 @@ def folders_with_images(listing: Listing, folder: str) -> list[str]:
 
 
 def class_in_names(paths: Sequence[str]) -> str | None:
-    """The regular expression that finds a class in each of these names, if there is one."""
-    for pattern in _IN_NAMES:
-        found = [match[1] for path in paths if (match := re.search(pattern, path))]
-        counts = [found.count(label) for label in set(found)]
-        if len(found) == len(paths) and len(counts) > 1 and min(counts) > 1:
-            return pattern
-    return None
+    """The regular expression that finds the fewest classes in these names, two images in each."""
+    fitting = [
+        (len(set(found)), pattern) for pattern in _IN_NAMES if (found := _all(pattern, paths))
+    ]
+    return min(fitting, default=(0, None), key=lambda fit: fit[0])[1]
+
+
+def _all(pattern: str, paths: Sequence[str]) -> list[str]:
+    """What it finds in each path; nothing unless these may be classes."""
+    found = [match[1] for path in paths if (match := re.search(pattern, path))]
+    counts = Counter(found)
+    fits = len(found) == len(paths) and len(counts) > 1 and min(counts.values()) > 1
+    return found if fits else []
 
 
 def _pattern_for(paths: Sequence[str]) -> str:

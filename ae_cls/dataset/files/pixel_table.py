@@ -122,11 +122,10 @@ def shape_of(
     """
     count = len(table.pixels)
     for depth in (1, 3) if channels is None else (channels,):
-        area, rest = divmod(count, depth)
-        side = isqrt(area)
-        tall = height or (area // width if width else side)
-        wide = width or area // max(tall, 1)
-        if not rest and tall * wide == area:
+        area = count // depth
+        tall = height or (area // width if width else isqrt(area))
+        wide = width or (area // tall if height else tall)
+        if depth * tall * wide == count:
             return depth, tall, wide
     given = {"channels": channels, "image_height": height, "image_width": width}
     told = [f"{key}={value}" for key, value in given.items() if value is not None]

@@ -71,7 +71,7 @@ def scan(folder: Path, links: Links = "refuse", but: Path | None = None) -> Scan
         found["hidden"] += [place / name for name in (*below, *names) if _of_a_system(name)]
         below[:] = [name for name in below if not _of_a_system(name)]
         linked = [place / name for name in below if (place / name).is_symlink()]
-        loops = [path for path in linked if follow and _leads_back(path)]
+        loops = [path for path in linked if follow and _leads_back(path, folder)]
         below[:] = [name for name in below if place / name not in loops]
         found["loops"] += loops
         found["unfollowed"] += [] if follow else linked
@@ -91,8 +91,11 @@ def _is_ours(place: Path, names: list[str], cache: Path) -> bool:
     return any(signs <= set(names) for signs in _OF_OURS) or place.resolve() == cache
 
 
-def _leads_back(link: Path) -> bool:
-    return link.parent.resolve().is_relative_to(link.resolve())
+def _leads_back(link: Path, folder: Path) -> bool:
+    """Whether it leads to a folder on the way to it, or above one, links on the way included."""
+    target = link.resolve()
+    way = [path for path in link.parents if path.is_relative_to(folder)]
+    return any(path.resolve().is_relative_to(target) for path in way)
 
 
 def _of_people(folders: list[Path], images: list[Path], ours: list[Path]) -> Iterator[Path]:

@@ -122,7 +122,7 @@ def _labels(
 def _array(tables: Sequence[PixelTable]) -> NamedArray:
     texts = np.array([label for table in tables for label in table.labels], dtype=str)
     try:
-        values = texts.astype(np.int64)
+        values = texts.astype(np.float64)
     except ValueError:
         values = texts  # names
     return NamedArray(tables[0].file, "label", values)
