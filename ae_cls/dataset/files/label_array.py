@@ -1,18 +1,44 @@
 """Labels and groups in arrays that strangers saved: numbers, names, or one column a class."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Int64
 
 from ae_cls.dataset.contract import NO_LABEL, Rows
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.spelling import plain
+from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError, some
 
 _TO_WHOLE = "labels = labels.astype(int), if each number is that of a class"
 _TO_NUMBERS = "labels = labels.argmax(1), if the largest number of a row is that of its class"
 
 
-def names_of(array: NamedArray) -> tuple[str, ...] | None:
+def labels_of_parts(
+    arrays: Mapping[PartName, NamedArray], given: tuple[str, ...] | None
+) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
+    """Class numbers of each part, and the names of the classes.
+
+    Args:
+        arrays: of labels, train among them.
+        given: names of the classes; None: the labels themselves.
+
+    Raises:
+        DataError: a part has labels of another kind, or training lacks a class.
+    """
+    named = given or _names_of(arrays["train"])
+    train = _numbers(arrays["train"], named)
+    _refuse_untrained(arrays["train"], train, named)
+    # From training alone: a class that only the test part has would else seem to be learnable.
+    names = named or tuple(map(str, range(int(train.max()) + 1)))
+    labels: dict[PartName, np.ndarray] = {"train": train}
+    for part in arrays:
+        labels[part] = _numbers(arrays[part], names)
+    return labels, names
+
+
+def _names_of(array: NamedArray) -> tuple[str, ...] | None:
     """The names of the classes if the labels are names, or have one column a class; else None.
 
     Names are in the order of their code points; columns have their numbers as names.
@@ -30,9 +56,7 @@ def names_of(array: NamedArray) -> tuple[str, ...] | None:
     return None
 
 
-def label_numbers(
-    array: NamedArray, class_names: tuple[str, ...] | None
-) -> Int64[np.ndarray, " n"]:
+def _numbers(array: NamedArray, class_names: tuple[str, ...] | None) -> Int64[np.ndarray, " n"]:
     """Class numbers from 0, `NO_LABEL` where nothing is known.
 
     Without `class_names` any number from 0 is a class.
@@ -61,7 +85,7 @@ def label_numbers(
     return values.astype(np.int64)
 
 
-def refuse_untrained(
+def _refuse_untrained(
     array: NamedArray, train: Int64[np.ndarray, " n"], class_names: tuple[str, ...] | None
 ) -> None:
     """Stop if training images of a class are missing.

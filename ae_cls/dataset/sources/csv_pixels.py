@@ -13,13 +13,14 @@ from tqdm import tqdm
 from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
 from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
-from ae_cls.dataset.files.label_array import label_numbers, names_of, refuse_untrained
+from ae_cls.dataset.files.label_array import labels_of_parts
 from ae_cls.dataset.files.part_files import files_of_parts
 from ae_cls.dataset.files.pixel_table import PixelTable, read_pixel_table, shape_of
 from ae_cls.dataset.files.published import data_folder
-from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
+from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
 from ae_cls.store.files import file_sha256
+from ae_cls.store.key import Json
 
 Tables = Mapping[PartName, Sequence[PixelTable]]
 Side = int | None
@@ -71,7 +72,7 @@ def _tables(files: Mapping[PartName, Sequence[Path]]) -> Tables:
     tables: dict[PartName, list[PixelTable]] = {part: [] for part in PART_NAMES}
     tables["train"] = [read_pixel_table(file) for file in files["train"]]
     count = len(tables["train"][0].pixels)
-    for part in PART_NAMES[1:]:
+    for part in files.keys() - {"train"}:
         for file in files.get(part, ()):
             table = read_pixel_table(file, count)
             tables[part if table.label is not None else "unlabelled"].append(table)
@@ -107,16 +108,13 @@ def _labels(
     tables: Tables, given: tuple[str, ...] | None
 ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
     """The labels of each part, and the names of the classes."""
-    arrays = {part: _array(tables[part]) for part in PART_NAMES if tables[part]}
-    named = given or names_of(arrays["train"])
-    train = label_numbers(arrays["train"], named)
-    refuse_untrained(arrays["train"], train, named)
-    names = named or tuple(map(str, range(int(train.max()) + 1)))
-    labels: dict[PartName, np.ndarray] = {
-        part: label_numbers(array, names) for part, array in arrays.items() if part != "unlabelled"
+    arrays: dict[PartName, NamedArray] = {
+        part: _array(tables[part]) for part in LABELLED_PARTS if tables[part]
     }
+    labels, names = labels_of_parts(arrays, given)
     unlabelled = sum(table.count for table in tables["unlabelled"])
-    return labels | {"unlabelled": np.full(unlabelled, NO_LABEL, np.int64)}, names
+    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
+    return labels, names
 
 
 def _array(tables: Sequence[PixelTable]) -> NamedArray:
@@ -129,11 +127,10 @@ def _array(tables: Sequence[PixelTable]) -> NamedArray:
 
 
 def _images(tables: Sequence[PixelTable], shape: ImageShape) -> ImageTable:
-    files = [file_sha256(table.file) for table in tables]
     count = sum(table.count for table in tables)
-    key = decode_key(
-        "csv_pixels", count, shape, {"format": "pixels 1", "files": files, "shape": shape}
-    )
+    files: list[Json] = [file_sha256(table.file) for table in tables]
+    inputs = {"format": "pixels 1", "files": files, "shape": list(shape)}
+    key = decode_key("csv_pixels", count, shape, inputs)
     return take_or_decode(key, shape, _decoded(tables, shape)).images
 
 

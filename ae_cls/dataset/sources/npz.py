@@ -24,10 +24,8 @@ from ae_cls.dataset.decoded import LARGEST_IN_MEMORY, Decoded, decode_key, take_
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.label_array import (
     group_names,
-    label_numbers,
-    names_of,
+    labels_of_parts,
     numbered,
-    refuse_untrained,
 )
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
@@ -47,7 +45,6 @@ _PREFIXES: dict[str, PartName] = {
     "test_": "test",
 }
 _UNLABELLED = "unlabelled_images"
-_HELD_OUT = ("val_", "valid_", "test_")
 
 
 @final
@@ -89,15 +86,12 @@ class NpzConfig(DatasetConfig):
         self, arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]
     ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
         """The labels of each part, and the names of the classes."""
-        array = _label_array(arrays, pictures, present["train"])
-        named = self.class_names or _names_in(arrays) or names_of(array)
-        train = _labels(arrays, pictures, present["train"], named)
-        refuse_untrained(array, train, named)
-        # From training alone: a class that only the test part has would else seem to be learnable.
-        names = named or tuple(map(str, range(int(train.max()) + 1)))
-        labels: dict[PartName, np.ndarray] = {
-            part: _labels(arrays, pictures, prefix, names) for part, prefix in present.items()
+        told: dict[PartName, NamedArray] = {
+            part: _label_array(arrays, pictures, prefix) for part, prefix in present.items()
         }
+        labels, names = labels_of_parts(told, self.class_names or _names_in(arrays))
+        for part in present.keys() - {"train"}:
+            _refuse_no_label(told[part], labels[part])
         if _UNLABELLED in pictures:
             labels["unlabelled"] = np.full(len(pictures[_UNLABELLED]), NO_LABEL, dtype=np.int64)
         return labels, names
@@ -134,17 +128,11 @@ def _label_array(arrays: Arrays, pictures: Pictures, prefix: str) -> NamedArray:
     return array
 
 
-def _labels(
-    arrays: Arrays, pictures: Pictures, prefix: str, class_names: tuple[str, ...] | None
-) -> Int64[np.ndarray, " _"]:
-    array = _label_array(arrays, pictures, prefix)
-    labels = label_numbers(array, class_names)
-    if prefix in _HELD_OUT and (labels == NO_LABEL).any():
+def _refuse_no_label(array: NamedArray, labels: Int64[np.ndarray, " _"]) -> None:
+    if (labels == NO_LABEL).any():
         index = int((labels == NO_LABEL).argmax())
-        raise array.wrong(
-            f"index {index} has no label", f"save images without a label as {_UNLABELLED}"
-        )
-    return labels
+        fix = f"save images without a label as {_UNLABELLED}"
+        raise array.wrong(f"index {index} has no label", fix)
 
 
 def _groups(arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]) -> Rows | None:

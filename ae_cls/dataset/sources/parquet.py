@@ -20,11 +20,11 @@ from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_d
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.decode import FORMAT, Fit, quiet
 from ae_cls.dataset.files.image_table import Frame, decode_some
-from ae_cls.dataset.files.label_array import label_numbers, names_of, refuse_untrained
+from ae_cls.dataset.files.label_array import labels_of_parts
 from ae_cls.dataset.files.parquet_file import ParquetImages, read_parquet
 from ae_cls.dataset.files.part_files import files_of_parts
 from ae_cls.dataset.files.published import data_folder
-from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
+from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
 from ae_cls.store.files import file_sha256, sha256
 
@@ -107,17 +107,12 @@ def _labels(
     tables: Tables,
 ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
     """The labels of each part, and the names of the classes."""
-    arrays = {part: _array(tables[part]) for part in PART_NAMES if part in tables}
-    train, told = arrays["train"], tables["train"][0].class_names
-    named = told or names_of(train)
-    numbers = label_numbers(train, named)
-    refuse_untrained(train, numbers, named)
-    names = named or tuple(map(str, range(int(numbers.max()) + 1)))
-    labels: dict[PartName, np.ndarray] = {
-        part: label_numbers(array, names) for part, array in arrays.items() if part != "unlabelled"
+    arrays: dict[PartName, NamedArray] = {
+        part: _array(tables[part]) for part in LABELLED_PARTS if part in tables
     }
-    if "unlabelled" in arrays:
-        labels["unlabelled"] = np.full(len(arrays["unlabelled"].values), NO_LABEL, np.int64)
+    labels, names = labels_of_parts(arrays, tables["train"][0].class_names)
+    unlabelled = sum(table.count for table in tables.get("unlabelled", ()))
+    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
     return labels, names
 
 
@@ -177,10 +172,11 @@ def _without(
     """The labels of the rows that have an image."""
     kept: dict[PartName, np.ndarray] = {}
     first = 0
-    for part in (part for part in PART_NAMES if part in labels):
-        bad = [row - first for row in failures if first <= row < first + len(labels[part])]
-        kept[part] = np.delete(labels[part], bad)
-        first += len(labels[part])
+    for part in PART_NAMES:
+        column = labels.get(part, np.empty(0, np.int64))
+        bad = [row - first for row in failures if first <= row < first + len(column)]
+        kept[part] = np.delete(column, bad)
+        first += len(column)
     return kept
 
 
@@ -201,7 +197,7 @@ def _notes(tables: Tables, labels: Mapping[PartName, Int64[np.ndarray, " _"]]) -
     first = tables["train"][0]
     if first.others:
         yield f"{first.file.name}: columns ignored: {', '.join(some(first.others))}"
-    for part in (part for part in PART_NAMES[:3] if part in labels):
+    for part in LABELLED_PARTS:
         without = int((labels[part] == NO_LABEL).sum())
         if without:
             yield f"{without} images of {part} have no label: only pretraining sees them"
