@@ -114,22 +114,17 @@ def all_within(listing: Listing, folder: str) -> tuple[str, list[str]] | None:
     `folder` is relative and empty for the root; a folder of unlabelled images does not count.
     """
     inside = [name for name in folders_with_images(listing, folder) if _counts(folder, name)]
-    if len(inside) != 1 or _holds_images(listing, folder):
+    if len(inside) != 1 or folder in listing.image_folders:
         return None
     inner = f"{folder}/{inside[0]}" if folder else inside[0]
     folders = folders_with_images(listing, inner)
-    if len(folders) > 1 and not _holds_images(listing, inner):
+    if len(folders) > 1 and inner not in listing.image_folders:
         return inner, folders
     return all_within(listing, inner)
 
 
 def _counts(folder: str, name: str) -> bool:
     return bool(folder) or part_of(name) != "unlabelled"
-
-
-def _holds_images(listing: Listing, folder: str) -> bool:
-    start, depth = (f"{folder}/", folder.count("/") + 1) if folder else ("", 0)
-    return any(path.startswith(start) and path.count("/") == depth for path in listing.files)
 
 
 def wrapped(
@@ -225,9 +220,7 @@ def _notes_of_uneven_classes(listing: Listing, classes: Sequence[str]) -> Iterat
 
 def folders_with_images(listing: Listing, folder: str) -> list[str]:
     """Names of the folders directly in `folder`, which is relative, that have an image below."""
-    start = f"{folder}/" if folder else ""
-    rests = [path[len(start) :] for path in listing.files if path.startswith(start)]
-    return sorted({rest.split("/")[0] for rest in rests if "/" in rest})
+    return sorted(listing.folders_above_images.get(folder, ()))
 
 
 def class_in_names(paths: Sequence[str]) -> str | None:

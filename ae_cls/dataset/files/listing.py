@@ -46,6 +46,22 @@ class Listing:
         """The folders directly in `folder`."""
         return frozenset(folder for folder in self.folders if "/" not in folder)
 
+    @cached_property
+    def image_folders(self) -> frozenset[str]:
+        """The folders that hold an image themselves; empty for `folder`."""
+        return frozenset(path.rpartition("/")[0] for path in self.files)
+
+    @cached_property
+    def folders_above_images(self) -> Mapping[str, set[str]]:
+        """For each folder, empty for `folder`, the names of those in it that hold images below."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for folder in self.image_folders:
+            while folder:
+                above, _, name = folder.rpartition("/")
+                found[above].add(name)
+                folder = above
+        return found
+
 
 def list_images(folder: Path, links: Links = "refuse", table: Path | None = None) -> Listing:
     """All image files below `folder`; what systems or ae-cls made is left out and noted.

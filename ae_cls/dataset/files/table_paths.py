@@ -4,7 +4,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
+from posixpath import splitext
 from typing import final
 
 from ae_cls.dataset.files.decode import SUFFIXES
@@ -35,11 +37,11 @@ class Completion:
 def completion(
     listing: Listing, paths: Sequence[str], folder: str | None, suffix: str | None
 ) -> Completion:
-    """What the user says; else the root or, if no path is there, the one folder with all files."""
+    """What the user says; else the root or, if the first is not there, the only folder with all."""
     suffix = f".{suffix.lstrip('.')}" if suffix else None
     plain = Completion(PurePosixPath(_slashes(folder or "")).as_posix(), suffix)
     at_root = TablePaths(listing, plain)
-    if folder is not None or not paths or any(at_root.file_of(path)[0] for path in paths):
+    if folder is not None or not paths or at_root.file_of(paths[0])[0] is not None:
         return plain
     fitting = [
         other
@@ -64,14 +66,37 @@ class TablePaths:
 
     def __init__(self, listing: Listing, completed: Completion) -> None:
         self._listing, self._completed = listing, completed
+        self._start = "" if completed.folder == "." else f"{completed.folder}/"
         self._files = set(listing.files)
-        self._by_form = _grouped(listing.files, _composed)
-        self._by_stem = _grouped(listing.files, _stem)
-        self._by_name = _grouped(listing.files, _loose_name)
-        self._left_out = _grouped((*listing.others, *listing.hidden), _loose_name)
+
+    @cached_property
+    def _by_form(self) -> Mapping[str, list[str]]:
+        return _grouped(self._listing.files, _composed)
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        return _grouped(self._listing.files, _stem)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        return _grouped(self._listing.files, _loose_name)
+
+    @cached_property
+    def _left_out(self) -> Mapping[str, list[str]]:
+        return _grouped((*self._listing.others, *self._listing.hidden), _loose_name)
 
     def file_of(self, written: str) -> tuple[str | None, str]:
         """The file and an empty text, or None and why there is none."""
+        # Nearly all paths are plain, and to take them apart would take a hundred times as long.
+        plain = f"{self._start}{written}{self._completed.suffix or ''}"
+        if plain in self._files:
+            return plain, ""
+        ends = self._by_stem.get(plain, ())
+        if len(ends) == 1 and self._completed.suffix is None and _has_no_suffix(plain):
+            return ends[0], ""
+        return self._odd(written)
+
+    def _odd(self, written: str) -> tuple[str | None, str]:
         path = None
         for text in dict.fromkeys([written, written.strip(), _slashes(written.strip())]):
             path = self._relative(text)
@@ -161,14 +186,14 @@ def _composed(path: str) -> str:
 
 
 def _stem(path: str) -> str:
-    return path.removesuffix(PurePosixPath(path).suffix)
+    return splitext(path)[0]
 
 
 def _has_no_suffix(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() not in SUFFIXES
+    return splitext(path)[1].lower() not in SUFFIXES
 
 
 def _loose_name(path: str) -> str:
     """The name without folder, suffix, case and Unicode form."""
-    name = PurePosixPath(path).name
+    name = path.rstrip("/").rpartition("/")[2]
     return _composed(name if _has_no_suffix(name) else _stem(name)).casefold()
