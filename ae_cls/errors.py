@@ -1,5 +1,7 @@
 """Errors the user can fix; each kind has its exit code."""
 
+import re
+import shlex
 from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar, final
@@ -100,6 +102,19 @@ def bug_block(error: Exception) -> str:
     if folders:
         return f"{head}; the traceback is in {printable(folders[0])}/run.log"
     return "\n".join([head, "".join(traceback.format_exception(error)).rstrip()])
+
+
+def typed(key: str, value: object) -> str:
+    """The word `key=value` as a shell takes it, with the quotes that keep a text a text."""
+    text = str(value)
+    if re.fullmatch(r"\.{0,2}[A-Za-z/~][\w./~-]*", text, re.ASCII) and text.lower() not in _NO_TEXT:
+        return f"{key}={text}"
+    # Within quotes only a quote, and backslashes before one, have a meaning of their own.
+    inner = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
+    return shlex.quote(f'{key}="{inner}"')
+
+
+_NO_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

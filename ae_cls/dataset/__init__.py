@@ -19,11 +19,13 @@ from ae_cls.dataset.contract import (
 )
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.sources.cifar import Cifar10Config, Cifar100Config
+from ae_cls.dataset.sources.csv_pixels import CsvPixelsConfig
 from ae_cls.dataset.sources.digits import DigitsConfig
 from ae_cls.dataset.sources.emnist import EmnistConfig
 from ae_cls.dataset.sources.folder import FolderConfig
 from ae_cls.dataset.sources.mnist import FashionMnistConfig, KmnistConfig, MnistConfig, QmnistConfig
 from ae_cls.dataset.sources.npz import NpzConfig
+from ae_cls.dataset.sources.parquet import ParquetConfig
 from ae_cls.dataset.sources.stl10 import Stl10Config
 from ae_cls.dataset.sources.svhn import SvhnConfig
 from ae_cls.dataset.sources.usps import UspsConfig
@@ -42,7 +44,9 @@ DatasetChoice = Annotated[
     | SvhnConfig
     | Stl10Config
     | FolderConfig
-    | NpzConfig,
+    | NpzConfig
+    | CsvPixelsConfig
+    | ParquetConfig,
     Field(discriminator="name"),
 ]
 

@@ -142,7 +142,7 @@ def _pairs(thumbnails: Thumbnails) -> Int64[np.ndarray, "2 p"]:
 def _copies(
     turned: Thumbnails, thumbnails: Thumbnails, near: Int64[np.ndarray, "m k"]
 ) -> Int64[np.ndarray, "2 p"]:
-    """The pairs of pictures, turned or as they are, and those of their candidates that are copies."""
+    """The pairs of pictures, turned or not, and those of their candidates that are copies."""
     parts = [slice(start, start + _CHUNK) for start in range(0, len(near), _CHUNK)]
     likeness = np.concatenate([_likeness(turned[part], thumbnails, near[part]) for part in parts])
     likeness[near == np.arange(len(near))[:, None]] = -np.inf

@@ -14,6 +14,8 @@ from ae_cls.errors import DataError
 PartName = Literal["train", "valid", "test", "unlabelled"]
 PART_NAMES: tuple[PartName, ...] = ("train", "valid", "test", "unlabelled")
 """In the order of their rows in the table."""
+LABELLED_PARTS: tuple[PartName, ...] = PART_NAMES[:3]
+"""Those whose images have labels."""
 
 
 @final

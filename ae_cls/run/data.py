@@ -4,13 +4,15 @@ import logging
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from ae_cls.autoencoder.contract import Autoencoder, build
 from ae_cls.compute import Compute, start
-from ae_cls.dataset.contract import Dataset, Rows
+from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.dataset.split import Part, Split, make_split
-from ae_cls.errors import UsageError
+from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.rendezvous import world_of
 
@@ -72,13 +74,16 @@ def refuse_without_labels(data: Data, *, test: bool) -> None:
     """Stop before time is spent when there is nothing to classify.
 
     Raises:
-        UsageError: the data set has no labels, or no test part that is to be read.
+        DataError: the data set has no labels, or those of one class alone.
+        UsageError: there is no test part that is to be read.
     """
-    if len(data.split.labelled) == 0:
-        raise UsageError(
-            "this data set has no labels to learn from",
+    if len(np.unique(data.dataset.labels_of(data.split.labelled))) < 2:
+        raise DataError(
+            "a classifier needs labels of at least two classes",
             where=f"dataset={data.dataset.name}",
-            fix="train the encoder alone (ae-cls pretrain), or give labels (class folders)",
+            why=_labels_there(data.dataset),
+            fix="give labels, for files as class folders, dataset.labels_csv=FILE or "
+            "dataset.label_pattern=...\nor train the encoder alone: ae-cls pretrain",
         )
     if test and len(data.split.test) == 0:
         raise UsageError(
@@ -86,3 +91,11 @@ def refuse_without_labels(data: Data, *, test: bool) -> None:
             where="split.test_fraction=0",
             fix="hold one out, for example split.test_fraction=0.2, or leave it closed: test=false",
         )
+
+
+def _labels_there(dataset: Dataset) -> str:
+    labels = dataset.labels_of(np.arange(len(dataset.images)))
+    known = labels[labels != NO_LABEL]
+    names = ", ".join(dataset.class_names[index] for index in np.unique(known))
+    of_one = f"{len(known)} are of the class {names}, and " if len(known) else ""
+    return f"of {len(labels)} images {of_one}{len(labels) - len(known)} have no label"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 import re
 import sys
@@ -19,7 +20,8 @@ from tqdm import tqdm
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.decoding import Decoding, Frame
-from ae_cls.dataset.files.decode import SUFFIXES, decode
+from ae_cls.dataset.files.decode import decode
+from ae_cls.dataset.files.listing import images_below
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable
 from ae_cls.head.classifier import Classifier
@@ -30,6 +32,7 @@ from ae_cls.store.files import publish
 BATCH = 512
 """Files at a time: as many as the encoder takes, so that no batch is cut twice."""
 
+_LOG = logging.getLogger(__name__)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -109,14 +112,19 @@ def predict_to_csv(
 def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:
     """The files themselves, and all image files in the folders, by code point within each.
 
-    Hidden files, files that are no images by suffix, and `output` are left out of folders.
+    Of folders, `output` is left out, and so are files that are no images by suffix and what systems
+    or ae-cls made: with a warning that counts them.
 
     Raises:
         DataError: there is no such file or folder, or there is no image at all.
     """
     files = [file for path in paths for file in _files_of(path, output)]
     if not files:
-        raise DataError("there is no image file", where="\n".join(map(str, paths)))
+        raise DataError(
+            "there is no image file",
+            where="\n".join(map(str, paths)),
+            fix="name the files themselves if their names do not end like those of images",
+        )
     return files
 
 
@@ -169,19 +177,13 @@ def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], fil
 
 def _files_of(path: Path, output: Path | None) -> list[Path]:
     if path.is_dir():
-        return sorted(_images_below(path, output), key=lambda file: file.parts)
+        images, notes = images_below(path, output)
+        for note in notes:
+            _LOG.warning("%s: %s", path, note)
+        return images
     if not os.path.lexists(path):
         raise DataError("there is no such file or folder", where=str(path))
     return [path]
-
-
-def _images_below(folder: Path, output: Path | None) -> Iterator[Path]:
-    own = output.resolve() if output else None
-    for place, below, names in os.walk(folder):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for file in (Path(place, name) for name in names if not name.startswith(".")):
-            if file.suffix.lower() in SUFFIXES and (own is None or file.resolve() != own):
-                yield file
 
 
 def _batch(

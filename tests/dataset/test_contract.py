@@ -17,7 +17,8 @@ from tests.dataset import written
 from tests.dataset.chosen import CHOICE, FOLDER, WORDS, chosen, plain, whole
 from tests.dataset.written import WRITERS, Written
 
-FETCHED = sorted(set(WORDS) - {"digits", "folder", "npz"})
+OWN = ["csv_pixels", "folder", "npz", "parquet"]
+FETCHED = sorted(set(WORDS) - {"digits", *OWN})
 CHECKED = {"cifar10", "cifar100", "svhn"}  # torchvision compares their checksums
 MIRRORS = {"fashion_mnist", "cifar10", "cifar100", "stl10"}
 
@@ -169,13 +170,13 @@ def test_unknown_keys_are_refused(word: str) -> None:
         CHOICE.validate_json(json.dumps(plain(word) | {"root": None, "rot": "data"}))
 
 
-@pytest.mark.parametrize("word", ["folder", "npz"])
+@pytest.mark.parametrize("word", OWN)
 def test_own_data_must_say_where_it_is(word: str) -> None:
     with pytest.raises(ValidationError, match=r"dataset\.root="):
         chosen(word)
 
 
-@pytest.mark.parametrize("word", ["digits", "folder", "npz"])
+@pytest.mark.parametrize("word", ["digits", *OWN])
 def test_a_download_that_cannot_be_is_refused(word: str) -> None:
     with pytest.raises(ValidationError, match="download"):
         chosen(word, root=None if word == "digits" else "x", download=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from ae_cls.dataset import NO_LABEL, Dataset, LabelsConfig, SplitConfig, make_split
 from ae_cls.errors import DataError
@@ -103,7 +104,7 @@ def test_a_flat_folder_is_for_pretraining_alone(tmp_path: Path) -> None:
     ("paths", "named"),
     [
         (["train/cat/a.png", "bus/a.png"], "beside train there is bus"),
-        (["test/cat/a.png", "valid/cat/a.png"], "there is test but no train"),
+        (["test/cat/a.png", "valid/cat/a.png"], "there is test and valid but no train"),
         (["train/a.png"], "train/a.png"),
         (["train/cat/a.png", "b.png"], "b.png"),
         (["cat/a.png", "b.png"], "b.png"),
@@ -313,7 +314,6 @@ def test_a_label_file_without_parts_keeps_those_of_the_folders(tmp_path: Path) -
         ("../outside.png,a", "line 6: ../outside.png leads out"),
         ("some/../some/0.png,a", "leads out"),
         ("/etc/x.png,a", "line 6: /etc/x.png leads out"),
-        ("some/4.png, ", "line 6: some/4.png has an empty label"),
         ("some/9.png,a", "line 6: some/9.png does not exist"),
         ("some/4.png,a,b,c", "line 6: 4 fields, not 2"),
         ("some/4.png", "line 6: 1 fields, not 2"),
@@ -333,19 +333,22 @@ def test_all_wrong_rows_are_counted(tmp_path: Path) -> None:
     assert "12 rows" in block and "line 15" in block and "2 more" in block
 
 
-def test_images_without_a_row_are_named(tmp_path: Path) -> None:
-    root = numbered(tmp_path, 5)
-    assert "some/4.png" in refusal(root, labels_csv=table(root, FOUR))
+def test_images_without_a_row_or_a_label_are_unlabelled_and_told(tmp_path: Path) -> None:
+    root = numbered(tmp_path, 6)
+    dataset = load(root, labels_csv=table(root, FOUR + "some/5.png,\n"))
+    assert parts(dataset)["unlabelled"] == ["some/4.png", "some/5.png"]
+    assert dataset.labels_of(dataset.unlabelled).tolist() == [NO_LABEL] * 2
+    assert [name in " ".join(dataset.notes) for name in parts(dataset)["unlabelled"]] == [True] * 2
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("file,class\nsome/0.png,a\n", "file, class"),
-        ("", "it has none"),
-        ("path,label,Split\nsome/0.png,a,test\n", "Split"),
-        ("path,label,split\nsome/0.png,a,testing\n", "split testing"),
-        ("path,label\nsome/0.png,\udcff\n", "utf-8"),
+        ("where,what\nsome/0.png,a\n", "where, what"),
+        ("", "its columns are none"),
+        ("path,label,Split\nsome/0.png,a,test\n", "training has no class"),
+        ("path,label,split\nsome/0.png,a,tryout\n", "split tryout"),
+        ("path,label\nsome/0.png,\udc81\n", "0x81"),
     ],
 )
 def test_a_file_that_is_no_table_of_labels_is_refused(text: str, why: str, tmp_path: Path) -> None:
@@ -363,3 +366,99 @@ def test_sixty_images_decode_to_what_they_are(tmp_path: Path) -> None:
     for number, value in enumerate(values.tolist()):
         picture(tmp_path / "some" / f"{number:02}.png", value)
     assert np.array_equal(whole(load(tmp_path).images)[:, 0, 0, 0], values)
+
+
+def test_a_run_needs_no_key_for_what_systems_add_to_folders(tmp_path: Path) -> None:
+    cats_and_dogs(tmp_path)
+    picture(tmp_path / "@eaDir" / "0.png")
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("cat", "dog")
+    assert any("@eaDir" in note for note in dataset.notes)
+
+
+VARIANTS = [
+    ["disc", "Disc", "DISC"],
+    ["disc", " disc"],
+    ["hot dog", "hot  dog"],
+    ["\u00e9", "e\u0301"],
+]
+
+
+@pytest.mark.parametrize("names", VARIANTS)
+def test_spellings_of_one_label_are_refused_merged_or_kept(
+    names: list[str], tmp_path: Path
+) -> None:
+    root = numbered(tmp_path, 10)
+    labels = [names[0]] * 4 + names[1:] + ["bar"] * 3
+    lines = [f'some/{number}.png,"{label}",' for number, label in enumerate(labels)]
+    text = "\n".join(["path,label,x", *lines])
+    if names[1].strip() != names[1]:  # blanks around a label are no part of it in a table
+        for number, label in enumerate(labels):
+            picture(root / "own" / label / f"{number}.png", 10 * number)
+        changes: dict[str, object] = {"label_pattern": "^own/([^/]+)/"}
+    else:
+        changes = {"labels_csv": table(root, text)}
+    block = refusal(root, **changes)
+    assert "dataset.spellings=merge" in block and "dataset.spellings=keep" in block
+    assert "(4)" in block
+    merged = load(root, **changes, spellings="merge")
+    assert merged.class_names == ("bar", names[0])
+    assert any("(4)" in note for note in merged.notes)
+    assert len(load(root, **changes, spellings="keep").class_names) == len(names) + 1
+
+
+def test_letters_may_be_classes_in_both_cases(tmp_path: Path) -> None:
+    for name in ("A", "a"):
+        picture(tmp_path / name / "0.png")
+    assert load(tmp_path, spellings="keep").class_names == ("A", "a")
+
+
+def test_the_folder_of_a_file_may_be_its_group(tmp_path: Path) -> None:
+    for path in ("cat/p1/0.png", "cat/p1/1.png", "cat/p2/0.png", "dog/p1/0.png"):
+        picture(tmp_path / path)
+    groups = load(tmp_path, group="parent_folder").groups
+    assert groups is not None
+    assert groups.tolist() == [0, 0, 1, 2]
+
+
+def test_an_expression_over_the_path_may_give_the_group(tmp_path: Path) -> None:
+    for path in ("cat/p7_a.png", "cat/p7_b.png", "dog/p10_a.png", "dog/none.png"):
+        picture(tmp_path / path)
+    dataset = load(tmp_path, group=r"(p\d+)_")
+    assert dataset.paths[2] == "dog/none.png"
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == [1, 1, -1, 0]
+    assert any("2 groups" in note and "1 images match none" in note for note in dataset.notes)
+    assert load(tmp_path).groups is None
+    assert "no path matches" in refusal(tmp_path, group="q")
+
+
+def test_groups_of_a_table_are_numbered_and_those_without_are_minus_one(tmp_path: Path) -> None:
+    root = numbered(tmp_path)
+    text = "path,label,group\nsome/0.png,b,x\nsome/1.png,a,\nsome/2.png,b,w\nsome/3.png,a,x\n"
+    groups = load(root, labels_csv=table(root, text)).groups
+    assert groups is not None
+    assert groups.tolist() == [1, -1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"path_column": "x"}, "give labels_csv as well"),
+        ({"labels_csv": "a.csv", "label_pattern": "x"}, "one of the two"),
+        ({"labels_csv": "a.csv", "group_column": "g", "group": "x"}, "one of the two"),
+        ({"label_pattern": "("}, "no regular expression"),
+        ({"group": "("}, "no regular expression"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_refused_before_any_file_is_read(
+    changes: dict[str, object], why: str
+) -> None:
+    with pytest.raises(ValidationError, match=why):
+        chosen("folder", root="nowhere", **changes)
+
+
+def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.heic2").write_bytes(b"x")
+    block = refusal(tmp_path)
+    assert "1 .heic2" in block and ".jpg" in block

@@ -134,8 +134,37 @@ def nan_at_seven() -> np.ndarray:
         ({"images": GREY[:0], "labels": LABELS[:0]}, "(0, 9, 8)"),
         ({"images": GREY, "labels": LABELS[:-1]}, "11 labels for 12"),
         ({"images": GREY, "labels": LABELS - 2}, "index 0 holds -2"),
-        ({"images": GREY, "labels": LABELS.astype(float)}, "float64"),
-        ({"images": GREY, "labels": np.eye(12, 3, dtype=int)}, "(12, 3)"),
+        ({"images": GREY, "labels": LABELS + 0.5}, "index 0 holds 0.5: no whole number"),
+        ({"images": GREY, "labels": LABELS + np.nan}, "index 0 holds nan"),
+        ({"images": GREY, "labels": np.eye(12, 3, dtype=int)}, "labels.argmax(1)"),
+        ({"images": GREY, "labels": np.full((12, 3), 1 / 3)}, "labels.argmax(1)"),
+        ({"images": GREY, "labels": np.zeros((12, 9, 8))}, "one label an image"),
+        ({"images": GREY, "labels": np.array(1)}, "no labels for 12 images"),
+        ({"images": GREY, "labels": LABELS + 1}, "labels = labels - 1"),
+        ({"images": GREY, "labels": LABELS + 1}, "the labels begin at 1"),
+        ({"images": GREY, "labels": LABELS + 5}, "np.unique(labels, return_inverse=True)[1]"),
+        ({"images": GREY, "labels": LABELS * 10**12}, "no training image has the label 1"),
+        ({"images": GREY, "labels": 2 * (LABELS > 0) - 1}, "(labels > 0).astype(int)"),
+        (
+            {"images": GREY, "labels": LABELS + 1, "class_names": np.array(list("abc"))},
+            "the labels begin at 1",
+        ),
+        (
+            {"images": GREY, "labels": LABELS + 1, "class_names": np.array(list("abcd"))},
+            "no training image has the label a",
+        ),
+        ({"images": GREY, "labels": np.array(["disc", "Disc"] * 6)}, "np.char.lower(labels)"),
+        (
+            {
+                "images": GREY,
+                "labels": np.array(list("abc") * 4),
+                "test_images": GREY[:2],
+                "test_labels": np.array(["a", "d"]),
+            },
+            "index 1 holds d: not a class",
+        ),
+        ({"images": GREY, "labels": LABELS, "groups": LABELS / 2}, "one integer or name an image"),
+        ({"images": GREY, "labels": LABELS, "groups": LABELS[1:]}, "12 in all"),
         ({"images": GREY}, "labels is missing"),
         ({"pictures": GREY, "labels": LABELS}, "pictures"),
         ({"images": GREY, "train_images": GREY, "labels": LABELS}, "train_images"),
@@ -326,3 +355,82 @@ def test_each_array_in_doubt_is_mended_on_one_scale(tmp_path: Path) -> None:
     assert caught.value.fix.splitlines() == [
         f"{name} = (({name}.astype('float64') {ends}" for name in ("train_images", "test_images")
     ]
+
+
+NAMES = np.array(["cat", "ant", "bee"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        NAMES[LABELS],
+        NAMES[LABELS].astype(bytes),
+        np.char.add(NAMES[LABELS], "  "),
+        NAMES[LABELS][:, None],
+    ],
+)
+def test_names_are_labels_in_the_order_of_their_letters(labels: np.ndarray, tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY, labels=labels))
+    assert dataset.class_names == ("ant", "bee", "cat")
+    assert dataset.labels.tolist() == [[2, 0, 1][label] for label in LABELS]
+
+
+def test_names_of_all_parts_have_one_order_and_empty_ones_are_no_label(tmp_path: Path) -> None:
+    path = save(
+        tmp_path,
+        train_images=GREY[:4],
+        train_labels=np.array(["b", "a", "", "b"]),
+        test_images=GREY[4:6],
+        test_labels=np.array(["b", "b"]),
+    )
+    dataset = load(path)
+    assert dataset.labels.tolist() == [1, 0, NO_LABEL, 1, 1, 1]
+    assert [dataset.train.tolist(), dataset.unlabelled.tolist()] == [[0, 1, 3], [2]]
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32, np.float64])
+def test_one_column_a_class_is_without_doubt(kind: type, tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY, labels=np.eye(3)[LABELS].astype(kind)))
+    assert np.array_equal(dataset.labels.numpy(), LABELS)
+    assert dataset.class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int16])
+def test_whole_numbers_of_any_type_are_labels(kind: type, tmp_path: Path) -> None:
+    assert np.array_equal(
+        load(save(tmp_path, images=GREY, labels=LABELS.astype(kind))).labels.numpy(), LABELS
+    )
+
+
+def test_yes_and_no_are_two_classes(tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY, labels=LABELS == 1))
+    assert dataset.labels.tolist() == (LABELS == 1).astype(int).tolist()
+
+
+@pytest.mark.parametrize("kind", [np.int64, "U4", "S4"])
+def test_groups_are_numbered_over_all_parts(kind: object, tmp_path: Path) -> None:
+    groups = np.array([30, 4, 4, 30, 7, 7, 30, 4])
+    path = save(
+        tmp_path,
+        train_images=GREY[:6],
+        train_labels=LABELS[:6],
+        train_groups=groups[:6].astype(kind),
+        test_images=GREY[6:8],
+        test_labels=LABELS[6:8],
+        test_groups=groups[6:].astype(kind),
+        unlabelled_images=GREY[8:],
+    )
+    found = load(path).groups
+    assert found is not None
+    assert found[8:].tolist() == [-1] * 4
+    assert len(set(found[:8].tolist())) == 3
+    same = groups[:, None] == groups
+    assert np.array_equal(found[:8, None] == found[:8], same)
+
+
+def test_images_without_a_group_stand_alone(tmp_path: Path) -> None:
+    groups = np.where(LABELS == 1, -1, LABELS)
+    found = load(save(tmp_path, images=GREY, labels=LABELS, groups=groups)).groups
+    assert found is not None
+    assert ((found == -1) == (LABELS == 1)).all()
+    assert load(save(tmp_path, images=GREY, labels=LABELS)).groups is None

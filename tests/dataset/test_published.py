@@ -126,6 +126,24 @@ def test_any_folder_of_idx_files_will_do_as_root(word: str, packed: bool, tmp_pa
     assert len(chosen(word, root=str(tmp_path / "any")).load().test) == written.TEST
 
 
+@pytest.mark.parametrize("word", ["mnist", "fashion_mnist", "kmnist", "emnist", "qmnist"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_with_a_dot_before_idx_will_do_as_well(
+    word: str, packed: bool, tmp_path: Path
+) -> None:
+    found = written.WRITERS[word](tmp_path)
+    for path in [path for path in tmp_path.rglob("*idx*") if path.is_file()]:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        name = path.name.removesuffix(".gz").replace("-idx", ".idx")
+        if packed:
+            path.with_name(f"{name}.gz").write_bytes(gzip.compress(content))
+        else:
+            path.with_name(name).write_bytes(content)
+        path.unlink()
+    dataset = chosen(word, root=str(tmp_path)).load()
+    assert dataset.labels.tolist() == found.labels.tolist()
+
+
 def test_fashion_mnist_is_found_where_debian_puts_it(
     tmp_path: Path, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 import bz2
 import gzip
+import io
+import json
 import pickle
 import struct
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import scipy.io
 from PIL import Image
 
@@ -172,6 +176,40 @@ def npz(root: Path) -> Written:
     return Written(images, labels, root / "own.npz", (TRAIN, TEST, 0))
 
 
+def csv_pixels(root: Path) -> Written:
+    root.mkdir(parents=True)
+    images, labels = pictures(TRAIN + TEST, 3, 8, 8), labels_of(TRAIN + TEST, 4)
+    names = ",".join(f"pixel{place}" for place in range(192))
+    rows = images.transpose(0, 2, 3, 1).reshape(len(images), -1)
+    for part, some in (("train", slice(0, TRAIN)), ("test", slice(TRAIN, None))):
+        lines = [
+            ",".join(map(str, (label, *row)))
+            for label, row in zip(labels[some], rows[some], strict=True)
+        ]
+        (root / f"{part}.csv").write_text("\n".join([f"label,{names}", *lines, ""]))
+    return Written(images, labels, root, (TRAIN, TEST, 0))
+
+
+def parquet(root: Path) -> Written:
+    root.mkdir(parents=True)
+    images, labels = pictures(TRAIN + TEST, 3, 64, 64), labels_of(TRAIN + TEST, 2)
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["a", "b"]}}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    for part, rows in (("train", slice(0, TRAIN)), ("test", slice(TRAIN, None))):
+        files = [{"bytes": png(image), "path": None} for image in images[rows]]
+        table = pyarrow.table({"image": files, "label": labels[rows]}).replace_schema_metadata(
+            about
+        )
+        pyarrow.parquet.write_table(table, root / f"{part}-00000-of-00001.parquet")
+    return Written(images, labels, root, (TRAIN, TEST, 0))
+
+
+def png(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(content, "png")
+    return content.getvalue()
+
+
 def folder(root: Path) -> Written:
     images = pictures(TRAIN + TEST, 3, 64, 64)
     labels = np.concatenate([np.sort(labels_of(TRAIN, 2)), np.sort(labels_of(TEST, 2))])
@@ -194,5 +232,7 @@ WRITERS: dict[str, Callable[[Path], Written]] = {
     "svhn": svhn,
     "stl10": stl10,
     "npz": npz,
+    "csv_pixels": csv_pixels,
+    "parquet": parquet,
     "folder": folder,
 }

@@ -71,13 +71,20 @@ def test_folders_are_searched_in_the_order_of_names_whatever_was_made_first(tmp_
     assert found == ["B.png", "a.png", "b/10.png", "b/2.png", "ä.jpg"]
 
 
-def test_hidden_files_other_files_and_the_output_are_left_out_of_folders(tmp_path: Path) -> None:
+def test_hidden_files_other_files_and_the_output_are_left_out_of_folders(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = picture(tmp_path / "a.png", 0)
     output = picture(tmp_path / "out.png", 0)
     picture(tmp_path / ".hidden.png", 0)
     picture(tmp_path / ".folder" / "a.png", 0)
     (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "b.heic2").write_bytes(b"x")
+    picture(tmp_path / "@eaDir" / "a.png", 0)
     assert find_images([tmp_path], output=output) == [kept]
+    assert "2 files left out" in caplog.text
+    assert "1 .heic2 (b.heic2)" in caplog.text and "1 .txt (notes.txt)" in caplog.text
+    assert "@eaDir" in caplog.text and "out.png" not in caplog.text
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_name(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
-"""Arrays that strangers saved, and what makes them images or labels."""
+"""Arrays that strangers saved, and what makes them images."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 
-from ae_cls.dataset.contract import NO_LABEL
 from ae_cls.errors import DataError
 
 
@@ -51,31 +50,8 @@ class NamedArray:
             raise self.wrong(f"it holds {self.values.dtype}; images are numbers")
         if self.values.dtype.kind == "f":
             fix = f"{self.name} = numpy.nan_to_num({self.name}, posinf=0, neginf=0)"
-            self._refuse(self.values, ~np.isfinite(self.values), "not a number of a picture", fix)
+            self.refuse(self.values, ~np.isfinite(self.values), "not a number of a picture", fix)
         return float(self.values.min()), float(self.values.max())
-
-    def labels(self, class_count: int | None) -> Int64[np.ndarray, " n"]:
-        """Class numbers from 0, `NO_LABEL` where nothing is known.
-
-        Without `class_count` any number from 0 is a class.
-
-        Raises:
-            DataError: not one integer an image; a number of no class, with the first index.
-        """
-        values = self.values
-        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-        if values.ndim != 1 or values.dtype.kind not in "iu":
-            raise self.wrong(
-                f"its shape is {self.values.shape} of {values.dtype}; labels are n integers"
-            )
-        outside = (
-            values < NO_LABEL if values.dtype.kind == "i" else np.zeros(len(values), dtype=bool)
-        )
-        if class_count is not None:
-            outside = outside | (values >= class_count)
-        classes = "classes" if class_count is None else f"{class_count} classes"
-        self._refuse(values, outside, f"not a class (there are {classes}, counted from 0)")
-        return values.astype(np.int64)
 
     def channels_first(self) -> np.ndarray:
         """The same numbers as (n, c, h, w).
@@ -94,11 +70,17 @@ class NamedArray:
 
     def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
-        where = f"{self.file}: {self.name}"
-        return DataError(f"{self.name} cannot be used", where=where, why=why, fix=fix)
+        return DataError(
+            f"{self.name} cannot be used", where=f"{self.file}: {self.name}", why=why, fix=fix
+        )
 
-    def _refuse(self, values: np.ndarray, outside: np.ndarray, why: str, fix: str = "") -> None:
+    def refuse(self, values: np.ndarray, outside: np.ndarray, why: str, fix: str = "") -> None:
+        """Raise an error that names the first of the values that are outside, if any is.
+
+        Raises:
+            DataError: some are.
+        """
         if outside.any():
             first = np.unravel_index(int(outside.argmax()), outside.shape)
-            where = f"index {self.first + int(first[0])} holds {values[first]}"
-            raise self.wrong(f"{where}: {why}", fix)
+            place = f"index {self.first + int(first[0])} holds {values[first]}"
+            raise self.wrong(f"{place}: {why}", fix)

@@ -64,7 +64,7 @@ def _decoded(files: list[Path], digests: list[str], frame: Frame) -> Iterator[De
             firsts = range(start, min(start + _BLOCK, len(files)), _CHUNK)
             chunks = [slice(first, min(first + _CHUNK, start + _BLOCK)) for first in firsts]
             decoding = pool.map(
-                partial(_decode_some, frame),
+                partial(decode_some, frame),
                 firsts,
                 [files[chunk] for chunk in chunks],
                 [digests[chunk] for chunk in chunks],
@@ -101,7 +101,12 @@ def _refusing_lost_workers() -> Iterator[None]:
         ) from error
 
 
-def _decode_some(frame: Frame, first: int, files: list[Path], digests: list[str]) -> Decoded:
+def decode_some(frame: Frame, first: int, files: list[Path], digests: list[str]) -> Decoded:
+    """The images of a few files, and why some have none, by place counted from `first`.
+
+    Raises:
+        DataError: a file is not the one that was hashed: its `digests` are SHA-256 in hexadecimal.
+    """
     images, failures = [np.empty((0, *frame.image_shape), np.uint8)], dict[int, str]()
     facts: list[FileFacts] = []
     for place, (path, digest) in enumerate(zip(files, digests, strict=True), first):

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import shlex
 import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import final
 
 import platformdirs
 
-from ae_cls.errors import DataError, StorageError
+from ae_cls.errors import DataError, StorageError, typed
 
 
 def data_folder(root: str | None) -> Path:
@@ -35,7 +34,8 @@ class Published:
         fetch: downloads into an empty folder, in the layout that the first of `below` names.
         below: folders below the root where the files may be; the first that has all of them wins.
         elsewhere: where else to look if no root is given.
-        may_be_packed: whether a file may also be there as `<file>.gz`.
+        are_idx: whether they are idx files, which may also be there as `<file>.gz`, and with a dot
+            before idx: both train-images-idx3-ubyte and train-images.idx3-ubyte are about.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Published:
     fetch: Callable[[Path], object]
     below: tuple[str, ...] = (".",)
     elsewhere: tuple[Path, ...] = ()
-    may_be_packed: bool = False
+    are_idx: bool = False
 
     def find(self, root: str | None, *, download: bool) -> tuple[Path, ...]:
         """The files, in the order of `files`.
@@ -62,15 +62,17 @@ class Published:
 
     def _look(self, root: str | None) -> tuple[Path, ...]:
         for folder in self._folders(root):
-            paths = [self._plain_or_packed(folder / file) for file in self.files]
+            paths = [self._spelt(folder / file) for file in self.files]
             if all(path.is_file() for path in paths):
                 return tuple(paths)
         return ()
 
-    def _plain_or_packed(self, path: Path) -> Path:
-        packed = path.with_name(path.name + ".gz")
-        usable = self.may_be_packed and packed.is_file() and not path.is_file()
-        return packed if usable else path
+    def _spelt(self, path: Path) -> Path:
+        """The file under the first of its spellings that is there."""
+        names = [path.name, path.name.replace("-idx", ".idx")] if self.are_idx else [path.name]
+        ends = ("", ".gz") if self.are_idx else ("",)
+        spellings = [path.with_name(name + end) for name in names for end in ends]
+        return next((spelling for spelling in spellings if spelling.is_file()), path)
 
     def _folders(self, root: str | None) -> list[Path]:
         elsewhere = self.elsewhere if root is None else ()
@@ -92,8 +94,8 @@ class Published:
             ) from error  # fmt: skip
 
     def _missing(self, root: str | None) -> DataError:
-        packed = " (or packed, as .gz)" if self.may_be_packed else ""
-        given = "" if root is None else " " + shlex.quote(f"dataset.root={root}")
+        packed = " (or packed, as .gz)" if self.are_idx else ""
+        given = "" if root is None else " " + typed("dataset.root", root)
         return DataError(
             f"the files of {self.name} are missing",
             where=", ".join(str(folder) for folder in self._folders(root)),
@@ -135,5 +137,5 @@ def reading(name: str, files: tuple[Path, ...]) -> Iterator[None]:
             f"a file of {name} is damaged or another file",
             where=", ".join(str(file) for file in files),
             why=str(error),
-            fix="move the files away and fetch them again with dataset.download=true",
+            fix="move the files out of the folder and fetch them again with dataset.download=true",
         ) from error

@@ -41,7 +41,7 @@ class EmnistConfig(DatasetConfig):
             for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
         published = Published(
-            "emnist", files, _fetch, below=("EMNIST/raw", ".", "gzip"), may_be_packed=True
+            "emnist", files, _fetch, below=("EMNIST/raw", ".", "gzip"), are_idx=True
         )
         return idx_dataset(
             "emnist",

@@ -1,65 +1,80 @@
 """A folder of image files, decoded once."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, final
+from pathlib import Path
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Int64
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig
-from ae_cls.dataset.decoding import Decoding, Fit, Frame
-from ae_cls.dataset.facts import ImageFacts
+from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.dataset.files.columns import ColumnNames
+from ae_cls.dataset.files.decode import SUFFIXES
+from ae_cls.dataset.files.image_file import ImageFile, ImageFiles
 from ae_cls.dataset.files.image_table import decode_all
-from ae_cls.dataset.files.label_csv import files_by_csv
-from ae_cls.dataset.files.layout import ImageFile, files_by_folder
-from ae_cls.dataset.files.listing import Listing, list_images
+from ae_cls.dataset.files.label_array import numbered
+from ae_cls.dataset.files.label_pattern import files_by_pattern, with_groups
+from ae_cls.dataset.files.label_table import LabelTable, files_by_table
+from ae_cls.dataset.files.layout import files_by_folder
+from ae_cls.dataset.files.listing import Listing, by_suffix, list_images
 from ae_cls.dataset.files.published import data_folder
-from ae_cls.dataset.noticed import notes_of, refuse_flattened
-from ae_cls.dataset.range_in_use import refuse_unused_range
+from ae_cls.dataset.files.scan import Links
+from ae_cls.dataset.files.spelling import Spellings, settled
+from ae_cls.dataset.image_files import ImageFilesConfig
+from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
-from ae_cls.errors import DataError, some
+from ae_cls.errors import DataError, some, typed
 
-Side = Annotated[int, Field(ge=4, le=4096)]
-Level = Annotated[int, Field(ge=0, le=255)]
-Band = Annotated[int, Field(ge=1, le=65535)]
+_OF_TABLES = (
+    "path_column", "label_column", "split_column", "group_column", "image_folder", "image_suffix",
+)  # fmt: skip
 
 
 @final
-class FolderConfig(DatasetConfig):
+class FolderConfig(ImageFilesConfig):
     """Image files of one's own."""
 
     name: Literal["folder"]
-    image_size: Side | tuple[Side, Side] = Field(
-        description="height and width in pixels, or one number for both; from 4 to 4096"
-    )
-    channels: Literal[1, 3] = Field(description="1: all become grey; 3: all become colour")
-    fit: Fit = Field(
-        description="crop: fill the frame and cut off the rest; pad: show all, on the background; "
-        "stretch: change the proportions"
-    )
-    black: float | None = Field(
-        description="number in the files that becomes black, in their own units (of files of 8 "
-        "bits and fewer: 0 to 255); with white; null: 0, or what the file says"
-    )
-    white: float | None = Field(
-        description="number in the files that becomes white, in their own units (of files of 8 "
-        "bits and fewer: 0 to 255); with black; null: the largest of the type, 1 for floats"
-    )
-    background: Level | tuple[Level, Level, Level] = Field(
-        description="grey level, or red, green and blue, from 0 to 255: behind transparent pixels "
-        "and around padded pictures"
-    )
-    bands: tuple[Band, ...] | None = Field(
-        description="bands of each file that become the channels, counted from 1, transparency "
-        "being one of them; null: the colours"
-    )
-    on_bad: Literal["error", "skip"] = Field(
-        description="images that cannot be decoded: end the run, or leave them out and count them"
+    links: Links = Field(
+        description="links to folders, and to files elsewhere: end the run, or follow them"
     )
     labels_csv: str | None = Field(
-        description="CSV file with the columns path, label and, if wanted, split; below root"
+        description="table with the columns path, label and, if wanted, split and group; below root"
+    )
+    path_column: str | None = Field(
+        description="of labels_csv; null: path, file, image_id or another usual name"
+    )
+    label_column: str | tuple[str, ...] | None = Field(
+        description="of labels_csv; a list: one column a class, 1 in that of the class; null: "
+        "label, class, target or another usual name, else all columns of 0 and 1"
+    )
+    split_column: str | None = Field(
+        description="of labels_csv, with train, valid and test; null: split or another usual name"
+    )
+    group_column: str | None = Field(
+        description="of labels_csv; null: group, patient_id, subject or another usual name"
+    )
+    image_folder: str | None = Field(
+        description="folder below root that the paths in labels_csv are relative to; null: root, "
+        "or the only folder that has all of them"
+    )
+    image_suffix: str | None = Field(
+        description="such as .png, put after the paths in labels_csv; null: found where missing"
+    )
+    label_pattern: str | None = Field(
+        description="regular expression over relative paths, in place of class folders: the group "
+        "named label, else the first one, is the class; the group named part, if any, the part"
+    )
+    spellings: Spellings = Field(
+        description="labels that differ in case, blanks or Unicode form only: end the run, merge "
+        "them to the most frequent one, or keep them as classes"
+    )
+    group: str | None = Field(
+        description="images that must stay in one part: parent_folder, or a regular expression "
+        "over relative paths whose first group is the name of the group; null: as labels_csv says"
     )
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
 
@@ -72,39 +87,42 @@ class FolderConfig(DatasetConfig):
         return self
 
     @model_validator(mode="after")
-    def _black_is_not_white(self) -> "FolderConfig":
-        if (self.black is None) != (self.white is None):
-            raise ValueError("black, white: give both, for example black=180 white=340")
-        if self.black is not None and self.black == self.white:
-            raise ValueError("black, white: they must differ")
+    def _keys_fit_together(self) -> "FolderConfig":
+        if self.labels_csv is None:
+            for key in _OF_TABLES:
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key}: it is about a table; give labels_csv as well")
+        if self.labels_csv is not None and self.label_pattern is not None:
+            raise ValueError("label_pattern: the labels come from labels_csv; give one of the two")
+        if self.group is not None and self.group_column is not None:
+            raise ValueError("group: the groups come from group_column; give one of the two")
         return self
 
-    @model_validator(mode="after")
-    def _each_channel_has_a_band(self) -> "FolderConfig":
-        if self.bands is not None and len(self.bands) != self.channels:
-            raise ValueError(
-                f"bands: there are {len(self.bands)}, and channels={self.channels}: give as many"
-            )
-        return self
-
-    @property
-    def decoding(self) -> Decoding:
-        """What these keys say about the numbers in the files."""
-        return Decoding(self.fit, self.black, self.white, self.background, self.bands)
+    @field_validator("label_pattern", "group")
+    @classmethod
+    def _is_an_expression(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"{pattern} is no regular expression: {error}") from error
+        return pattern
 
     def load(self) -> Dataset:
         folder = data_folder(self.root)
-        listing = list_images(folder)
-        files = self._files(listing)
+        table = folder / self.labels_csv if self.labels_csv is not None else None
+        listing = list_images(folder, self.links, table)
+        found = self._found(listing, table)
+        files = sorted(found.files, key=lambda file: (PART_NAMES.index(file.part), file.path))
         class_names = _class_names(files)
-        decoded = decode_all([folder / file.path for file in files], self._frame())
+        decoded = decode_all([folder / file.path for file in files], self.frame)
         failed = {files[place].path: why for place, why in decoded.failures.items()}
-        self._refuse_failures(failed)
+        self.refuse_failures(failed)
         kept = [file for file in files if file.path not in failed]
         _refuse_lost_classes(kept, class_names)
         facts = decoded.facts
         assert facts is not None  # as some image was decoded
-        self._refuse_unclear(facts, kept)
+        trained = np.array([file.part in ("train", "unlabelled") for file in kept])
+        self.refuse_unclear(facts, [file.path for file in kept], trained)
         dataset = with_labels(
             "folder",
             decoded.images,
@@ -118,43 +136,47 @@ class FolderConfig(DatasetConfig):
             left_out=tuple(failed),
             facts=facts,
             notes=(
-                *listing.notes,
+                *found.notes,
                 *(f"left out: {path}: {why}" for path, why in failed.items()),
-                *notes_of(facts, [file.path for file in kept], self._frame()),
+                *notes_of(facts, [file.path for file in kept], self.frame),
             ),
+            groups=_groups(kept),
         )
 
-    def _files(self, listing: Listing) -> list[ImageFile]:
-        """In the order of their rows."""
+    def _found(self, listing: Listing, table: Path | None) -> ImageFiles:
+        """All image files and what is known of them, and the notes of all that looked at them."""
         if not listing.files:
-            raise DataError("there are no image files", where=f"dataset.root={listing.folder}")
-        if self.labels_csv is None:
-            files = files_by_folder(listing)
+            raise _no_images(listing)
+        if table is not None:
+            found = files_by_table(listing, self._table(table))
+        elif self.label_pattern is not None:
+            found = files_by_pattern(listing, re.compile(self.label_pattern))
         else:
-            files = files_by_csv(listing, listing.folder / self.labels_csv)
-        return sorted(files, key=lambda file: (PART_NAMES.index(file.part), file.path))
+            found = files_by_folder(listing)
+        one_spelling = settled(found.files, self.spellings)
+        grouped = self._grouped(one_spelling.files)
+        notes = (*listing.notes, *found.notes, *one_spelling.notes, *grouped.notes)
+        return ImageFiles(grouped.files, notes)
 
-    def _frame(self) -> Frame:
-        size = self.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return Frame(self.channels, height, width, self.decoding)
+    def _table(self, file: Path) -> LabelTable:
+        names = ColumnNames(
+            self.path_column, self.label_column, self.split_column, self.group_column
+        )
+        return LabelTable(file, names, self.image_folder, self.image_suffix)
 
-    def _refuse_unclear(self, facts: ImageFacts, files: list[ImageFile]) -> None:
-        """Refuse what can be decoded but would not show what the files hold."""
-        paths, where = [file.path for file in files], f"dataset.root={self.root}"
-        refuse_unused_range(facts, paths, where, self.decoding)
-        trained = np.array([file.part in ("train", "unlabelled") for file in files])
-        refuse_flattened(facts, paths, trained, where, self.decoding)
+    def _grouped(self, files: Sequence[ImageFile]) -> ImageFiles:
+        return ImageFiles(tuple(files)) if self.group is None else with_groups(files, self.group)
 
-    def _refuse_failures(self, failed: Mapping[str, str]) -> None:
-        if failed and self.on_bad == "error":
-            reasons = [f"{path}: {why}" for path, why in failed.items()]
-            raise DataError(
-                f"{len(failed)} images cannot be decoded",
-                where=f"dataset.root={self.root}",
-                why="\n".join(some(reasons)),
-                fix="replace the files, or leave them out with dataset.on_bad=skip",
-            )
+
+def _no_images(listing: Listing) -> DataError:
+    held = by_suffix(listing.others).items()
+    kinds = [f"{len(paths)} {suffix or 'without a suffix'}" for suffix, paths in held]
+    return DataError(
+        "there are no image files",
+        where=typed("dataset.root", listing.folder),
+        why=f"there are other files: {', '.join(some(kinds))}" if kinds else "there is no file",
+        fix=f"another dataset.root; images are {' '.join(SUFFIXES)}",
+    )
 
 
 def _class_names(files: list[ImageFile]) -> tuple[str, ...]:
@@ -162,13 +184,21 @@ def _class_names(files: list[ImageFile]) -> tuple[str, ...]:
     trained = {file.label for file in files if file.part == "train" and file.label}
     for file in files:
         if file.label is not None and file.label not in trained:
+            count = sum(other.label == file.label for other in files)
             raise DataError(
                 f"the class {file.label} is not among the training images",
                 where=file.path,
-                why=f"training has {', '.join(some(sorted(trained)))}",
-                fix="rename it, give it training images, or move it out of the folder",
+                why=f"{count} images of the part {file.part} have it; "
+                f"training has {', '.join(some(sorted(trained))) or 'no class'}",
+                fix="rename it, give it training images, or move its images out of the folder",
             )
     return tuple(sorted(trained))
+
+
+def _groups(files: Sequence[ImageFile]) -> Rows | None:
+    """The number of the group of each image; None if no image has any."""
+    names = [file.group or "" for file in files]
+    return numbered(names) if any(names) else None
 
 
 def _refuse_lost_classes(kept: list[ImageFile], class_names: tuple[str, ...]) -> None:
@@ -178,7 +208,7 @@ def _refuse_lost_classes(kept: list[ImageFile], class_names: tuple[str, ...]) ->
         raise DataError(
             "no training image can be decoded of " + (", ".join(some(lost)) or "any class"),
             where="dataset.root",
-            fix="replace the files",
+            fix="replace the files, or move the whole class out of the folder",
         )
 
 

@@ -36,9 +36,7 @@ class MnistConfig(DatasetConfig):
     name: Literal["mnist"]
 
     def load(self) -> Dataset:
-        published = Published(
-            "mnist", _FILES, _fetch_mnist, below=("MNIST/raw", "."), may_be_packed=True
-        )
+        published = Published("mnist", _FILES, _fetch_mnist, below=("MNIST/raw", "."), are_idx=True)
         return _load(self, published, _DIGITS, mirrored_is_same=False)
 
 
@@ -55,7 +53,7 @@ class FashionMnistConfig(DatasetConfig):
             _fetch_fashion_mnist,
             below=("FashionMNIST/raw", "."),
             elsewhere=(_DEBIAN,),
-            may_be_packed=True,
+            are_idx=True,
         )
         return _load(self, published, _CLOTHES, mirrored_is_same=True)
 
@@ -68,7 +66,7 @@ class KmnistConfig(DatasetConfig):
 
     def load(self) -> Dataset:
         published = Published(
-            "kmnist", _FILES, _fetch_kmnist, below=("KMNIST/raw", "."), may_be_packed=True
+            "kmnist", _FILES, _fetch_kmnist, below=("KMNIST/raw", "."), are_idx=True
         )
         return _load(self, published, _KANA, mirrored_is_same=False)
 
@@ -81,7 +79,7 @@ class QmnistConfig(DatasetConfig):
 
     def load(self) -> Dataset:
         published = Published(
-            "qmnist", _QMNIST_FILES, _fetch_qmnist, below=("QMNIST/raw", "."), may_be_packed=True
+            "qmnist", _QMNIST_FILES, _fetch_qmnist, below=("QMNIST/raw", "."), are_idx=True
         )
         return _load(self, published, _DIGITS, mirrored_is_same=False)
 

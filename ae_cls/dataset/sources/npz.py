@@ -12,9 +12,21 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.contract import (
+    NO_LABEL,
+    Dataset,
+    DatasetConfig,
+    ImageShape,
+    ImageTable,
+    Rows,
+)
 from ae_cls.dataset.decoded import LARGEST_IN_MEMORY, Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.label_array import (
+    group_names,
+    labels_of_parts,
+    numbered,
+)
 from ae_cls.dataset.files.meaning import refuse_unclear
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
@@ -34,7 +46,6 @@ _PREFIXES: dict[str, PartName] = {
     "test_": "test",
 }
 _UNLABELLED = "unlabelled_images"
-_HELD_OUT = ("val_", "valid_", "test_")
 
 
 @final
@@ -44,7 +55,8 @@ class NpzConfig(DatasetConfig):
     name: Literal["npz"]
     root: str | None = Field(
         description="the .npz file: images and labels, or train_images, train_labels, val_images, "
-        "val_labels, test_images, test_labels; if wanted unlabelled_images and class_names"
+        "val_labels, test_images, test_labels; if wanted unlabelled_images, class_names and groups "
+        "or train_groups, ..."
     )
     class_names: tuple[str, ...] | None = Field(
         description="names in the order of the labels; null: those in the file, else the numbers"
@@ -68,19 +80,19 @@ class NpzConfig(DatasetConfig):
         image_shape = _image_shape(sources)
         labels, names = self._labels(arrays, pictures, present)
         images = _table(path, sources, image_shape)
-        return _dataset(images, labels, names, self.mirrored_is_same)
+        dataset = _dataset(images, labels, names, self.mirrored_is_same)
+        return replace(dataset, groups=_groups(arrays, pictures, present))
 
     def _labels(
         self, arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]
     ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
         """The labels of each part, and the names of the classes."""
-        named = self.class_names or _names_in(arrays)
-        train = _labels(arrays, pictures, present["train"], len(named) if named else None)
-        # From training alone: a class that only the test part has would else seem to be learnable.
-        names = named or tuple(map(str, range(int(train.max()) + 1)))
-        labels: dict[PartName, np.ndarray] = {
-            part: _labels(arrays, pictures, prefix, len(names)) for part, prefix in present.items()
+        told: dict[PartName, NamedArray] = {
+            part: _label_array(arrays, pictures, prefix) for part, prefix in present.items()
         }
+        labels, names = labels_of_parts(told, self.class_names or _names_in(arrays))
+        for part in present.keys() - {"train"}:
+            _refuse_no_label(told[part], labels[part])
         if _UNLABELLED in pictures:
             labels["unlabelled"] = np.full(len(pictures[_UNLABELLED]), NO_LABEL, dtype=np.int64)
         return labels, names
@@ -97,24 +109,44 @@ def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, s
             "the file needs exactly one array of training images",
             where=str(path),
             why=f"it holds {', '.join([*pictures, *arrays]) or 'nothing'}",
-            fix="save images and labels, or train_images, train_labels, test_images, test_labels",
+            fix="np.savez(FILE, images=..., labels=...), or with train_images, train_labels, "
+            "test_images, test_labels",
         )
     return present
 
 
-def _labels(
-    arrays: Arrays, pictures: Pictures, prefix: str, class_count: int | None
-) -> Int64[np.ndarray, " _"]:
+def _label_array(arrays: Arrays, pictures: Pictures, prefix: str) -> NamedArray:
     images, name = pictures[f"{prefix}images"], f"{prefix}labels"
     if name not in arrays:
-        raise images.wrong(f"{name} is missing; {_UNLABELLED} need none")
+        raise images.wrong(
+            f"{name} is missing; {_UNLABELLED} need none",
+            f"save {name} as well, or these images as {_UNLABELLED}",
+        )
     array = arrays[name]
-    labels = array.labels(class_count)
-    if len(images) != len(labels):
-        raise array.wrong(f"{len(labels)} labels for {len(images)} images")
-    if prefix in _HELD_OUT and (labels == NO_LABEL).any():
-        raise array.wrong(f"index {int((labels == NO_LABEL).argmax())} has no label")
-    return labels
+    if array.values.ndim == 0 or len(images) != len(array.values):
+        count = len(array.values) if array.values.ndim else "no"
+        raise array.wrong(f"{count} labels for {len(images)} images", "one label an image")
+    return array
+
+
+def _refuse_no_label(array: NamedArray, labels: Int64[np.ndarray, " _"]) -> None:
+    if (labels == NO_LABEL).any():
+        index = int((labels == NO_LABEL).argmax())
+        fix = f"save images without a label as {_UNLABELLED}"
+        raise array.wrong(f"index {index} has no label", fix)
+
+
+def _groups(arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]) -> Rows | None:
+    """The group of each row, if any part has groups."""
+    prefixes = [*present.values(), *(["unlabelled_"] if _UNLABELLED in pictures else [])]
+    counts = {prefix: len(pictures[f"{prefix}images"]) for prefix in prefixes}
+    if not any(f"{prefix}groups" in arrays for prefix in prefixes):
+        return None
+    names: list[str] = []
+    for prefix, count in counts.items():
+        array = arrays.get(f"{prefix}groups")
+        names += [""] * count if array is None else group_names(array, count)
+    return numbered(names)
 
 
 def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
@@ -122,7 +154,7 @@ def _names_in(arrays: Arrays) -> tuple[str, ...] | None:
         return None
     names = arrays["class_names"]
     if names.values.ndim != 1 or names.values.dtype.kind != "U":
-        raise names.wrong("it is not a list of words")
+        raise names.wrong("it is not a list of words", 'class_names = np.array(["cat", "dog"])')
     return tuple(names.values.tolist())
 
 
@@ -131,7 +163,8 @@ def _image_shape(sources: list[ImageArray]) -> ImageShape:
     for source in sources[1:]:
         if source.image_shape != first.image_shape:
             raise source.wrong(
-                f"images of {source.image_shape}; those of {first.name} are {first.image_shape}"
+                f"images of {source.image_shape}; those of {first.name} are {first.image_shape}",
+                "bring all images to one shape",
             )
     return first.image_shape
 

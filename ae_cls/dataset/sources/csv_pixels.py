@@ -1,0 +1,154 @@
+"""Tables of pixels, one image a row: train.csv and test.csv as Kaggle spreads MNIST and its kin."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Int64
+from pydantic import Field, model_validator
+from tqdm import tqdm
+
+from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
+from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.label_array import labels_of_parts
+from ae_cls.dataset.files.part_files import files_of_parts
+from ae_cls.dataset.files.pixel_table import PixelTable, read_pixel_table, shape_of
+from ae_cls.dataset.files.published import data_folder
+from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
+from ae_cls.errors import DataError, some
+from ae_cls.store.files import file_sha256
+from ae_cls.store.key import Json
+
+Tables = Mapping[PartName, Sequence[PixelTable]]
+Side = int | None
+
+
+@final
+class CsvPixelsConfig(DatasetConfig):
+    """Images as rows of numbers in text files."""
+
+    name: Literal["csv_pixels"]
+    root: str | None = Field(
+        description="a table with the columns label, pixel0, pixel1, ... of 0 to 255, .csv or "
+        ".csv.gz; or a folder with train.csv and, if wanted, valid.csv and test.csv"
+    )
+    image_height: Side = Field(ge=1, le=4096, description="in pixels; null: images are square")
+    image_width: Side = Field(ge=1, le=4096, description="in pixels; null: images are square")
+    channels: Literal[1, 3] | None = Field(
+        description="1 for grey; 3 for colour, red, green and blue of a pixel side by side; null: "
+        "what makes a square"
+    )
+    class_names: tuple[str, ...] | None = Field(
+        description="names in the order of the labels; null: the labels themselves"
+    )
+    mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> "CsvPixelsConfig":
+        if not self.root:
+            raise ValueError("root: say which file or folder, for example dataset.root=train.csv")
+        if self.download:
+            raise ValueError("download: nobody publishes your file; leave it false")
+        return self
+
+    def load(self) -> Dataset:
+        root = data_folder(self.root)
+        found = files_of_parts(root, (".csv", ".csv.gz"))
+        tables = _tables(found.files)
+        shape = _shape(tables, self.channels, self.image_height, self.image_width)
+        labels, names = _labels(tables, self.class_names)
+        images = _images(_in_order(tables), shape)
+        dataset = with_labels(
+            "csv_pixels", images, labels, class_names=names, mirrored_is_same=self.mirrored_is_same
+        )
+        return replace(dataset, notes=(*found.notes, *_notes(tables)))
+
+
+def _tables(files: Mapping[PartName, Sequence[Path]]) -> Tables:
+    """A held-out part without labels is unlabelled."""
+    tables: dict[PartName, list[PixelTable]] = {part: [] for part in PART_NAMES}
+    tables["train"] = [read_pixel_table(file) for file in files["train"]]
+    count = len(tables["train"][0].pixels)
+    for part in files.keys() - {"train"}:
+        for file in files.get(part, ()):
+            table = read_pixel_table(file, count)
+            tables[part if table.label is not None else "unlabelled"].append(table)
+    without = [table.file for table in tables["train"] if table.label is None]
+    if without:
+        raise DataError(
+            f"{without[0].name} has no column of labels",
+            where=f"{without[0]}, line 1",
+            fix="name the column label; images without labels go into unlabelled.csv",
+        )
+    return tables
+
+
+def _in_order(tables: Tables) -> list[PixelTable]:
+    return [table for part in PART_NAMES for table in tables[part]]
+
+
+def _shape(tables: Tables, channels: Side, height: Side, width: Side) -> ImageShape:
+    first, *others = _in_order(tables)
+    for other in others:
+        if len(other.pixels) != len(first.pixels):
+            raise DataError(
+                "the images differ in size",
+                where=f"{first.file}, {other.file}",
+                why=f"rows of {len(first.pixels)} and {len(other.pixels)} pixels",
+                fix="tables with the same columns; if one has other columns than pixels, take "
+                "them out",
+            )
+    return shape_of(first, channels, height, width)
+
+
+def _labels(
+    tables: Tables, given: tuple[str, ...] | None
+) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
+    """The labels of each part, and the names of the classes."""
+    arrays: dict[PartName, NamedArray] = {
+        part: _array(tables[part]) for part in LABELLED_PARTS if tables[part]
+    }
+    labels, names = labels_of_parts(arrays, given)
+    unlabelled = sum(table.count for table in tables["unlabelled"])
+    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
+    return labels, names
+
+
+def _array(tables: Sequence[PixelTable]) -> NamedArray:
+    texts = np.array([label for table in tables for label in table.labels], dtype=str)
+    try:
+        values = texts.astype(np.float64)
+    except ValueError:
+        values = texts  # names
+    return NamedArray(tables[0].file, "label", values)
+
+
+def _images(tables: Sequence[PixelTable], shape: ImageShape) -> ImageTable:
+    count = sum(table.count for table in tables)
+    files: list[Json] = [file_sha256(table.file) for table in tables]
+    inputs = {"format": "pixels 1", "files": files, "shape": list(shape)}
+    key = decode_key("csv_pixels", count, shape, inputs)
+    return take_or_decode(key, shape, _decoded(tables, shape)).images
+
+
+def _decoded(tables: Sequence[PixelTable], shape: ImageShape) -> Iterator[Decoded]:
+    # disable=None: no bar where stderr is no terminal.
+    total = sum(table.count for table in tables)
+    with tqdm(total=total, desc="reading", unit="image", disable=None) as bar:
+        for table in tables:
+            for block in table.blocks(shape):
+                yield Decoded(block)
+                bar.update(len(block))
+
+
+def _notes(tables: Tables) -> Iterator[str]:
+    for table in _in_order(tables):
+        if table.ignored:
+            yield f"{table.file.name}: columns ignored: {', '.join(some(table.ignored))}"
+        if not table.has_header and table.label is not None:
+            yield f"{table.file.name} has no names of columns: the first holds the labels"
+    for table in tables["unlabelled"]:
+        yield f"{table.file.name} has no labels: only pretraining sees its {table.count} images"

@@ -1,0 +1,189 @@
+"""Parquet files with an image in each row, as Hugging Face keeps data sets."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, final
+
+import numpy as np
+import PIL
+from jaxtyping import Int64
+from pydantic import Field, model_validator
+from tqdm import tqdm
+
+from ae_cls.dataset.contract import NO_LABEL, Dataset
+from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
+from ae_cls.dataset.decoding import Frame
+from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.decode import FORMAT, quiet
+from ae_cls.dataset.files.image_table import decode_some
+from ae_cls.dataset.files.label_array import labels_of_parts
+from ae_cls.dataset.files.parquet_file import ParquetImages, read_parquet
+from ae_cls.dataset.files.part_files import files_of_parts
+from ae_cls.dataset.files.published import data_folder
+from ae_cls.dataset.image_files import ImageFilesConfig
+from ae_cls.dataset.noticed import notes_of
+from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
+from ae_cls.errors import some
+from ae_cls.store.files import file_sha256, sha256
+
+Tables = Mapping[PartName, Sequence[ParquetImages]]
+
+_BLOCK = 512  # images in flight
+_CHUNK = 32  # images a thread takes at once
+
+
+@final
+class ParquetConfig(ImageFilesConfig):
+    """Image files in the rows of Parquet files."""
+
+    name: Literal["parquet"]
+    root: str | None = Field(
+        description="a .parquet file, or a folder of them: train-*.parquet and, if wanted, "
+        "validation-*.parquet and test-*.parquet"
+    )
+    image_column: str | None = Field(description="null: the only one that holds image files")
+    label_column: str | None = Field(
+        description="of integers from 0 or of names; null: what the file says, else label"
+    )
+    mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> "ParquetConfig":
+        if not self.root:
+            raise ValueError("root: say which file or folder, for example dataset.root=data")
+        if self.download:
+            raise ValueError("download: fetch the files yourself; leave it false")
+        return self
+
+    def load(self) -> Dataset:
+        found = files_of_parts(data_folder(self.root), (".parquet",))
+        tables: Tables = {
+            part: [read_parquet(file, self.image_column, self.label_column) for file in files]
+            for part, files in found.files.items()
+        }
+        labels, names = _labels(tables)
+        in_order = [table for part in PART_NAMES for table in tables.get(part, ())]
+        decoded = _decode_all(in_order, self.frame)
+        places = [
+            f"{table.file.name}, row {row}" for table in in_order for row in range(table.count)
+        ]
+        failed = {places[row]: why for row, why in decoded.failures.items()}
+        self.refuse_failures(failed)
+        kept = _without(labels, decoded.failures)
+        places = [place for place in places if place not in failed]
+        facts = decoded.facts
+        assert facts is not None  # as some image was decoded
+        trained = np.concatenate(
+            [np.full(len(kept[part]), part in ("train", "unlabelled")) for part in PART_NAMES]
+        )
+        self.refuse_unclear(facts, places, trained)
+        dataset = with_labels(
+            "parquet", decoded.images, kept, class_names=names,
+            mirrored_is_same=self.mirrored_is_same,
+        )  # fmt: skip
+        notes = (
+            *found.notes,
+            *_notes(tables, kept),
+            *(f"left out: {place}: {why}" for place, why in failed.items()),
+            *notes_of(facts, places, self.frame),
+        )
+        return replace(
+            _without_labels_unlabelled(dataset), left_out=tuple(failed), notes=notes, facts=facts
+        )
+
+
+def _labels(
+    tables: Tables,
+) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
+    """The labels of each part, and the names of the classes."""
+    arrays: dict[PartName, NamedArray] = {
+        part: _array(tables[part]) for part in LABELLED_PARTS if part in tables
+    }
+    labels, names = labels_of_parts(arrays, tables["train"][0].class_names)
+    unlabelled = sum(table.count for table in tables.get("unlabelled", ()))
+    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
+    return labels, names
+
+
+def _array(tables: Sequence[ParquetImages]) -> NamedArray:
+    values = np.concatenate([table.labels() for table in tables])
+    return NamedArray(tables[0].file, tables[0].label or "label", values)
+
+
+def _decode_all(tables: Sequence[ParquetImages], frame: Frame) -> DecodedImages:
+    count = sum(table.count for table in tables)
+    inputs = {
+        "format": f"parquet 1, files {FORMAT}",
+        "pillow": PIL.__version__,  # another one may decode to other bytes
+        "frame": asdict(frame),
+        "files": [[file_sha256(table.file), table.image] for table in tables],
+    }
+    key = decode_key("parquet", count, frame.image_shape, inputs)
+    with quiet():
+        return take_or_decode(key, frame.image_shape, _decoded(tables, frame, count))
+
+
+def _decoded(tables: Sequence[ParquetImages], frame: Frame, count: int) -> Iterator[Decoded]:
+    """All images, decoded as files are: a block at a time lies in a temporary folder."""
+    first = 0
+    # disable=None: no bar where stderr is no terminal.
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=count, desc="decoding", unit="image", disable=None) as bar,
+    ):
+        for block in (block for table in tables for block in table.blocks(_BLOCK)):
+            with TemporaryDirectory(prefix="ae-cls-") as folder:
+                files = [Path(folder, str(number)) for number in range(len(block))]
+                for file, content in zip(files, block, strict=True):
+                    file.write_bytes(content)
+                starts = range(0, len(block), _CHUNK)
+                yield from pool.map(
+                    partial(decode_some, frame),
+                    [first + start for start in starts],
+                    [files[start : start + _CHUNK] for start in starts],
+                    [[sha256(each) for each in block[start : start + _CHUNK]] for start in starts],
+                )
+            first += len(block)
+            bar.update(len(block))
+
+
+def _without(
+    labels: Mapping[PartName, Int64[np.ndarray, " _"]], failures: Mapping[int, str]
+) -> dict[PartName, Int64[np.ndarray, " _"]]:
+    """The labels of the rows that have an image."""
+    kept: dict[PartName, np.ndarray] = {}
+    first = 0
+    for part in PART_NAMES:
+        column = labels.get(part, np.empty(0, np.int64))
+        bad = [row - first for row in failures if first <= row < first + len(column)]
+        kept[part] = np.delete(column, bad)
+        first += len(column)
+    return kept
+
+
+def _without_labels_unlabelled(dataset: Dataset) -> Dataset:
+    """Rows of any part that have no label are for pretraining alone."""
+    known = dataset.labels.numpy() != NO_LABEL
+    rows = np.arange(len(known), dtype=np.int64)
+    return replace(
+        dataset,
+        train=dataset.train[known[dataset.train]],
+        valid=dataset.valid[known[dataset.valid]],
+        test=dataset.test[known[dataset.test]],
+        unlabelled=rows[~known],
+    )
+
+
+def _notes(tables: Tables, labels: Mapping[PartName, Int64[np.ndarray, " _"]]) -> Iterator[str]:
+    first = tables["train"][0]
+    if first.others:
+        yield f"{first.file.name}: columns ignored: {', '.join(some(first.others))}"
+    for part in LABELLED_PARTS:
+        without = int((labels[part] == NO_LABEL).sum())
+        if without:
+            yield f"{without} images of {part} have no label: only pretraining sees them"

@@ -1,0 +1,142 @@
+"""Tables of pixels as people spread them."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.errors import DataError
+from tests.dataset.chosen import chosen, whole
+from tests.dataset.written import labels_of, pictures
+
+IMAGES, LABELS = pictures(12, 16), labels_of(12, 3)
+PIXELS = [f"pixel{place}" for place in range(16)]
+
+
+def table(columns: list[str] | None, rows: np.ndarray) -> str:
+    lines = [",".join(map(str, row)) for row in rows.tolist()]
+    return "\n".join([*([",".join(columns)] if columns else []), *lines, ""])
+
+
+LABELLED = table(["label", *PIXELS], np.c_[LABELS, IMAGES])
+
+
+def load(root: Path, **changes: object) -> Dataset:
+    return chosen("csv_pixels", root=str(root), **changes).load()
+
+
+def saved(folder: Path, content: str, name: str = "train.csv") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def refusal(root: Path, **changes: object) -> DataError:
+    with pytest.raises(DataError) as caught:
+        load(root, **changes)
+    assert caught.value.fix
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LABELLED,
+        LABELLED.replace("\n", "\r\n"),
+        "\ufeff" + LABELLED,
+        LABELLED.replace("label", '"Label"').replace("\n", "\n\n"),
+        table(None, np.c_[LABELS, IMAGES]),
+        table([*PIXELS, "label"], np.c_[IMAGES, LABELS]),
+        table(["id", "label", *PIXELS], np.c_[np.arange(12), LABELS, IMAGES]),
+        table(["class", *PIXELS], np.c_[LABELS.astype(float), IMAGES.astype(float)]).replace(
+            ".0,", ",", 1
+        ),
+    ],
+    ids=["plain", "CRLF", "mark", "quoted", "no names", "label last", "index", "decimals"],
+)
+def test_the_usual_forms_are_read(content: str, tmp_path: Path) -> None:
+    dataset = load(saved(tmp_path, content))
+    assert np.array_equal(whole(dataset.images).reshape(12, 16), IMAGES)
+    assert dataset.image_shape == (1, 4, 4)
+    assert len(dataset.class_names) == 3
+
+
+def test_packed_tables_of_a_folder_are_its_parts(tmp_path: Path) -> None:
+    for name in ("mnist_train.csv.gz", "mnist_test.csv.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(LABELLED.encode()))
+    saved(tmp_path, "ImageId,Label\n1,0\n", "sample_submission.csv")
+    dataset = load(tmp_path)
+    assert [len(dataset.train), len(dataset.test)] == [12, 12]
+    assert "sample_submission.csv" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("columns", [PIXELS, None])
+def test_a_test_part_without_labels_is_for_pretraining_and_noted(
+    columns: list[str] | None, tmp_path: Path
+) -> None:
+    saved(tmp_path, LABELLED)
+    saved(tmp_path, table(columns, IMAGES[:5]), "test.csv")
+    dataset = load(tmp_path)
+    assert [len(dataset.train), len(dataset.test), len(dataset.unlabelled)] == [12, 0, 5]
+    assert (dataset.labels_of(dataset.unlabelled) == NO_LABEL).all()
+    assert "5 images" in dataset.notes[0]
+    assert np.array_equal(whole(dataset.images)[dataset.unlabelled].reshape(5, 16), IMAGES[:5])
+
+
+def test_colours_stand_side_by_side(tmp_path: Path) -> None:
+    images = pictures(12, 2, 2, 3)
+    path = saved(tmp_path, table(None, np.c_[LABELS, images.reshape(12, -1)]))
+    assert np.array_equal(whole(load(path).images), images.transpose(0, 3, 1, 2))
+
+
+def test_sides_can_be_given_and_change_what_is_kept(tmp_path: Path) -> None:
+    path = saved(tmp_path, LABELLED)
+    assert load(path).image_shape == (1, 4, 4)
+    assert load(path, image_height=2).image_shape == (1, 2, 8)
+    assert load(path, image_width=2).image_shape == (1, 8, 2)
+    assert "16" in refusal(path, image_height=3).fix
+    assert "16 pixels" in refusal(path, channels=3).what
+
+
+def test_names_are_labels_too(tmp_path: Path) -> None:
+    names = np.array(["bag", "boot", "coat"])[LABELS]
+    dataset = load(saved(tmp_path, table(["label", *PIXELS], np.c_[names, IMAGES.astype(str)])))
+    assert dataset.class_names == ("bag", "boot", "coat")
+    assert dataset.labels.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (table(["label", *PIXELS], np.c_[LABELS + 1, IMAGES]), "the labels begin at 1"),
+        (table(["label", *PIXELS], np.c_[LABELS, IMAGES.astype(int) * 2]), "line 2, pixel"),
+        (table(["label", *PIXELS], np.c_[LABELS, IMAGES - 0.5]), "line 2, pixel 0"),
+        (table(["label", *PIXELS], np.c_[LABELS, IMAGES % 2]), "no pixel is above 1"),
+        (LABELLED + "1,2,3\n", "column"),
+        (LABELLED + "1," + ",".join(["?"] * 16), "?"),
+        (table(PIXELS, IMAGES), "no column of labels"),
+        ("label," + ",".join(PIXELS) + "\n", "no rows"),
+        ("path,label\na.png,0\n", "dataset=folder"),
+        ("", "no table of pixels"),
+    ],
+)
+def test_what_is_no_table_of_pixels_is_refused(content: str, why: str, tmp_path: Path) -> None:
+    assert why in refusal(saved(tmp_path, content)).block()
+
+
+def test_tables_of_other_pixels_are_refused_together(tmp_path: Path) -> None:
+    saved(tmp_path, LABELLED)
+    saved(tmp_path, table(["label", *PIXELS[:9]], np.c_[LABELS, IMAGES[:, :9]]), "test.csv")
+    assert "16 and 9" in refusal(tmp_path).why
+
+
+@pytest.mark.parametrize("names", [[], ["a.csv", "b.csv"]])
+def test_a_folder_without_a_training_part_is_refused(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        saved(tmp_path, LABELLED, name)
+    error = refusal(tmp_path)
+    assert all(name in error.why for name in names)
+    assert "dataset.root=" in error.fix
+    assert str(tmp_path / "gone") in refusal(tmp_path / "gone").where
