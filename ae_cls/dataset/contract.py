@@ -10,7 +10,7 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field
 from torch import Tensor
 
-from ae_cls.settings import Settings
+from ae_cls.settings import PathText, Settings
 
 NO_LABEL = -1
 
@@ -99,7 +99,7 @@ class DatasetConfig(Settings, ABC):
     """The contract of every option of the group `dataset`."""
 
     about: About
-    root: str | None = Field(
+    root: PathText | None = Field(
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")

@@ -17,6 +17,7 @@ from ae_cls.dataset.files.listing import Listing, list_images
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
+from ae_cls.settings import PathText
 
 Side = Annotated[int, Field(ge=4, le=4096)]
 
@@ -34,7 +35,7 @@ class FolderConfig(DatasetConfig):
     on_bad: Literal["error", "skip"] = Field(
         description="images that cannot be decoded: end the run, or leave them out and count them"
     )
-    labels_csv: str | None = Field(
+    labels_csv: PathText | None = Field(
         description="CSV file with the columns path, label and, if wanted, split; below root"
     )
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
