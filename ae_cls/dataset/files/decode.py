@@ -14,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ae_cls.errors import DataError
 
 Fit = Literal["crop", "pad", "stretch"]
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
 
 FORMAT = "1"
 """Changes when the same file would give other bytes."""
@@ -26,7 +28,6 @@ SUFFIXES = (
 # What Pillow may try. To try all its formats is risky: EPS starts Ghostscript, FITS had bombs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _MOST_PIXELS = 89_000_000  # just below Pillow's own warning: at most 360 MB decoded
-_BACKGROUND = 255  # white: behind transparent pixels and around padded pictures
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,9 +41,9 @@ _ORIENTATION = 0x0112
 
 
 def decode(
-    path: Path, *, channels: int, height: int, width: int, fit: Fit
+    path: Path, *, channels: int, height: int, width: int, fit: Fit, background: Colour = WHITE
 ) -> UInt8[np.ndarray, "c h w"]:
-    """The upright picture: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
+    """The upright picture: EXIF orientation applied, no transparency, 16 bits scaled to 8.
 
     Of an animation or a document it is the first picture; colour profiles are not applied.
 
@@ -51,8 +52,9 @@ def decode(
         channels: 1 for grey (ITU-R 601 luma), 3 for colour.
         height: in pixels.
         width: in pixels.
-        fit: crop: fill the frame and cut off the rest; pad: show everything, on white; stretch:
-            bring both sides to size, whatever that does to the proportions.
+        fit: crop: fill the frame and cut off the rest; pad: show everything, on the background;
+            stretch: bring both sides to size, whatever that does to the proportions.
+        background: red, green and blue, behind transparent pixels and around padded pictures.
 
     Raises:
         DataError: not a regular file, not an image, damaged, or more than 89 million pixels.
@@ -63,7 +65,11 @@ def decode(
             _refuse_huge(image)
             upright = _upright(image, 2 * max(height, width))
             picture = _fitted(
-                _without_alpha(upright, "L" if channels == 1 else "RGB"), height, width, fit
+                _without_alpha(upright, "L" if channels == 1 else "RGB", background),
+                height,
+                width,
+                fit,
+                background,
             )
     except Exception as error:
         # Given strangers' bytes a decoder may raise anything, and one file must not end a scan.
@@ -123,13 +129,13 @@ def _orientation(image: Image.Image) -> int:
         return 1  # broken EXIF says nothing about the picture
 
 
-def _without_alpha(image: Image.Image, mode: str) -> Image.Image:
+def _without_alpha(image: Image.Image, mode: str, background: Colour) -> Image.Image:
     image = _eight_bits(image)
     if not image.has_transparency_data:
         return image.convert(mode)
     image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, (_BACKGROUND,) * 4)
-    return Image.alpha_composite(white, image).convert(mode)
+    ground = Image.new("RGBA", image.size, (*background, 255))
+    return Image.alpha_composite(ground, image).convert(mode)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -147,13 +153,19 @@ def _scaled(image: Image.Image, white: float) -> Image.Image:
     return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
 
 
-def _fitted(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Image:
+def _fitted(
+    image: Image.Image, height: int, width: int, fit: Fit, background: Colour
+) -> Image.Image:
     # Pillow's bicubic widens its kernel when it shrinks, so nothing aliases.
     size, method = (width, height), Image.Resampling.BICUBIC
     match fit:
         case "crop":
             return ImageOps.fit(image, size, method)
         case "pad":
-            return ImageOps.pad(image, size, method, color="white")
+            return ImageOps.pad(image, size, method, color=_of_mode(background, image.mode))
         case "stretch":
             return image.resize(size, method)
+
+
+def _of_mode(colour: Colour, mode: str) -> tuple[int, ...]:
+    return tuple(Image.new("RGB", (1, 1), colour).convert(mode).tobytes())
