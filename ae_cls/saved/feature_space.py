@@ -11,6 +11,7 @@ AXES = 32
 POINTS = 500
 """Training images to which distances are taken."""
 _LEAST_SPREAD = 1e-6
+_ROUNDING = 1e-3  # of the largest deviation: below it float32 products give directions of their own
 
 Array = Float32[np.ndarray, "..."]
 
@@ -40,7 +41,7 @@ class FeatureSpace:
         kept = slice(-max(1, min(AXES, len(features) // 4)), None)
         deviations = np.sqrt(np.maximum(spread[kept], 0) / len(features))
         sums = np.sqrt(len(features)) * deviations
-        real = deviations > _LEAST_SPREAD
+        real = deviations > max(_LEAST_SPREAD, _ROUNDING * deviations.max())
         directions = (vectors[:, kept][:, real] / sums[real]).T.astype(np.float32) @ away
         axes = directions / deviations[real, None].astype(np.float32)
         spaced = np.linspace(0, len(away) - 1, min(POINTS, len(away))).astype(np.int64)

@@ -93,7 +93,7 @@ def _counted(likeness: Likeness, marked: Sequence[Seen], count: int) -> str:
     if word != _FAR:
         such = [each for p, each in mains if (p, _word(likeness, each, p)) == (place, word)]
         here = float(np.mean([each.looks[place] for each in such]))
-        numbers = _numbers(likeness.range[1, place], here)
+        numbers = _numbers(float(likeness.range[1, place]), here)
     end = "the labels may be wrong"
     if len(marked) <= _by_chance(count):
         end = f"of images like those of training, {100 * UNLIKE:g} % are called so, too"
@@ -138,7 +138,7 @@ def _moved(likeness: Likeness, pictures: Sequence[Seen]) -> str:
     if clear[place] <= _CLEAR:
         return ""
     word = looks[place].more if here[place] > there[place] else looks[place].less
-    numbers = _numbers(there[place], here[place])
+    numbers = _numbers(float(there[place]), float(here[place]))
     return (
         f"the {len(labels)} images taken together are {word} than training images of the same "
         f"classes{numbers}; the labels may be wrong"
