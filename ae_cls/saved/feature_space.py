@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 AXES = 32
@@ -49,10 +50,7 @@ class FeatureSpace:
 
     def distances(self, features: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " n"]:
         """To the nearest of the points, in standard deviations."""
-        places = (features - self.middle) @ self.axes.T
-        squares = (
-            (places**2).sum(1)[:, None]
-            + (self.points**2).sum(1)[None, :]
-            - 2 * places @ self.points.T
-        )
-        return np.sqrt(np.maximum(squares, 0).min(1))
+        # By torch: the threads of NumPy's products would compete with those of the network.
+        middle, axes, points = map(torch.from_numpy, (self.middle, self.axes, self.points))
+        places = (torch.from_numpy(features) - middle) @ axes.T
+        return torch.cdist(places, points).amin(1).numpy()

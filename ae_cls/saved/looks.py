@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
@@ -51,19 +52,32 @@ def measured(images: UInt8[Tensor, "b c h w"]) -> Float32[Tensor, "b s"]:
     channel.
     """
     grey = images.to(torch.float32).mean(1) / 255
-    contrast = grey.std((1, 2), correction=0)
+    mean = grey.mean((1, 2))
+    contrast = (grey.square().mean((1, 2)) - mean.square()).clamp(min=0).sqrt()
     edges = _laplacian(grey).abs().flatten(1)
     columns = [
-        grey.mean((1, 2)),
+        mean,
         outermost(grey[:, None]).mean((1, 2)),
         contrast,
         edges.mean(1) / contrast.clamp(min=_LEAST_CONTRAST),
-        edges.median(1).values,
-        ((images == 0) | (images == 255)).to(torch.float32).mean((1, 2, 3)),
+        torch.from_numpy(_median(edges.numpy())),
+        _extremes(images),
     ]
     if images.shape[1] > 1:
         columns.append((images.amax(1) - images.amin(1)).to(torch.float32).mean((1, 2)) / 255)
     return torch.stack(columns, 1)
+
+
+def _median(values: Float32[np.ndarray, "b n"]) -> Float32[np.ndarray, " b"]:
+    # The lower one of two; twice as fast as torch's.
+    middle = (values.shape[1] - 1) // 2
+    return np.partition(values, middle, axis=1)[:, middle]
+
+
+def _extremes(images: UInt8[Tensor, "b c h w"]) -> Float32[Tensor, " b"]:
+    flat = images.flatten(1)
+    # As bytes, 0 - 1 is 255: one comparison for both.
+    return (flat - 1 >= 254).sum(1, dtype=torch.float32) / flat.shape[1]
 
 
 def outermost(images: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ def seen(
 
 def reasons(likeness: Likeness, picture: Seen) -> str:
     """Why a picture is unlike those of training, the main reason first; empty if it is not."""
+    if picture.far.max() <= likeness.limit[0]:
+        return ""  # at once, as this is said of nearly all
     order = np.argsort(-picture.far, kind="stable")
     too_far = [int(place) for place in order if picture.far[place] > likeness.limit[0]]
     return "; ".join(_reason(likeness, picture, place) for place in too_far)

@@ -202,7 +202,7 @@ def test_looks_are_what_their_names_say() -> None:
     red, dark = 1 / 3, 0.2
     assert found["brightness"] == pytest.approx(0.75 * red + 0.25 * dark)
     assert found["border"] == pytest.approx(red)
-    assert found["contrast"] == pytest.approx((red - dark) * (0.25 * 0.75) ** 0.5)
+    assert found["contrast"] == pytest.approx((red - dark) * (0.25 * 0.75) ** 0.5, abs=1e-5)
     assert found["sharpness"] == pytest.approx(32 / 36 * (red - dark) / found["contrast"])
     assert found["grain"] == pytest.approx((red - dark), abs=1e-6)
     assert found["extremes"] == pytest.approx(0.75)
