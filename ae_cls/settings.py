@@ -10,6 +10,9 @@ Width = Annotated[int, Field(ge=1, le=65536)]
 Precision = Literal["auto", "fp32", "bf16"]
 """Of matrix products, as the user names it."""
 
+PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
+"""A file or folder. Its key stands in `configs.PATH_KEYS`, so that any name can be typed for it."""
+
 Value = TypeVar("Value")
 
 

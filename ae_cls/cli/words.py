@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, OverrideType
 from hydra.errors import OverrideParseException
 
+from ae_cls.cli.paths import readable
 from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 
@@ -30,12 +31,14 @@ def parsed(words: Sequence[str], folders: Sequence[Path] = ()) -> list[Override]
 
     A key that is no group is set by force (`++`): one that does not exist is then refused with all
     other mistakes and the nearest known word. A nested group may be written with dots.
+    A path is text, whatever it looks like.
 
     Raises:
         UsageError: a word cannot be read, or names a group that does not exist.
     """
     parser = OverridesParser.create()
-    return [_group_or_key(_read(parser, word, folders), word, folders) for word in words]
+    clear = [readable(word, words) for word in words]
+    return [_group_or_key(_read(parser, word, folders), word, folders) for word in clear]
 
 
 def word_of(override: Override) -> str:

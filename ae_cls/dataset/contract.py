@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ae_cls.dataset.decoding import Decoding
 from ae_cls.dataset.facts import ImageFacts
-from ae_cls.settings import Settings
+from ae_cls.settings import PathText, Settings
 
 NO_LABEL = -1
 
@@ -103,15 +103,15 @@ class DatasetConfig(Settings, ABC):
     """The contract of every option of the group `dataset`."""
 
     about: About
-    root: str | None = Field(
+    root: PathText | None = Field(
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
 
     @property
-    def decoding(self) -> Decoding:
-        """How image files become pictures of this data set; of those without files: as a whole."""
-        return Decoding()
+    def decoding(self) -> Decoding | None:
+        """How image files become pictures of this data set; None: it reads no image files."""
+        return None
 
     @abstractmethod
     def load(self) -> Dataset:

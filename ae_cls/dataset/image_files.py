@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -52,7 +52,7 @@ class ImageFilesConfig(DatasetConfig, ABC):
     )
 
     @model_validator(mode="after")
-    def _black_is_not_white(self) -> Self:
+    def _black_is_not_white(self) -> "ImageFilesConfig":
         if (self.black is None) != (self.white is None):
             raise ValueError("black, white: give both, for example black=180 white=340")
         if self.black is not None and self.black == self.white:
@@ -60,7 +60,7 @@ class ImageFilesConfig(DatasetConfig, ABC):
         return self
 
     @model_validator(mode="after")
-    def _each_channel_has_a_band(self) -> Self:
+    def _each_channel_has_a_band(self) -> "ImageFilesConfig":
         if self.bands is not None and len(self.bands) != self.channels:
             raise ValueError(
                 f"bands: there are {len(self.bands)}, and channels={self.channels}: give as many"

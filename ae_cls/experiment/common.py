@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ae_cls.settings import Precision, Settings
+from ae_cls.settings import PathText, Precision, Settings
 
 WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds", "devices")
 """Keys of a description that say where and how it is carried out, not what it is."""
@@ -24,8 +24,8 @@ class CommonKeys(Settings, ABC):
     threads: int | None = Field(
         ge=1, le=1024, description="CPU threads; null: all cores, or a worker's share of them"
     )
-    outputs: str = Field(min_length=1, description="folder under which run folders are made")
-    folder: str | None = Field(
+    outputs: PathText = Field(min_length=1, description="folder under which run folders are made")
+    folder: PathText | None = Field(
         min_length=1, description="the run folder itself; null: a new one under outputs"
     )
 

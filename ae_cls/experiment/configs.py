@@ -6,6 +6,14 @@ from typing import Any, NamedTuple
 
 from ae_cls.errors import UsageError
 
+PATH_KEYS = frozenset(
+    {
+        "dataset.image_folder", "dataset.labels_csv", "dataset.root", "encoder", "folder",
+        "outputs", "search.folder",
+    }
+)  # fmt: skip
+"""The keys of type `PathText`, listed here because the models cannot be asked without torch."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -32,6 +40,11 @@ def options(group: str, folders: Sequence[Path] = ()) -> list[str]:
     """The words that may stand behind `group=`, the user's own included, by code point."""
     places = (config_folder(), *folders)
     return sorted({option for folder in places for option in _options_in(folder / group)})
+
+
+def is_path_key(name: str) -> bool:
+    """Whether a key holds a path; the outer name may stand before a slash, too."""
+    return name.replace("/", ".") in PATH_KEYS
 
 
 def groups(folders: Sequence[Path] = ()) -> list[str]:

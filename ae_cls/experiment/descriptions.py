@@ -14,6 +14,7 @@ from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.head import HeadChoice
 from ae_cls.pretrain import PretrainChoice
+from ae_cls.settings import PathText
 
 ReadsTest = Annotated[
     bool, Field(description="read the test part at the end; a search leaves it closed")
@@ -74,7 +75,9 @@ class Experiment(StagedKeys):
 class Classification(StagedKeys):
     """`ae-cls classify`: the stages after pretraining, on the encoder of an earlier run."""
 
-    encoder: str = Field(min_length=1, description="run folder of ae-cls pretrain or ae-cls run")
+    encoder: PathText = Field(
+        min_length=1, description="run folder of ae-cls pretrain or ae-cls run"
+    )
     labels: LabelsConfig
     encode: EncodeChoice
     head: HeadChoice

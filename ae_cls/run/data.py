@@ -14,7 +14,9 @@ from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.dataset.split import Part, Split, make_split
 from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.head.classifier import Classifier
 from ae_cls.processes.rendezvous import world_of
+from ae_cls.saved.likeness import Likeness, learn
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,11 @@ class Data:
     def labelled(self, rows: Rows) -> LabelledImages:
         """The images and labels of these rows."""
         return LabelledImages(self.images(rows), self.dataset.labels_of(rows))
+
+    def likeness(self, classifier: Classifier | None, seed: int) -> Likeness:
+        """What a model keeps of its training images, to know others by."""
+        rows = self.split.train if len(self.split.train) else self.split.pretrain
+        return learn(self.images(rows), self.images(self.split.valid), classifier, seed)
 
     def rows_of(self, part: Part) -> Rows:
         """The rows of a part of the split."""

@@ -1,6 +1,5 @@
 """The tables of a run folder: history, predictions, split."""
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import numpy as np
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.split import Split
 from ae_cls.head.fitted import Probabilities
+from ae_cls.store.cells import cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
 
@@ -32,15 +32,16 @@ def write_predictions(
     first = int(dataset.test.min()) if len(dataset.test) else 0
     names, predicted = dataset.class_names, probabilities.argmax(axis=1).tolist()
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    write = row_writer(text)
     path = ["path"] if dataset.paths else []
-    table.writerow(["index", *path, "label", "predicted", *(f"p_{name}" for name in names)])
+    write(["index", *path, "label", "predicted", *probability_columns(names)])
+    spelt = [cell(name) for name in names]
     # As plain numbers, of which Python formats a line in two thirds of the time.
     lines = zip(rows, labels, predicted, probabilities.tolist(), strict=True)
     for row, label, guess, line in lines:
-        path = [dataset.paths[row]] if dataset.paths else []
+        path = [path_cell(dataset.paths[row])] if dataset.paths else []
         chances = [f"{chance:.9g}" for chance in line]
-        table.writerow([row - first, *path, names[label], names[guess], *chances])
+        write([row - first, *path, spelt[label], spelt[guess], *chances])
     publish(folder / "predictions.csv", text.getvalue().encode())
 
 

@@ -74,7 +74,10 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         pictures = work.take(Figures(pretraining, data, trained))
         with work.stopwatch.stage("report"):
             names, model = data.dataset.class_names, trained.model
-            save_model(work.folder / "model", pretraining, model, class_names=names, head=None)
+            save_model(
+                work.folder / "model", pretraining, model, class_names=names, head=None,
+                likeness=data.likeness(None, pretraining.seed),
+            )  # fmt: skip
             figures.write_pictures(work.folder / "figures", pictures)
         return _written(work, data, metrics, trained.history)
 
@@ -121,6 +124,7 @@ def _classify_and_report(
         save_model(
             work.folder / "model", experiment, classifier.encoder.model,
             class_names=data.dataset.class_names, head=classifier.head,
+            likeness=data.likeness(classifier, experiment.seed),
         )  # fmt: skip
         if experiment.test:
             write_predictions(work.folder, data.dataset, data.split, scored.probabilities)

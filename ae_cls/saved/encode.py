@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.rows import ImageRows
@@ -18,9 +19,11 @@ from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
 from ae_cls.errors import DataError
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.metrics import read_metrics
-from ae_cls.saved.model import load_autoencoder, read_experiment
+from ae_cls.saved.model import load_autoencoder, load_likeness, read_experiment
 from ae_cls.saved.predict import decoded, find_images
+from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
 from ae_cls.saved.use import compute_of, decoding_of
 from ae_cls.store.files import publish
 
@@ -38,6 +41,7 @@ class Encoded:
         class_names: in the order of the class index.
         names: path of each image; empty where images are no files.
         rows: position of each image in the data set, or in the list of files.
+        unlike: of images of a folder, why each is unlike the training images; empty if it is not.
     """
 
     features: Float32[np.ndarray, "n d"]
@@ -45,6 +49,7 @@ class Encoded:
     class_names: tuple[str, ...]
     names: tuple[str, ...]
     rows: Rows
+    unlike: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """An .npz file without pickle."""
@@ -56,6 +61,7 @@ class Encoded:
             class_names=np.array(self.class_names, dtype=np.str_),
             names=np.array(self.names, dtype=np.str_),
             rows=self.rows,
+            unlike=np.array(self.unlike, dtype=np.str_),
         )
         publish(path, content.getvalue())
 
@@ -63,10 +69,11 @@ class Encoded:
 @final
 @dataclass(frozen=True)
 class SavedEncoder:
-    """A run's encoder, and the description of the run."""
+    """A run's encoder, the description of the run, and what is kept of its training images."""
 
     description: Experiment | Pretraining
     encoder: Encoder
+    likeness: Likeness | None
 
     def of_part(self, run: Path, part: str) -> Encoded:
         """Features of a part of the run's own data set.
@@ -89,7 +96,9 @@ class SavedEncoder:
         )
 
     def of_folder(self, folder: Path) -> Encoded:
-        """Features of all images in a folder; damaged ones are reported and left out.
+        """Features of all images in a folder; damaged and unlike ones are reported.
+
+        Damaged ones are left out.
 
         Raises:
             DataError: there is no image that can be decoded.
@@ -97,19 +106,34 @@ class SavedEncoder:
         files = find_images([folder])
         features: list[Float32[np.ndarray, "b d"]] = []
         errors: list[str] = []
-        for batch in decoded(files, self.encoder.model.image_shape, decoding_of(self.description)):
+        pictures: list[Seen] = []
+        decoding = decoding_of(self.description, self.likeness)
+        for batch in decoded(files, self.encoder.model.image_shape, decoding):
             errors += batch.errors
             if len(batch.images):
                 features.append(self.encoder.features(batch.rows))
+                pictures += self._seen(batch.images, features[-1])
         rows = np.array([row for row, error in enumerate(errors) if not error], dtype=np.int64)
         _tell_of_errors(files, errors)
+        for note in summary(self.likeness, pictures) if self.likeness else [WITHOUT]:
+            _LOG.warning("%s", note)
         return Encoded(
             features=np.concatenate(features),
             labels=np.full(len(rows), NO_LABEL),
             class_names=(),
             names=tuple(files[row].relative_to(folder).as_posix() for row in rows),
             rows=rows,
+            unlike=tuple(reasons(self.likeness, each) for each in pictures if self.likeness),
         )
+
+    def _seen(
+        self, images: UInt8[Tensor, "b c h w"], features: Float32[np.ndarray, "b d"]
+    ) -> list[Seen]:
+        if self.likeness is None:
+            return []
+        # What is kept of training features is of those that the run itself read.
+        same = self.encoder.encode == getattr(self.description, "encode", None)
+        return seen(self.likeness, images, features if same else None)
 
 
 def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
@@ -127,7 +151,8 @@ def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
     compute = compute_of(description, device)
     model = load_autoencoder(run, compute)
     compute = compute.suited_to(allows_bf16=model.allows_bf16)
-    return SavedEncoder(description, Encoder(model, _encode_of(description, encode), compute))
+    encoder = Encoder(model, _encode_of(description, encode), compute)
+    return SavedEncoder(description, encoder, load_likeness(run))
 
 
 def _encode_of(description: Experiment | Pretraining, word: str | None) -> EncodeConfig:

@@ -13,6 +13,9 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import FittedHead
+from ae_cls.saved.likeness import NAME as LIKENESS
+from ae_cls.saved.likeness import Likeness
+from ae_cls.saved.likeness import read as read_likeness
 from ae_cls.store.manifest import read_files, write_files
 from ae_cls.store.weights import load_weights, weights_bytes
 
@@ -27,6 +30,7 @@ def save_model(
     *,
     class_names: tuple[str, ...],
     head: FittedHead | None,
+    likeness: Likeness | None = None,
 ) -> None:
     """Everything that predicting needs, in a folder of its own."""
     config = {
@@ -38,6 +42,7 @@ def save_model(
         WEIGHTS: weights_bytes(model),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         **(head.files() if head else {}),
+        **({LIKENESS: likeness.as_bytes()} if likeness else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_files(folder, files)
@@ -72,6 +77,18 @@ def load_autoencoder(folder: Path, compute: Compute) -> Autoencoder:
     files = read_files(model_folder(folder))
     description, config = _description(files)
     return _model(files, description, _image_shape(config), compute)
+
+
+def load_likeness(folder: Path) -> Likeness | None:
+    """What a run folder or its model folder keeps of the training images; None if nothing.
+
+    Raises:
+        ModelFileError: it is damaged.
+    """
+    files = read_files(model_folder(folder))
+    if LIKENESS not in files:
+        return None
+    return read_likeness(files[LIKENESS], _image_shape(_description(files)[1]))
 
 
 def read_experiment(folder: Path) -> Experiment | Pretraining:

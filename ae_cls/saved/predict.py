@@ -1,16 +1,14 @@
 """Labels for image files: a saved classifier on files and folders, in batches of bounded memory."""
 
-import csv
 import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, final, runtime_checkable
+from typing import final
 
 import numpy as np
 import torch
@@ -25,16 +23,17 @@ from ae_cls.dataset.files.listing import images_below
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable
 from ae_cls.head.classifier import Classifier
-from ae_cls.saved.model import load_classifier, read_experiment
+from ae_cls.saved.likeness import Likeness
+from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
+from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
 from ae_cls.saved.use import compute_of, decoding_of
+from ae_cls.store.cells import TextFile, cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
 
 BATCH = 512
 """Files at a time: as many as the encoder takes, so that no batch is cut twice."""
 
 _LOG = logging.getLogger(__name__)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 @final
@@ -67,25 +66,35 @@ class Prediction:
         path: of the file.
         probabilities: one a class; None for a file that could not be decoded.
         error: why it could not be; empty otherwise.
+        seen: how it looks beside the training images; None if nothing is known of these.
+        unlike: why it is unlike them; empty if it is not.
     """
 
     path: Path
     probabilities: Float64[np.ndarray, " k"] | None
     error: str
+    seen: Seen | None = None
+    unlike: str = ""
 
 
-@runtime_checkable
-class TextFile(Protocol):
-    """Where text can be written."""
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """What was written.
 
-    def write(self, text: str, /) -> object:
-        """Add text."""
+    Attributes:
+        errors: files without an image.
+        files: all of them.
+        notes: what is to be known of all images together, one sentence each.
+    """
+
+    errors: int
+    files: int
+    notes: tuple[str, ...]
 
 
-def predict_to_csv(
-    model: Path, paths: Sequence[Path], output: Path | None, device: str
-) -> tuple[int, int]:
-    """Label files with a saved classifier; gives the number of errors, and of files.
+def predict_to_csv(model: Path, paths: Sequence[Path], output: Path | None, device: str) -> Outcome:
+    """Label files with a saved classifier.
 
     Args:
         model: a run folder, or its model/.
@@ -100,13 +109,16 @@ def predict_to_csv(
     files = find_images(paths, output=output)
     description = read_experiment(model)
     classifier = load_classifier(model, compute_of(description, device))
-    predictions = predict(classifier, files, decoding=decoding_of(description))
-    if output is None:
-        return write_csv(predictions, classifier.class_names, sys.stdout), len(files)
+    likeness = load_likeness(model)
+    decoding = decoding_of(description, likeness)
+    pictures: list[Seen] = []
+    predictions = _collecting(predict(classifier, files, decoding, likeness), pictures)
     text = io.StringIO()
-    errors = write_csv(predictions, classifier.class_names, text)
-    publish(output, text.getvalue().encode())
-    return errors, len(files)
+    errors = write_csv(predictions, classifier.class_names, text if output else sys.stdout)
+    if output:
+        publish(output, text.getvalue().encode())
+    notes = summary(likeness, pictures) if likeness else [WITHOUT]
+    return Outcome(errors, len(files), tuple(notes))
 
 
 def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:
@@ -149,30 +161,59 @@ def decoded(files: Sequence[Path], shape: ImageShape, decoding: Decoding) -> Ite
 
 
 def predict(
-    classifier: Classifier, files: Sequence[Path], *, decoding: Decoding
+    classifier: Classifier,
+    files: Sequence[Path],
+    decoding: Decoding,
+    likeness: Likeness | None = None,
 ) -> Iterator[Prediction]:
     """One prediction a file, in order; a file that cannot be decoded has an error instead."""
     for batch in decoded(files, classifier.image_shape, decoding):
-        rows = iter(classifier.predict_proba(batch.rows) if len(batch.images) else ())
+        rows = iter(_predicted(classifier, batch, likeness) if len(batch.images) else ())
         for file, error in zip(batch.files, batch.errors, strict=True):
-            yield Prediction(file, None if error else next(rows), error)
+            if error:
+                yield Prediction(file, None, error)
+            else:
+                yield Prediction(file, *next(rows))
+
+
+def _predicted(
+    classifier: Classifier, batch: Decoded, likeness: Likeness | None
+) -> Iterator[tuple[Float64[np.ndarray, " k"], str, Seen | None, str]]:
+    """What a `Prediction` holds behind the file, for each image."""
+    features = classifier.encoder.features(batch.rows)
+    probabilities = classifier.head.predict_proba(features)
+    if likeness is None:
+        return ((row, "", None, "") for row in probabilities)
+    labels = probabilities.argmax(axis=1).tolist()
+    pictures = seen(likeness, batch.images, features, labels)
+    return (
+        (row, "", picture, reasons(likeness, picture))
+        for row, picture in zip(probabilities, pictures, strict=True)
+    )
 
 
 def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], file: TextFile) -> int:
-    """Write `path, label, score, error` and one column a class; gives the number of errors.
+    """Write `path, label, score, error, unlike` and one column a class; gives the number of errors.
 
-    Text that a spreadsheet would take for a formula is defused: `./` before a path (it still names
-    the same file), `'` before other text, unless it is a number.
+    Text is spelt as in all tables (see `store.cells`).
     """
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(
-        ["path", "label", "score", "error", *(f"p_{_text(name)}" for name in class_names)]
-    )
+    write = row_writer(file)
+    fixed = ("path", "label", "score", "error", "unlike")
+    write([*fixed, *probability_columns(class_names)])
+    spelt = [cell(name) for name in class_names]
     errors = 0
     for prediction in predictions:
-        table.writerow([_path_text(prediction.path), *_values(prediction, class_names)])
+        write([path_cell(prediction.path), *_values(prediction, spelt)])
         errors += bool(prediction.error)
     return errors
+
+
+def _collecting(predictions: Iterable[Prediction], pictures: list[Seen]) -> Iterator[Prediction]:
+    """The same predictions, while what was seen of each is added to `pictures`."""
+    for prediction in predictions:
+        if prediction.seen is not None:
+            pictures.append(prediction.seen)
+        yield prediction
 
 
 def _files_of(path: Path, output: Path | None) -> list[Path]:
@@ -195,23 +236,9 @@ def _batch(
     return Decoded(tuple(files), errors, torch.from_numpy(table))
 
 
-def _values(prediction: Prediction, class_names: Sequence[str]) -> list[str]:
+def _values(prediction: Prediction, spelt: Sequence[str]) -> list[str]:
     if prediction.probabilities is None:
-        return ["", "", _harmless(printable(prediction.error)), *("" for _ in class_names)]
+        return ["", "", cell(printable(prediction.error)), "", *("" for _ in spelt)]
     best = int(prediction.probabilities.argmax())
     numbers = [f"{value:.9g}" for value in prediction.probabilities]
-    return [_harmless(_text(class_names[best])), numbers[best], "", *numbers]
-
-
-def _path_text(path: Path) -> str:
-    text = _text(str(path))
-    return f"./{text}" if text.startswith(_FORMULA) else text
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
-
-
-def _text(name: str) -> str:
-    """What UTF-8 can hold: file names may be any bytes."""
-    return name.encode(errors="backslashreplace").decode()
+    return [spelt[best], numbers[best], "", prediction.unlike, *numbers]

@@ -4,7 +4,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from ae_cls.settings import Settings
+from ae_cls.settings import PathText, Settings
 
 
 @final
@@ -18,6 +18,6 @@ class SearchSettings(Settings):
     jobs: int = Field(ge=1, description="trials at a time")
     startup_trials: int = Field(ge=1, description="trials drawn at random before tpe begins")
     seed: int | None = Field(ge=0, lt=2**32, description="of the sampler; null: the run's seed")
-    folder: str | None = Field(
+    folder: PathText | None = Field(
         min_length=1, description="of the search; null: one named after its words, under outputs"
     )

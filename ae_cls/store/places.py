@@ -1,16 +1,29 @@
-"""Where outputs are kept between runs on this machine."""
+"""Where things lie on this machine: a home folder, and outputs that are kept between runs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+
+def at_home(path: str) -> str:
+    """The path as it was typed, with the home folder for a `~` in front of it.
+
+    That of a user who is not known here stays as it is.
+    """
+    if not path.startswith("~"):
+        return path
+    with suppress(RuntimeError):
+        return str(Path(path).expanduser())
+    return path
 
 
 def cache_folder() -> Path:
     """AE_CLS_CACHE, else the user's cache folder; everything in it can be made again."""
     given = os.environ.get("AE_CLS_CACHE")
     if given:
-        return Path(given).expanduser()
+        return Path(at_home(given))
     return platformdirs.user_cache_path("ae-cls", appauthor=False)
 
 

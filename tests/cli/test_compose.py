@@ -47,7 +47,7 @@ MISTAKES = {
         "autoencoder has no option corruption",
     ],
     ("run", "autoencoder=pixels", "head=finetune"): ["pixels has no weights to train"],
-    ("run", "dataset.root=a=b"): ["cannot be read", "'dataset.root=\"a=b\"'"],
+    ("run", "device=a=b"): ["cannot be read", "'device=\"a=b\"'"],
     ("run", "seed=${oops"): ["seed=${oops cannot be read"],
     ("run", "seed=${oops}"): ["oops"],
     ("run", "seed.x=1"): ["seed"],

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ae_cls.head.softmax import Softmax
 from ae_cls.run.data import prepare
-from ae_cls.saved.model import save_model
+from ae_cls.saved.model import load_classifier, save_model
 from tests.cli.conftest import AeCls
 from tests.composed import experiment
 
@@ -37,6 +38,24 @@ def run(tmp_path: Path) -> Path:
     names = prepared.dataset.class_names
     save_model(tmp_path / "run" / "model", given, prepared.network, class_names=names, head=head)
     return tmp_path / "run"
+
+
+def with_likeness(run: Path) -> None:
+    """The same model as a run of today leaves it."""
+    given = experiment(*WORDS)
+    prepared = prepare(given)
+    classifier = load_classifier(run, prepared.compute)
+    save_model(
+        run / "model", given, prepared.network, class_names=prepared.dataset.class_names,
+        head=classifier.head, likeness=prepared.likeness(classifier, given.seed),
+    )  # fmt: skip
+
+
+def write_digits(folder: Path, rows: slice, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Images of the data set as files."""
+    folder.mkdir()
+    for index, image in enumerate(prepare(experiment(*WORDS)).dataset.images[rows].numpy()[:, 0]):
+        Image.fromarray(change(image)).save(folder / f"{index:03}.png")
 
 
 @pytest.fixture
@@ -76,6 +95,47 @@ def test_predict_writes_the_same_bytes_twice_also_below_its_input(
     for _ in range(2):
         assert ae_cls("predict", str(run / "model"), "photos", "-o", "photos/out.csv").code == 0
         assert (photos / "out.csv").read_bytes() == printed.encode()
+
+
+def test_images_unlike_those_of_training_are_marked_and_counted(
+    ae_cls: AeCls, run: Path, tmp_path: Path
+) -> None:
+    with_likeness(run)
+    write_digits(tmp_path / "fresh", slice(0, 60), lambda image: image)
+    write_digits(tmp_path / "inverted", slice(0, 60), lambda image: 255 - image)
+    fresh, inverted = (ae_cls("predict", "run", name) for name in ("fresh", "inverted"))
+    assert sum(bool(row["unlike"]) for row in table(fresh.out)) <= 3
+    assert "may be wrong" not in fresh.err
+    assert all("than all training images" in row["unlike"] for row in table(inverted.out))
+    assert "60 of 60 images are unlike the training images" in inverted.err
+    ae_cls("encode", "run", "--folder", "inverted", "-o", "f.npz")
+    with np.load(tmp_path / "f.npz") as found:
+        assert found["unlike"].tolist() == [row["unlike"] for row in table(inverted.out)]
+    other = ae_cls("encode", "run", "--folder", "inverted", "--encode", "pooled", "-o", "f.npz")
+    assert "60 of 60 images are unlike" in other.err
+    with np.load(tmp_path / "f.npz") as found:
+        assert not any("far from" in text for text in found["unlike"])
+
+
+def test_a_model_of_an_earlier_version_predicts_and_says_once_what_it_lacks(
+    ae_cls: AeCls, run: Path, photos: Path
+) -> None:
+    outcome = ae_cls("predict", "run", "photos")
+    assert [row["unlike"] for row in table(outcome.out)] == ["", "", ""]
+    assert outcome.err.count("not said which images are unlike") == 1
+
+
+def test_pictures_are_padded_with_the_colour_at_the_border_of_the_training_images(
+    ae_cls: AeCls, run: Path, tmp_path: Path
+) -> None:
+    with_likeness(run)
+    (tmp_path / "wide").mkdir()
+    Image.new("L", (16, 8), 100).save(tmp_path / "wide" / "a.png")
+    assert ae_cls("encode", "run", "--folder", "wide", "-o", "f.npz").code == 0
+    with np.load(tmp_path / "f.npz") as found:
+        image = found["features"].reshape(8, 8)
+    assert image[[0, 1, -2, -1]].tolist() == [[0.0] * 8] * 4, "digits are black at the border"
+    np.testing.assert_allclose(image[2:-2], 100 / 255, atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_each_file_gets_its_own_prediction_and_damaged_ones_an_error(
     files = [picture(tmp_path / f"{index}.png", grey) for index, grey in enumerate(greys)]
     for index in (1, 6):
         files[index].write_bytes(b"no image")
-    found = list(predict(classifier, files, decoding=PAD))
+    found = list(predict(classifier, files, PAD))
     assert [each.path for each in found] == files
     assert labels(found) == ["dark", "error", "light", "dark", "light", "dark", "error", "light"]
 
@@ -117,21 +117,21 @@ def test_each_file_gets_its_own_prediction_and_damaged_ones_an_error(
 def test_a_batch_without_any_image_is_all_errors(classifier: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"")
-    (found,) = predict(classifier, [path], decoding=PAD)
+    (found,) = predict(classifier, [path], PAD)
     assert found.error and found.probabilities is None
 
 
 def test_a_pipe_is_an_error_and_not_waited_for(classifier: Classifier, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    (found,) = predict(classifier, find_images([tmp_path]), decoding=PAD)
+    (found,) = predict(classifier, find_images([tmp_path]), PAD)
     assert "regular file" in found.error
 
 
 def test_images_are_fitted_into_the_frame_as_asked(classifier: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("L", (16, 4), 0).save(path)
-    (padded,) = predict(classifier, [path], decoding=PAD)
-    (cropped,) = predict(classifier, [path], decoding=Decoding(fit="crop"))
+    (padded,) = predict(classifier, [path], PAD)
+    (cropped,) = predict(classifier, [path], Decoding(fit="crop"))
     assert padded.probabilities is not None and cropped.probabilities is not None
     assert padded.probabilities[1] == pytest.approx(0.75)  # white above and below
     assert cropped.probabilities[1] == pytest.approx(0.0)
@@ -144,6 +144,7 @@ def test_the_table_has_one_probability_a_class() -> None:
         "label": "dog",
         "score": "0.75",
         "error": "",
+        "unlike": "",
         "p_cat": "0.25",
         "p_dog": "0.75",
     }
@@ -152,7 +153,7 @@ def test_the_table_has_one_probability_a_class() -> None:
 def test_an_error_leaves_every_value_empty() -> None:
     text = io.StringIO()
     assert write_csv([Prediction(Path("a.png"), None, "cut\noff")], ("cat",), text) == 1
-    assert text.getvalue() == 'path,label,score,error,p_cat\na.png,,,"cut\noff",\n'
+    assert text.getvalue() == 'path,label,score,error,unlike,p_cat\na.png,,,"cut\noff",,\n'
 
 
 @pytest.mark.parametrize(
@@ -172,9 +173,10 @@ def test_a_path_comes_back_from_the_table_and_is_no_formula(path: str, shown: st
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("=cmd()", "'=cmd()"), ("-1", "-1"), ("+0.5", "+0.5"), ("-x", "'-x")]
+    ("name", "shown"),
+    [("=cmd()", "'=cmd()"), ("-1", "-1"), ("+0.5", "+0.5"), ("-x", "'-x"), ("+", "+")],
 )
 def test_a_label_is_no_formula_but_may_be_a_number(name: str, shown: str) -> None:
     (row,) = rows([Prediction(Path("a"), np.array([1.0]), "")], (name,))
     assert row["label"] == shown
-    assert f"p_{name}" in row
+    assert f"p_{shown}" in row

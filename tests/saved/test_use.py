@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from ae_cls.dataset.decoding import Decoding, Frame
+from ae_cls.dataset.rows import ImageRows
+from ae_cls.saved.likeness import learn
 from ae_cls.saved.predict import decoded
 from ae_cls.saved.use import decoding_of
 from tests.composed import described, experiment
@@ -27,11 +30,19 @@ WORDS = {
 def test_every_key_of_decoding_is_handed_over(command: str, words: str) -> None:
     told = described(command, "dataset=folder", "dataset.root=x", *words.split())
     again = type(told).model_validate_json(told.model_dump_json())
-    assert decoding_of(again) == WORDS[words]
+    assert decoding_of(again, None) == WORDS[words]
 
 
 def test_where_no_files_were_read_they_are_shown_whole_on_white() -> None:
-    assert decoding_of(experiment("dataset=digits")) == Decoding("pad", background=255)
+    assert decoding_of(experiment("dataset=digits"), None) == Decoding("pad", background=255)
+
+
+def test_or_on_the_colour_at_the_border_of_the_training_images() -> None:
+    images = torch.full((20, 1, 6, 6), 7, dtype=torch.uint8)
+    rows = ImageRows(images, np.arange(20))
+    likeness = learn(rows, rows, None, seed=0)
+    expected = Decoding("pad", background=(7, 7, 7))
+    assert decoding_of(experiment("dataset=digits"), likeness) == expected
 
 
 def test_files_are_decoded_to_the_bytes_that_the_run_had(tmp_path: Path) -> None:
@@ -47,7 +58,7 @@ def test_files_are_decoded_to_the_bytes_that_the_run_had(tmp_path: Path) -> None
     )  # fmt: skip
     dataset = told.dataset.load()
     files = [tmp_path / "images" / path for path in dataset.paths]
-    (batch,) = decoded(files, dataset.image_shape, decoding_of(told))
+    (batch,) = decoded(files, dataset.image_shape, decoding_of(told, None))
     assert np.array_equal(batch.images.numpy(), whole(dataset.images))
     assert len(np.unique(batch.images)) > 100
     plain = Frame(3, 12, 12, Decoding("pad"))

@@ -16,6 +16,7 @@ The .npz file, read by numpy.load(FILE) without pickle, holds
   class_names  in the order of the class index
   names        path of each image; empty where images are not files
   rows         position of each image in the data set, or in the sorted list of files
+  unlike       with --folder, why an image is unlike those of training; empty if it is not
 
   ae-cls encode outputs/run/digits-conv-linear/20260101-120000-000000 --split test -o features.npz
   ae-cls encode RUN --folder photos -o photos.npz

@@ -8,11 +8,14 @@ from ae_cls.cli.parser import Parser, add_device, output_file
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
-The CSV has the columns path, label, score, error and one probability a class (p_CLASS). A file
-that cannot be decoded is a row with an error. Images are brought to the size and channels of the
-model as the run did it (dataset.fit, black, white, background, bands); where the run read no image
-files, they are shown whole on white. Text that a spreadsheet would take for a formula is defused:
-./ before a path, which still names the file, and ' before a label.
+The CSV has the columns path, label, score, error, unlike and one probability a class (p_CLASS). A
+file that cannot be decoded is a row with an error; the column unlike says in which way an image is
+unlike those of training, of which it would say so of 1 %. Images are brought to the size and
+channels of the model as the run did it (dataset.fit, black, white, background, bands); where the
+run read no image files, they are shown whole (pad) on the colour at the border of the training
+images. Text that a spreadsheet would take for a formula is defused, here and in predictions.csv of
+the run: ./ before a path, which still names the file, and ' before a label. A number or a sign
+alone is no formula.
 
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
 """
@@ -42,7 +45,10 @@ def predict(words: Sequence[str]) -> int:
 
     log_to_stderr()
     output = None if given.output == STDOUT else given.output
-    errors, count = predict_to_csv(given.model, given.paths, output, given.device)
-    if errors:
-        complain(f"warning: {errors} of {count} files could not be decoded; see the column error")
+    outcome = predict_to_csv(given.model, given.paths, output, given.device)
+    if outcome.errors:
+        counts = f"{outcome.errors} of {outcome.files}"
+        complain(f"warning: {counts} files could not be decoded; see the column error")
+    for note in outcome.notes:
+        complain(f"warning: {note}")
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import UsageError, printable
+from ae_cls.experiment.configs import is_path_key
 
 SUMMARY = "continue a run that was stopped or killed"
 _EPILOG = """\
@@ -51,7 +52,14 @@ def resume(words: Sequence[str]) -> int:
 def _read(word: str) -> tuple[str, Any]:
     import yaml
 
+    from ae_cls.store.places import at_home
+
     key, equals, value = word.partition("=")
     if not equals:
         raise UsageError(f"{word} is not of the form key=value", fix="ae-cls resume --help")
-    return key, yaml.safe_load(value)
+    if is_path_key(key) and value != "null" and value[:1] not in {"'", '"'}:
+        return key, at_home(value)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{word} cannot be read", why=str(error)) from None

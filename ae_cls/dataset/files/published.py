@@ -13,13 +13,14 @@ from typing import final
 import platformdirs
 
 from ae_cls.errors import DataError, StorageError, typed
+from ae_cls.store.places import at_home
 
 
 def data_folder(root: str | None) -> Path:
     """`root` if one is given, else AE_CLS_DATA, else the user's data folder."""
     given = os.environ.get("AE_CLS_DATA") if root is None else root
     if given:
-        return Path(given).expanduser()
+        return Path(at_home(given))
     return platformdirs.user_data_path("ae-cls", appauthor=False)
 
 

@@ -27,6 +27,7 @@ from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some, typed
+from ae_cls.settings import PathText
 
 _OF_TABLES = (
     "path_column", "label_column", "split_column", "group_column", "image_folder", "image_suffix",
@@ -41,7 +42,7 @@ class FolderConfig(ImageFilesConfig):
     links: Links = Field(
         description="links to folders, and to files elsewhere: end the run, or follow them"
     )
-    labels_csv: str | None = Field(
+    labels_csv: PathText | None = Field(
         description="table with the columns path, label and, if wanted, split and group; below root"
     )
     path_column: str | None = Field(
@@ -57,7 +58,7 @@ class FolderConfig(ImageFilesConfig):
     group_column: str | None = Field(
         description="of labels_csv; null: group, patient_id, subject or another usual name"
     )
-    image_folder: str | None = Field(
+    image_folder: PathText | None = Field(
         description="folder below root that the paths in labels_csv are relative to; null: root, "
         "or the only folder that has all of them"
     )

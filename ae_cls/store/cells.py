@@ -1,0 +1,62 @@
+"""Text as it stands in a table that people open in a spreadsheet: one spelling in all CSV files."""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import Protocol, runtime_checkable
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""What spreadsheets may take for the beginning of a formula (OWASP, CSV injection)."""
+_HARMLESS = re.compile(r"[=+\-@＝＋－＠]|[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A sign alone, and a number."""
+
+
+@runtime_checkable
+class TextFile(Protocol):
+    """Where text can be written."""
+
+    def write(self, text: str, /) -> object:
+        """Add text."""
+
+
+def row_writer(file: TextFile) -> Callable[[Sequence[str | int]], object]:
+    """What adds a row to a CSV file, with line feeds at its ends."""
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def write(row: Sequence[str | int]) -> object:
+        # Python leaves a carriage return bare here, which every reader takes for an end of line.
+        is_bare = "\r" in "".join(map(str, row))
+        return (quoted if is_bare else plain).writerow(row)
+
+    return write
+
+
+def cell(text: str) -> str:
+    """`text` with `'` in front where a spreadsheet would take it for a formula.
+
+    A number and a sign alone are none. Different texts stay different.
+    """
+    text = _in_utf8(text)
+    # Quotes in front are looked through: else "=x" and "'=x" would become the same.
+    is_formula = text.lstrip("'").startswith(_FORMULA) and not _HARMLESS.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def path_cell(path: PurePath | str) -> str:
+    """A path, with `./` in front where a spreadsheet would take it for a formula: the same file."""
+    text = _in_utf8(str(path))
+    return f"./{text}" if text.startswith(_FORMULA) else text
+
+
+def probability_columns(class_names: Sequence[str]) -> list[str]:
+    """The header of the probabilities: `p_` and each class as `cell` spells it."""
+    return [f"p_{cell(name)}" for name in class_names]
+
+
+def _in_utf8(text: str) -> str:
+    """Names of files may be any bytes; what is not UTF-8 is written as an escape, `\\udcff`."""
+    if re.search(r"[\ud800-\udfff]|\\ud[89a-f]", text):
+        text = text.replace("\\", "\\\\")  # or such an escape and a name that looks like one meet
+    return text.encode(errors="backslashreplace").decode()
