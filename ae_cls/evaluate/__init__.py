@@ -2,7 +2,7 @@
 
 from ae_cls.evaluate.health import warnings
 from ae_cls.evaluate.interval import wilson_interval
-from ae_cls.evaluate.metrics import ClassMetrics, Metrics, evaluate
+from ae_cls.evaluate.metrics import MEASURE_NAMES, ClassMetrics, Measure, Metrics, evaluate
 from ae_cls.evaluate.reconstruction import (
     Reconstruction,
     SquaredError,
@@ -10,7 +10,9 @@ from ae_cls.evaluate.reconstruction import (
 )
 
 __all__ = [
+    "MEASURE_NAMES",
     "ClassMetrics",
+    "Measure",
     "Metrics",
     "Reconstruction",
     "SquaredError",

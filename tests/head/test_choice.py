@@ -37,7 +37,7 @@ LABELS = np.array([0, 1, 0, 1])
 
 
 def chosen(*trials: Trial) -> str:
-    head = choose(trials, LABELS, name="test")
+    head = choose(trials, LABELS, by="accuracy", name="test")
     assert isinstance(head, Named)
     assert head.facts["chosen"] == {"name": head.name}
     assert head.facts["seen"] == head.name
@@ -61,13 +61,13 @@ def test_probabilities_that_are_not_finite_are_refused() -> None:
     head = Named(name="broken", facts={})
     broken = Trial({"C": 3.0}, head, np.full((4, 2), np.nan))
     with pytest.raises(TrainingError) as refusal:
-        choose([broken], LABELS, name="test")
+        choose([broken], LABELS, by="accuracy", name="test")
     assert refusal.value.where == "head.C=3.0"
 
 
 def test_every_trial_is_recorded() -> None:
     trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
-    rows = choose(trials, LABELS, name="test").facts["trials"]
+    rows = choose(trials, LABELS, by="accuracy", name="test").facts["trials"]
     assert rows == [
         {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
         {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
@@ -79,6 +79,6 @@ def test_score_agrees_with_scikit_learn() -> None:
     table[0] = [1, 0, 0]
     labels = np.arange(50) % 3
     labels[0] = 2  # had probability 0
-    accuracy, loss = score(table, labels)
+    accuracy, loss = score(table, labels, "accuracy")
     assert accuracy == (table.argmax(axis=1) == labels).mean()
     assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)

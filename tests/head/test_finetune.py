@@ -47,7 +47,15 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
     assert isinstance(encode, Classification)
     encoder = Encoder(variant(name, (1, 8, 8)), encode.encode, CPU)
     return Task(
-        encoder, parts[0], parts[1], unasked, ("above", "below"), False, seed, NoCheckpoints()
+        encoder,
+        parts[0],
+        parts[1],
+        unasked,
+        ("above", "below"),
+        False,
+        "accuracy",
+        seed,
+        NoCheckpoints(),
     )
 
 
@@ -108,5 +116,5 @@ def test_no_decay_of_the_rate_is_one_rate_for_all():
 
 def test_an_untrained_network_is_at_chance_and_unsure():
     one = task()
-    found = score(_network(one), one.valid, CPU)
+    found = score(_network(one), one.valid, CPU, "accuracy")
     assert found.terms["loss"] == pytest.approx(np.log(2))  # the linear layer starts at 0
