@@ -1,6 +1,6 @@
 """How good the answers are: metrics with intervals, in pure NumPy and as plain JSON values."""
 
-from ae_cls.evaluate.health import warnings
+from ae_cls.evaluate.health import label_warnings, warnings
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.metrics import MEASURE_NAMES, ClassMetrics, Measure, Metrics, evaluate
 from ae_cls.evaluate.reconstruction import (
@@ -17,6 +17,7 @@ __all__ = [
     "Reconstruction",
     "SquaredError",
     "evaluate",
+    "label_warnings",
     "psnr",
     "warnings",
     "wilson_interval",
