@@ -156,10 +156,10 @@ def _chosen_by(metrics: RunMetrics) -> Measure:
 
 
 def _measures(rows: Sequence[SweepRow]) -> list[tuple[str, Measure]]:
-    """Part and measure of each column that some row needs beside accuracy."""
-    chosen_by = {_chosen_by(row["metrics"]) for row in rows}
-    parts = [part for part in ("valid", "test") if any(part in row["metrics"] for row in rows)]
-    return [(p, measure) for measure in sorted(chosen_by) if measure != "accuracy" for p in parts]
+    """Part and measure of each column that some row needs beside accuracy: test if there is one."""
+    chosen_by: set[Measure] = {_chosen_by(row["metrics"]) for row in rows}
+    part = "test" if any("test" in row["metrics"] for row in rows) else "valid"
+    return [(part, measure) for measure in sorted(chosen_by) if measure != "accuracy"]
 
 
 def _title(part: str, measure: Measure) -> str:

