@@ -26,8 +26,8 @@ class LabelsConfig(Settings):
     count: int | None = Field(ge=1, description="labels in all, each class at least once")
     draw: int | None = Field(ge=0, lt=2**32, description="seed of the draw; null: the run's seed")
     choose_by: Measure = Field(
-        description="by which the head's settings and epochs are chosen on validation; "
-        "balanced_accuracy and macro_f1 count all classes alike, accuracy all images"
+        description="measure on validation that the head is chosen by: accuracy, balanced_accuracy "
+        "or macro_f1"
     )
 
     @model_validator(mode="after")
