@@ -31,8 +31,9 @@ def accuracy(benchmark: Benchmark, data: Data) -> float:
         for part in map(data.labelled, (data.split.labelled, data.split.valid))
     ]
     fitted = benchmark.head.fit(
-        *parts, class_count=len(data.dataset.class_names), seed=benchmark.seed, progress=False
-    )
+        *parts, class_count=len(data.dataset.class_names), choose_by="accuracy",
+        seed=benchmark.seed, progress=False,
+    )  # fmt: skip
     guesses = fitted.predict_proba(parts[1].features).argmax(axis=1)
     return float((guesses == parts[1].labels).mean())
 

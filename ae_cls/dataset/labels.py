@@ -10,17 +10,25 @@ from pydantic import Field, model_validator
 from ae_cls.dataset.contract import Rows
 from ae_cls.draws import generator
 from ae_cls.errors import UsageError
+from ae_cls.evaluate.metrics import Measure
 from ae_cls.settings import Settings
 
 
 @final
 class LabelsConfig(Settings):
-    """How many labels are shown. The encoder sees all training images whatever stands here."""
+    """How many labels are shown, and what is made of those for validation.
+
+    The encoder sees all training images whatever stands here.
+    """
 
     per_class: int | None = Field(ge=1, description="labels of each class")
     fraction: float | None = Field(gt=0, le=1, description="share of the training labels")
     count: int | None = Field(ge=1, description="labels in all, each class at least once")
     draw: int | None = Field(ge=0, lt=2**32, description="seed of the draw; null: the run's seed")
+    choose_by: Measure = Field(
+        description="measure on validation that the head is chosen by: accuracy, balanced_accuracy "
+        "or macro_f1"
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> "LabelsConfig":

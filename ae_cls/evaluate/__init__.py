@@ -1,8 +1,8 @@
 """How good the answers are: metrics with intervals, in pure NumPy and as plain JSON values."""
 
-from ae_cls.evaluate.health import warnings
+from ae_cls.evaluate.health import label_warnings, warnings
 from ae_cls.evaluate.interval import wilson_interval
-from ae_cls.evaluate.metrics import ClassMetrics, Metrics, evaluate
+from ae_cls.evaluate.metrics import MEASURE_NAMES, ClassMetrics, Measure, Metrics, evaluate
 from ae_cls.evaluate.reconstruction import (
     Reconstruction,
     SquaredError,
@@ -10,11 +10,14 @@ from ae_cls.evaluate.reconstruction import (
 )
 
 __all__ = [
+    "MEASURE_NAMES",
     "ClassMetrics",
+    "Measure",
     "Metrics",
     "Reconstruction",
     "SquaredError",
     "evaluate",
+    "label_warnings",
     "psnr",
     "warnings",
     "wilson_interval",

@@ -1,10 +1,15 @@
 """What a reader should know before believing the numbers."""
 
+from collections.abc import Mapping, Sequence
+
 from ae_cls.errors import printable, some
 from ae_cls.evaluate.metrics import Metrics
 
 FEW_IMAGES = 30
 """Below this the recall of a class is only worth its interval."""
+
+RARE = 5
+"""A class with fewer than one in so many of the labels that equal shares would give it is rare."""
 
 _NAMED = 5  # of a hundred classes name a few, count the rest
 
@@ -12,6 +17,19 @@ _NAMED = 5  # of a hundred classes name a few, count the rest
 def warnings(metrics: Metrics) -> list[str]:
     """One sentence for each thing that makes the numbers of a split weak; often none."""
     return [*_not_above_majority(metrics), *_never_predicted(metrics), *_few_images(metrics)]
+
+
+def label_warnings(
+    labelled: Mapping[str, int], valid: Mapping[str, int], *, weighing: Sequence[str]
+) -> list[str]:
+    """One sentence for each thing that too few labels make weak; often none.
+
+    Args:
+        labelled: labelled training images of each class.
+        valid: validation images of each class.
+        weighing: words, not said yet, with which all classes count alike; none: they do.
+    """
+    return [*_single(labelled), *_not_chosen_on(valid), *_rare(labelled, weighing)]
 
 
 def _not_above_majority(metrics: Metrics) -> list[str]:
@@ -36,6 +54,33 @@ def _few_images(metrics: Metrics) -> list[str]:
     if not few:
         return []
     return [f"fewer than {FEW_IMAGES} images: {_listed([f'{name} ({n})' for name, n in few])}"]
+
+
+def _single(labelled: Mapping[str, int]) -> list[str]:
+    names = [name for name, count in labelled.items() if count == 1]
+    return [f"only one labelled training image: {_listed(names)}"] if names else []
+
+
+def _not_chosen_on(valid: Mapping[str, int]) -> list[str]:
+    names = [name for name, count in valid.items() if count == 0]
+    if not names:
+        return []
+    return [f"settings were chosen without any validation image of: {_listed(names)}"]
+
+
+def _rare(labelled: Mapping[str, int], weighing: Sequence[str]) -> list[str]:
+    total = sum(labelled.values())
+    names = [
+        f"{name} ({count})"
+        for name, count in sorted(labelled.items(), key=lambda item: item[1])
+        if count * RARE * len(labelled) < total
+    ]
+    if not names or not weighing:
+        return []
+    return [
+        f"rare among {total:,} labelled training images: {_listed(names)}; "
+        f"to have every class count alike: {' '.join(weighing)}"
+    ]
 
 
 def _listed(names: list[str]) -> str:

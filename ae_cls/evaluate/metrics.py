@@ -1,6 +1,7 @@
 """The metrics of one split: everything a run folder says about a classifier's answers."""
 
-from typing import TypedDict
+from collections.abc import Callable, Mapping
+from typing import Literal, TypedDict
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -13,6 +14,16 @@ Confusion = Int64[np.ndarray, "k k"]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 """2.2e-16, as in scikit-learn: one sure mistake costs 36 nats in the log loss, not infinity."""
+
+Measure = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+"""A number in [0, 1] by which settings may be chosen, as the user names it; the largest is best."""
+
+MEASURE_NAMES: Mapping[Measure, str] = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+}
+"""Each measure as messages name it."""
 
 CALIBRATION_BINS = 15
 """Bins of equal width over [0, 1], as in Guo et al. 2017."""
@@ -54,14 +65,14 @@ def evaluate(probabilities: Probabilities, labels: Labels, class_names: tuple[st
     the split's most frequent class, and row i of the confusion matrix holds the images of class i.
     """
     _check(probabilities, labels, class_names)
-    confusion = _confusion(labels, probabilities.argmax(axis=1), len(class_names))
+    confusion = confusion_matrix(labels, probabilities.argmax(axis=1), len(class_names))
     count, correct = len(labels), int(confusion.trace())
     per_class = [_class_metrics(confusion, index) for index in range(len(class_names))]
     return {
-        "accuracy": correct / count,
+        "accuracy": measured("accuracy", confusion),
         "accuracy_ci95": list(wilson_interval(correct, count)),
-        "balanced_accuracy": _mean_of_known([one["recall"] for one in per_class]),
-        "macro_f1": _mean_of_known([one["f1"] for one in per_class]),
+        "balanced_accuracy": measured("balanced_accuracy", confusion),
+        "macro_f1": measured("macro_f1", confusion),
         "log_loss": log_loss(probabilities, labels),
         "ece": expected_calibration_error(probabilities, labels),
         "per_class": dict(zip(class_names, per_class, strict=True)),
@@ -69,6 +80,17 @@ def evaluate(probabilities: Probabilities, labels: Labels, class_names: tuple[st
         "majority_rate": int(confusion.sum(axis=1).max()) / count,
         "n": count,
     }
+
+
+def measured(measure: Measure, confusion: Confusion) -> float:
+    """The measure of answers by their confusion matrix, in [0, 1]."""
+    return _MEASURES[measure](confusion)
+
+
+def confusion_matrix(labels: Labels, answers: Labels, classes: int) -> Confusion:
+    """How many rows of each class got each answer: row i holds the rows of class i."""
+    pairs = np.bincount(labels * classes + answers, minlength=classes**2)
+    return pairs.reshape(classes, classes)
 
 
 def log_loss(probabilities: Probabilities, labels: Labels) -> float:
@@ -99,9 +121,23 @@ def _check(probabilities: Probabilities, labels: Labels, class_names: tuple[str,
     assert np.isfinite(probabilities).all(), "a probability is not finite"
 
 
-def _confusion(labels: Labels, answers: Labels, classes: int) -> Confusion:
-    pairs = np.bincount(labels * classes + answers, minlength=classes**2)
-    return pairs.reshape(classes, classes)
+def _accuracy(confusion: Confusion) -> float:
+    return int(confusion.trace()) / int(confusion.sum())
+
+
+def _balanced_accuracy(confusion: Confusion) -> float:
+    return _mean_of_known([_recall(confusion, index) for index in range(len(confusion))])
+
+
+def _macro_f1(confusion: Confusion) -> float:
+    return _mean_of_known([_f1(confusion, index) for index in range(len(confusion))])
+
+
+_MEASURES: Mapping[Measure, Callable[[Confusion], float]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "macro_f1": _macro_f1,
+}
 
 
 def _class_metrics(confusion: Confusion, index: int) -> ClassMetrics:
@@ -109,11 +145,21 @@ def _class_metrics(confusion: Confusion, index: int) -> ClassMetrics:
     count, answered = int(confusion[index].sum()), int(confusion[:, index].sum())
     return {
         "precision": hits / answered if answered else None,
-        "recall": hits / count if count else None,
+        "recall": _recall(confusion, index),
         "recall_ci95": list(wilson_interval(hits, count)) if count else None,
-        "f1": 2 * hits / (count + answered) if count else None,
+        "f1": _f1(confusion, index),
         "n": count,
     }
+
+
+def _recall(confusion: Confusion, index: int) -> float | None:
+    count = int(confusion[index].sum())
+    return int(confusion[index, index]) / count if count else None
+
+
+def _f1(confusion: Confusion, index: int) -> float | None:
+    count, answered = int(confusion[index].sum()), int(confusion[:, index].sum())
+    return 2 * int(confusion[index, index]) / (count + answered) if count else None
 
 
 def _mean_of_known(values: list[float | None]) -> float:

@@ -33,7 +33,9 @@ class Pretraining(StagedKeys):
     @property
     def labels(self) -> LabelsConfig:
         """No budget: pretraining reads no label, so all may stay."""
-        return LabelsConfig(per_class=None, fraction=None, count=None, draw=None)
+        return LabelsConfig(
+            per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"
+        )
 
     def words(self) -> tuple[str, ...]:
         """What tells this run from others in a folder's name."""

@@ -8,7 +8,13 @@ from typing import final
 import numpy as np
 
 from ae_cls.errors import TrainingError
-from ae_cls.evaluate.metrics import log_loss
+from ae_cls.evaluate.metrics import (
+    MEASURE_NAMES,
+    Measure,
+    confusion_matrix,
+    log_loss,
+    measured,
+)
 from ae_cls.head.fitted import Fact, FittedHead, Labels, Probabilities
 
 log = logging.getLogger(__name__)
@@ -32,14 +38,15 @@ class Trial:
     facts: dict[str, Fact] = field(default_factory=dict)
 
 
-def choose(trials: Iterable[Trial], valid: Labels, *, name: str) -> FittedHead:
-    """The head with the best validation accuracy, then the lower log loss, then the first.
+def choose(trials: Iterable[Trial], valid: Labels, *, by: Measure, name: str) -> FittedHead:
+    """The head with the best measure on validation, then the lower log loss, then the first.
 
     Its facts are the setting chosen, what fitting it saw, and the scores of all trials.
 
     Args:
         trials: made one at a time; only the best is kept.
         valid: class index of each validation row.
+        by: what is best.
         name: of the head in the config.
 
     Raises:
@@ -49,15 +56,17 @@ def choose(trials: Iterable[Trial], valid: Labels, *, name: str) -> FittedHead:
     rows: list[Fact] = []
     for trial in trials:
         _refuse_broken(trial, name)
-        accuracy, loss = score(trial.valid_probabilities, valid)
+        reached, loss = score(trial.valid_probabilities, valid, by)
         setting = ", ".join(f"{key} {value}" for key, value in trial.setting.items())
-        log.info("%s: %s: valid accuracy %.4f, log loss %.4f", name, setting, accuracy, loss)
-        rows.append({**trial.setting, "valid_accuracy": accuracy, "valid_log_loss": loss})
-        if best is None or (accuracy, -loss) > best[0]:
-            best = (accuracy, -loss), trial
+        log.info(
+            "%s: %s: valid %s %.4f, log loss %.4f", name, setting, MEASURE_NAMES[by], reached, loss
+        )
+        rows.append({**trial.setting, f"valid_{by}": reached, "valid_log_loss": loss})
+        if best is None or (reached, -loss) > best[0]:
+            best = (reached, -loss), trial
     assert best is not None, "a head tries at least one setting"
     chosen = best[1]
-    facts = {"chosen": chosen.setting, **chosen.facts, "trials": rows}
+    facts = {"chosen": chosen.setting, "chosen_by": by, **chosen.facts, "trials": rows}
     return replace(chosen.head, facts=facts)
 
 
@@ -70,7 +79,7 @@ def _refuse_broken(trial: Trial, name: str) -> None:
         )
 
 
-def score(probabilities: Probabilities, labels: Labels) -> tuple[float, float]:
-    """Accuracy, and mean log loss in nats."""
-    accuracy = float((probabilities.argmax(axis=1) == labels).mean())
-    return accuracy, log_loss(probabilities, labels)
+def score(probabilities: Probabilities, labels: Labels, by: Measure) -> tuple[float, float]:
+    """The measure of the most probable classes, and mean log loss in nats."""
+    answers, classes = probabilities.argmax(axis=1), probabilities.shape[1]
+    return measured(by, confusion_matrix(labels, answers, classes)), log_loss(probabilities, labels)

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from ae_cls.head.class_weight import Weights
 from ae_cls.head.feature_task import Classes
 from ae_cls.head.fitted import NEVER, Fact, Features, Labels
 from ae_cls.head.standardise import Standardiser
@@ -33,33 +34,34 @@ _FLAT = 1e-5  # of an objective that is a mean over the rows; 1.5e-6 was seen at
 _PARTS = 16  # of the table; their sums are added in order, whatever the number of threads
 
 Loss = Callable[
-    [Float[np.ndarray, "b k"], Int64[np.ndarray, " b"]], tuple[float, Float[np.ndarray, "b k"]]
+    [Float[np.ndarray, "b k"], Int64[np.ndarray, " b"]],
+    tuple[Float[np.ndarray, "b j"], Float[np.ndarray, "b k"]],
 ]
-"""Scores and class indices to the summed loss and its slope at each score."""
+"""Scores and class indices to the parts of each row's loss, and its slope at each score."""
 
 
 def log_loss(
     scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
-) -> tuple[float, Float[np.ndarray, "b k"]]:
+) -> tuple[Float[np.ndarray, "b 1"], Float[np.ndarray, "b k"]]:
     """Multinomial log loss."""
     rows = np.arange(len(labels))
     shifted = scores - scores.max(axis=1, keepdims=True)
     slope = np.exp(shifted)
     sums = slope.sum(axis=1, keepdims=True)
-    total = (np.log(sums[:, 0]) - shifted[rows, labels]).sum(dtype=np.float64)
+    losses = np.log(sums) - shifted[rows, labels][:, None]
     slope /= sums
     slope[rows, labels] -= 1
-    return float(total), slope
+    return losses, slope
 
 
 def squared_hinge(
     scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
-) -> tuple[float, Float[np.ndarray, "b k"]]:
+) -> tuple[Float[np.ndarray, "b k"], Float[np.ndarray, "b k"]]:
     """Squared hinge loss of each class against the rest, as scikit-learn's LinearSVC."""
     signs = np.full_like(scores, -1.0)
     signs[np.arange(len(labels)), labels] = 1
     short = np.maximum(1 - signs * scores, 0)
-    return float(np.square(short).sum(dtype=np.float64)), -2 * signs * short
+    return np.square(short), -2 * signs * short
 
 
 @final
@@ -147,13 +149,14 @@ class Slopes:
 @final
 @dataclass(frozen=True)
 class Descent:
-    """Minimises 0.5·|weight|² + C · summed loss; the bias is not penalised.
+    """Minimises 0.5·|weight|² + C · summed loss, weighed by class; the bias is not penalised.
 
     Attributes:
         features: read in blocks, never copied.
         standardiser: makes each block.
         labels: class index of each row, 0 to class_count - 1.
         class_count: rows of the weight.
+        class_weights: factor on the loss of a row, by its class; None: all count alike.
         loss: of a block.
         curvature: of the loss along a score, roughly; scales the axes.
         axes: of the standardised features.
@@ -165,6 +168,7 @@ class Descent:
     standardiser: Standardiser
     labels: Labels
     class_count: int
+    class_weights: Weights | None
     loss: Loss
     curvature: float
     axes: Axes
@@ -244,8 +248,21 @@ class Descent:
         labels, total = self.labels[part], 0.0
         weight_slope, bias_slope = np.zeros_like(weight), np.zeros(len(bias))
         for rows, block in self.standardiser.blocks(self.features[part]):
-            loss, slope = self.loss(block @ weight.T + bias, labels[rows])
-            total += loss
+            losses, slope = self._weighed(
+                *self.loss(block @ weight.T + bias, labels[rows]), labels[rows]
+            )
+            total += float(losses.sum(dtype=np.float64))
             weight_slope += slope.T @ block
             bias_slope += slope.sum(axis=0, dtype=np.float64)
         return Slopes(total, weight_slope, bias_slope)
+
+    def _weighed(
+        self,
+        losses: Float[np.ndarray, "b j"],
+        slope: Float[np.ndarray, "b k"],
+        labels: Int64[np.ndarray, " b"],
+    ) -> tuple[Float[np.ndarray, "b j"], Float[np.ndarray, "b k"]]:
+        if self.class_weights is None:
+            return losses, slope
+        weights = self.class_weights.astype(np.float32)[labels, None]
+        return losses * weights, slope * weights

@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from tqdm import tqdm
 
 from ae_cls.errors import TrainingError, UsageError
+from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.fitted import Labelled
 
 Classes = Int64[np.ndarray, " s"]
@@ -27,6 +28,7 @@ class FeatureTask:
         train: the labelled training rows.
         valid: every choice is made on these.
         class_count: columns of the probabilities; may exceed the classes seen in `train`.
+        choose_by: what is best on validation.
         seed: every random draw follows from it.
         progress: whether bars are drawn at a terminal.
 
@@ -38,6 +40,7 @@ class FeatureTask:
     train: Labelled
     valid: Labelled
     class_count: int
+    choose_by: Measure
     seed: int
     progress: bool
 

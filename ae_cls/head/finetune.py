@@ -16,9 +16,16 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import LabelledImages, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
+from ae_cls.evaluate.metrics import Measure, confusion_matrix, measured
+from ae_cls.head.class_weight import (
+    Weights,
+    class_weights,
+    weighed_cross_entropy,
+    weight_facts,
+)
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.contract import HeadConfig
-from ae_cls.head.fitted import FittedHead
+from ae_cls.head.fitted import Fact, FittedHead
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import Learned, Task
 from ae_cls.processes.batch import batch_sum, shared_batch
@@ -30,11 +37,17 @@ from ae_cls.train.step import Group
 from ae_cls.train.task import Objective
 
 _VALID_BATCH = 512  # images at a time
+# The log loss is squeezed below what one answer more or less changes in a measure: of accuracy 1/n,
+# of the others about 1/n² with classes of unlike sizes.
+_TIE = 1e-9
 
 
 @final
 class FinetuneConfig(Schedule, HeadConfig):
-    """The whole encoder, early layers slower; the weights of the best validation epoch are kept."""
+    """The whole encoder, early layers slower; the weights of the best validation epoch are kept.
+
+    With class weights, an image's log loss counts as much as its class weighs.
+    """
 
     trains_encoder: ClassVar[bool] = True
     name: Literal["finetune"]
@@ -47,27 +60,32 @@ class FinetuneConfig(Schedule, HeadConfig):
 
     def classify(self, task: Task) -> Learned:
         network = _network(task)
+        weights = class_weights(self.class_weight, task.train.labels, len(task.class_names))
         objective = Objective(
             stage="finetune",
             network=network,
             groups=_groups(network, self.layer_decay),
             loss_of_batch=lambda images, positions, draws, progress: self._loss(
-                network, images, torch.from_numpy(task.train.labels)[positions]
+                network, images, torch.from_numpy(task.train.labels)[positions], weights
             ),
-            validate=lambda: score(network, task.valid, task.encoder.compute),
+            validate=lambda: score(network, task.valid, task.encoder.compute, task.choose_by),
         )
         history = optimise(objective, task.as_training(), self)
         encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
-        classifier = Classifier(encoder, network.as_head(), task.class_names)
+        facts = {"converged": True, "chosen_by": task.choose_by}
+        head = network.as_head({**facts, **weight_facts(self.class_weight, weights)})
+        classifier = Classifier(encoder, head, task.class_names)
         return Learned(classifier, tuple(history))
 
     def load(self, files: Mapping[str, bytes]) -> FittedHead:
         return Softmax.load(files, self.name)
 
-    def _loss(self, network: "Network", images: Tensor, labels: Tensor) -> Loss:
+    def _loss(
+        self, network: "Network", images: Tensor, labels: Tensor, weights: Weights | None
+    ) -> Loss:
         logits = network(images).float()
         labels = labels.to(logits.device)
-        total = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        total = weighed_cross_entropy(logits, labels, weights, label_smoothing=self.label_smoothing)
         accuracy = (logits.argmax(1) == labels).float().mean()
         return Loss(total, {"accuracy": accuracy.detach()})
 
@@ -91,7 +109,7 @@ class Network(nn.Module):
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         return self.to_logits(self.normalise(self.encode.features(self.encoder, images)))
 
-    def as_head(self) -> Softmax:
+    def as_head(self, facts: dict[str, Fact]) -> Softmax:
         """The part after the encoder, as every linear head is saved."""
         running_mean, running_variance = self.normalise.running_mean, self.normalise.running_var
         assert running_mean is not None and running_variance is not None
@@ -101,7 +119,7 @@ class Network(nn.Module):
             scale=_array((running_variance + self.normalise.eps).sqrt()),
             weight=_array(self.to_logits.weight),
             bias=_array(self.to_logits.bias),
-            facts={"converged": True},
+            facts=facts,
         )
 
 
@@ -128,26 +146,28 @@ def _groups(network: Network, layer_decay: float) -> list[Group]:
 
 
 @torch.inference_mode()
-def score(network: Network, valid: LabelledImages, compute: Compute) -> Score:
-    """Validation error, and log loss for the record; ties go to the lower log loss."""
+def score(network: Network, valid: LabelledImages, compute: Compute, by: Measure) -> Score:
+    """What the measure lacks to 1; ties go to the lower log loss, which the record has too."""
     network.eval()
-    labels = torch.from_numpy(valid.labels)
-    wrong, log_loss = 0, 0.0
+    labels, classes = torch.from_numpy(valid.labels), network.to_logits.out_features
+    confusion, log_loss = np.zeros((classes, classes), np.int64), 0.0
     for whole in torch.arange(len(valid.images)).split(_VALID_BATCH):
         positions = compute.world.share_of(whole)
         with compute.autocast():
             batch = to_unit(valid.images.take(positions), compute.device)
             logits = network(batch).float().cpu()
         with shared_batch(compute.world, own=len(positions), count=len(whole)):
-            sums = batch_sum(_wrong_and_log_loss(logits, labels[positions]))
-        wrong, log_loss = wrong + int(sums[0]), log_loss + float(sums[1])
-    error, log_loss = wrong / len(labels), log_loss / len(labels)
-    # One image more or less weighs at least 1/n; the log loss, squeezed below that, breaks ties.
-    tie = log_loss / (1 + log_loss) / (2 * len(labels))
-    return Score(error + tie, {"loss": log_loss, "accuracy": 1 - error})
+            sums = batch_sum(_confusion_and_log_loss(logits, labels[positions])).numpy()
+        confusion += sums[:-1].astype(np.int64).reshape(classes, classes)
+        log_loss += float(sums[-1])
+    log_loss /= len(labels)
+    reached = {one: measured(one, confusion) for one in dict.fromkeys(("accuracy", by))}
+    tie = _TIE * log_loss / (1 + log_loss)
+    return Score(1 - reached[by] + tie, {"loss": log_loss, **reached})
 
 
-def _wrong_and_log_loss(logits: Float[Tensor, "b k"], labels: Tensor) -> Float[Tensor, " 2"]:
-    wrong = (logits.argmax(1) != labels).sum()
+def _confusion_and_log_loss(logits: Float[Tensor, "b k"], labels: Tensor) -> Float[Tensor, " s"]:
+    """The confusion matrix, row by row, and the summed log loss."""
+    confusion = confusion_matrix(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
     log_loss = functional.cross_entropy(logits, labels, reduction="sum")
-    return torch.stack([wrong.double(), log_loss.double()])
+    return torch.cat([torch.from_numpy(confusion).flatten().double(), log_loss.double()[None]])

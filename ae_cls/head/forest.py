@@ -27,7 +27,10 @@ _SHOWN = 10  # times that the bar moves; at each of them threads wait for one an
 
 @final
 class ForestConfig(FeatureHeadConfig):
-    """Trees on bootstrap samples, each split choosing among sqrt(features) features."""
+    """Trees on bootstrap samples, each split choosing among sqrt(features) features.
+
+    With class weights, a row is drawn and counted as scikit-learn's `class_weight` has it.
+    """
 
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
@@ -44,6 +47,7 @@ class ForestConfig(FeatureHeadConfig):
             estimator = RandomForestClassifier(
                 max_features="sqrt",
                 min_samples_leaf=leaf,
+                class_weight=self._by_class(task),
                 n_jobs=torch.get_num_threads(),
                 random_state=derive_seed(task.seed, "head", "forest") % _SEEDS,
             )
@@ -55,6 +59,15 @@ class ForestConfig(FeatureHeadConfig):
             probabilities = head.predict_proba(task.valid.features)
             yield Trial({"min_samples_leaf": leaf}, head, probabilities)
 
+    def _by_class(self, task: FeatureTask) -> dict[int, float] | None:
+        """Numbers, not the word: it is warned of where a forest grows in parts."""
+        weights = self.weights(task)
+        return (
+            None
+            if weights is None
+            else {int(index): float(weights[index]) for index in task.classes}
+        )
+
     def _grow(self, estimator: RandomForestClassifier, task: FeatureTask) -> None:
         """All trees, a few at a time for the bar: the same trees as all at once."""
         estimator.set_params(warm_start=True)
@@ -63,7 +76,8 @@ class ForestConfig(FeatureHeadConfig):
             estimator.set_params(n_estimators=int(count))
             estimator.fit(task.train.features, task.train.labels)
         # Threads sum trees in the order in which they finish, so predicting takes one.
-        estimator.set_params(warm_start=False, n_jobs=1)
+        # The weights have done their work; the file holds the word that stands for them.
+        estimator.set_params(warm_start=False, n_jobs=1, class_weight=self.class_weight)
 
 
 @final

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Trial
+from ae_cls.head.class_weight import Weights
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Features, Probabilities
@@ -25,7 +26,11 @@ _COSINES, _ROWS = 1 << 24, 4096  # cosines held at a time, and of how many rows 
 
 @final
 class KnnConfig(FeatureHeadConfig):
-    """The labels of the most similar training rows, weighted by exp(cosine / temperature)."""
+    """The labels of the most similar training rows, weighted by exp(cosine / temperature).
+
+    With class weights, a vote counts as much as its class weighs besides: a share of the neighbours
+    is held against the share of the class. A single neighbour decides alone, whatever it weighs.
+    """
 
     name: Literal["knn"]
     neighbours: OneOrMore[Annotated[int, Field(ge=1)]] = Field(
@@ -48,12 +53,17 @@ class KnnConfig(FeatureHeadConfig):
             head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
             rows=_directions(task, standardiser),
             counts=np.bincount(task.train.labels, minlength=task.class_count),
-            neighbours=np.array(max(self.neighbours)), temperature=np.array(self.temperature),
+            class_weights=self._of_votes(task), neighbours=np.array(max(self.neighbours)),
+            temperature=np.array(self.temperature),
         )  # fmt: skip
         nearest = widest.nearest(task.valid.features)
         for count in self.neighbours:
             head = replace(widest, neighbours=np.array(count))
             yield Trial({"neighbours": count}, head, head.vote(nearest))
+
+    def _of_votes(self, task: FeatureTask) -> Weights:
+        weights = self.weights(task)
+        return np.ones(task.class_count) if weights is None else weights
 
 
 @final
@@ -76,6 +86,7 @@ class Knn(ArrayHead):
         rows: standardised training rows of length 1, in the order of their classes. Half precision
             moves a cosine by about 1e-5 and halves the file, which holds them all.
         counts: rows of each class.
+        class_weights: factor on a vote, by its class.
         neighbours: how many rows vote, or all where there are fewer.
         temperature: cosine difference that changes a weight by the factor e.
     """
@@ -84,6 +95,7 @@ class Knn(ArrayHead):
         **MEAN_AND_SCALE,
         "rows": Stored(np.float16, "nd"),
         "counts": Stored(np.int64, "k"),
+        "class_weights": Stored(np.float64, "k"),
         "neighbours": Stored(np.int64, "", positive=True),
         "temperature": Stored(np.float64, "", positive=True),
     }
@@ -91,11 +103,16 @@ class Knn(ArrayHead):
     scale: Float32[np.ndarray, " d"]
     rows: Float16[np.ndarray, "n d"]
     counts: Int64[np.ndarray, " k"]
+    class_weights: Float64[np.ndarray, " k"]
     neighbours: Int64[np.ndarray, ""]
     temperature: Float64[np.ndarray, ""]
 
     def contradicts_itself(self) -> bool:
-        return bool((self.counts < 0).any() or self.counts.sum() != len(self.rows))
+        miscounted = (self.counts < 0).any() or self.counts.sum() != len(self.rows)
+        weighed = (self.class_weights >= 0).all() and (
+            self.class_weights[self.counts > 0] > 0
+        ).all()
+        return bool(miscounted or not weighed)
 
     def predict_proba(self, features: Features) -> Probabilities:
         return self.vote(self.nearest(features))
@@ -119,7 +136,8 @@ class Knn(ArrayHead):
         cosines = nearest.cosines[:, : int(self.neighbours)].double()
         weights = ((cosines - cosines[:, :1]) / float(self.temperature)).exp()  # the largest is 1
         votes = torch.zeros(len(cosines), len(self.counts), dtype=torch.float64)
-        votes.scatter_add_(1, nearest.labels[:, : int(self.neighbours)], weights)
+        labels = nearest.labels[:, : int(self.neighbours)]
+        votes.scatter_add_(1, labels, weights * as_tensor(self.class_weights)[labels])
         return (votes / votes.sum(1, keepdim=True)).numpy()
 
 

@@ -21,6 +21,7 @@ class LinearConfig(FeatureHeadConfig):
     """Minimises 0.5·|weight|² + C · summed log loss, as scikit-learn's LogisticRegression.
 
     With two classes both have a weight vector, which amounts to scikit-learn's answer at 2 C.
+    With class weights, a row's log loss counts as much as its class weighs.
     """
 
     name: Literal["linear"]
@@ -53,6 +54,7 @@ class LinearConfig(FeatureHeadConfig):
             standardiser=standardiser,
             labels=np.searchsorted(task.classes, task.train.labels),
             class_count=count,
+            class_weights=self.weights_of_seen(task),
             loss=log_loss,
             # A share of p (1 - p) at equal probabilities: it falls as the model grows surer.
             curvature=0.15 * (count - 1) / count**2,

@@ -16,6 +16,7 @@ from ae_cls.draws import derive_seed
 from ae_cls.errors import TrainingError
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Trial, score
+from ae_cls.head.class_weight import weighed_cross_entropy
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import NEVER, Fact, Features, Probabilities
@@ -26,7 +27,10 @@ from ae_cls.settings import OneOrMore, Width
 
 @final
 class MlpConfig(FeatureHeadConfig):
-    """A layer of GELU units and a softmax; the best epoch of the best setting is kept."""
+    """A layer of GELU units and a softmax; the best epoch of the best setting is kept.
+
+    With class weights, a row's log loss counts as much as its class weighs.
+    """
 
     name: Literal["mlp"]
     width: tuple[Width, ...] = Field(
@@ -67,9 +71,9 @@ class MlpConfig(FeatureHeadConfig):
             self._pass(task, standardiser, network, optimiser)
             head = self._head(network, standardiser)
             probabilities = head.predict_proba(task.valid.features)
-            accuracy, loss = score(probabilities, task.valid.labels)
-            if best is None or (accuracy, -loss) > best[0]:
-                best = (accuracy, -loss), epoch, head, probabilities
+            reached, loss = score(probabilities, task.valid.labels, task.choose_by)
+            if best is None or (reached, -loss) > best[0]:
+                best = (reached, -loss), epoch, head, probabilities
             if epoch - best[1] >= self.patience:
                 break
         assert best is not None, "there is at least one epoch"
@@ -100,10 +104,10 @@ class MlpConfig(FeatureHeadConfig):
         optimiser: torch.optim.Optimizer,
     ) -> None:
         """One epoch, in place."""
-        labels = task.train.labels
+        labels, weights = task.train.labels, self.weights(task)
         for rows in (part.numpy() for part in torch.randperm(len(labels)).split(self.batch_size)):
             batch = torch.from_numpy(standardiser.apply(task.train.features[rows]))
-            loss = functional.cross_entropy(network(batch), torch.from_numpy(labels[rows]))
+            loss = weighed_cross_entropy(network(batch), torch.from_numpy(labels[rows]), weights)
             if not torch.isfinite(loss):
                 raise TrainingError(
                     "the loss of the head is not finite",

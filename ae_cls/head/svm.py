@@ -1,5 +1,9 @@
 """A support vector machine: one against the rest, with the squared hinge loss of LinearSVC.
 
+With class weights, a row's loss counts as much as its class weighs, in the problem of each class:
+as copies of the row would. LinearSVC's own `class_weight` does so for two classes; for more it
+weighs a class's own rows alone, so that the rest of the problem keeps its imbalance.
+
 With the kernel rbf it is a linear machine on coordinates whose products are the kernel: exactly
 while all labelled rows are compared with, approximately where there are more than `components`.
 """
@@ -19,6 +23,7 @@ from scipy.special import log_softmax, softmax
 from ae_cls.draws import generator
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Trial
+from ae_cls.head.class_weight import Weights
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.descent import Axes, Descent, LinearModel, squared_hinge
 from ae_cls.head.feature_task import FeatureTask
@@ -76,7 +81,8 @@ class SvmConfig(FeatureHeadConfig):
                 weight=model.weight, bias=model.bias,
             )  # fmt: skip
             facts = {**model.facts(), "approximation": None}
-            yield _calibrated(task, head, head.logits(task.valid.features), {"C": C}, facts)
+            logits = head.logits(task.valid.features)
+            yield _calibrated(task, head, logits, self.weights(task), {"C": C}, facts)
 
     def _rbf_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
         rows = self._basis_rows(task)
@@ -98,7 +104,8 @@ class SvmConfig(FeatureHeadConfig):
                 )  # fmt: skip
                 setting: dict[str, Fact] = {"C": C, "gamma": factor}
                 facts = {**model.facts(), "approximation": approximation}
-                yield _calibrated(task, head, head.of_kernel(valid_kernel), setting, facts)
+                logits = head.of_kernel(valid_kernel)
+                yield _calibrated(task, head, logits, self.weights(task), setting, facts)
 
     def _basis_rows(self, task: FeatureTask) -> Int64[np.ndarray, " m"]:
         """All labelled rows, or `components` of them drawn at random."""
@@ -121,6 +128,7 @@ class SvmConfig(FeatureHeadConfig):
             standardiser=standardiser,
             labels=np.searchsorted(task.classes, task.train.labels),
             class_count=len(task.classes),
+            class_weights=self.weights_of_seen(task),
             loss=squared_hinge,
             curvature=1.0,  # 2 for a row inside the margin, 0 outside
             axes=axes,
@@ -177,25 +185,34 @@ def _calibrated(
     task: FeatureTask,
     head: KernelMachine | Softmax,
     logits: Float64[np.ndarray, "n k"],
+    weights: Weights | None,
     setting: dict[str, Fact],
     facts: dict[str, Fact],
 ) -> Trial:
     """The head with its logits divided by the best temperature for the validation rows."""
     known = np.isin(task.valid.labels, task.classes)  # the others say nothing of the temperature
-    temperature = fitted_temperature(logits[known], task.valid.labels[known])
+    temperature = fitted_temperature(logits[known], task.valid.labels[known], weights)
     head = replace(head, weight=head.weight / temperature, bias=head.bias / temperature)
     probabilities = softmax(logits / temperature, axis=1)
     return Trial(setting, head, probabilities, {**facts, "temperature": temperature})
 
 
-def fitted_temperature(logits: Float64[np.ndarray, "n k"], labels: Labels) -> float:
-    """The temperature in 0.01 to 100 at which the logits' softmax has the least log loss."""
+def fitted_temperature(
+    logits: Float64[np.ndarray, "n k"], labels: Labels, weights: Weights | None
+) -> float:
+    """The temperature in 0.01 to 100 at which the logits' softmax has the least log loss.
+
+    Rows count as much as their class weighs: the logits are of classes that were weighed so.
+    """
     if not len(labels):
         return 1.0
 
+    of_rows = None if weights is None else weights[labels]
+
     def loss(log_temperature: float) -> float:
         logs = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(logs[np.arange(len(labels)), labels].mean())
+        of_truth = logs[np.arange(len(labels)), labels]
+        return -float((of_truth if of_rows is None else of_truth * of_rows).mean())
 
     result = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded")
     return float(np.exp(result.x))

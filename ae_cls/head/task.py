@@ -6,6 +6,7 @@ from typing import final
 
 from ae_cls.dataset.rows import LabelledImages
 from ae_cls.encode.encoder import Encoder
+from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Labelled
 from ae_cls.train.checkpoint import Checkpoints
@@ -25,6 +26,7 @@ class Task:
         features: of both, by the pretrained encoder; computed when asked for.
         class_names: in the order of the class index.
         mirrored_is_same: whether a mirror image keeps its class.
+        choose_by: what is best on validation.
         seed: every random draw follows from it.
         checkpoints: of a head that trains for long.
     """
@@ -35,6 +37,7 @@ class Task:
     features: Callable[[], tuple[Labelled, Labelled]]
     class_names: tuple[str, ...]
     mirrored_is_same: bool
+    choose_by: Measure
     seed: int
     checkpoints: Checkpoints
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_cls.errors import printable
+from ae_cls.evaluate.metrics import MEASURE_NAMES, Measure
 
 RunMetrics = Mapping[str, Any]
 """What `metrics.json` holds; `valid`, `test` and `reconstruction` may each be absent."""
@@ -41,6 +42,8 @@ def summary_table(
 ) -> RenderableType:
     """What came out of one run: accuracies, majority rate, error of the decoder, times, folder.
 
+    A measure other than accuracy by which the head was chosen stands beside it.
+
     Args:
         metrics: of the run.
         seconds: of each stage, in the order to show.
@@ -62,18 +65,21 @@ def summary_table(
 def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
     """One line a job, in the given order; below, why each of the others is not finished.
 
-    A sweep of `pretrain` has no accuracy and shows how well images are rebuilt.
+    A sweep of `pretrain` has no accuracy and shows how well images are rebuilt. Measures other than
+    accuracy by which heads were chosen have columns of their own.
     """
     classified = any("test" in row["metrics"] or "valid" in row["metrics"] for row in rows)
     titles, cells = (_ACCURACY, _accuracy_cells) if classified else (_REBUILT, _rebuilt_cells)
+    measures = _measures(rows)
     table = empty_table(titles=True)
     table.add_column("job", overflow="fold")
     table.add_column("state", no_wrap=True)
-    for title in (*titles, "seconds"):
+    for title in (*titles, *(_title(*measure) for measure in measures), "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         duration = f"{row['seconds']:.1f}"
-        table.add_row(_job(row), _state(row), *cells(row["metrics"]), duration)
+        others = (_measure_cell(row["metrics"], *measure) for measure in measures)
+        table.add_row(_job(row), _state(row), *cells(row["metrics"]), *others, duration)
     return Group(table, *(_why(row) for row in rows if row["reason"]))
 
 
@@ -117,6 +123,8 @@ def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
         one = metrics[part]
         interval = f"{_interval(one)} % (95 % interval)"
         yield f"{part} accuracy", f"{_percent(one)} %", interval, f"{one['n']:,} images"
+        if (by := _chosen_by(metrics)) != "accuracy":
+            yield f"{part} {MEASURE_NAMES[by]}", f"{_percent(one, by)} %"
     for part in parts[-1:]:
         yield "majority-class rate", f"{100 * metrics[part]['majority_rate']:.1f} %"
 
@@ -143,8 +151,27 @@ def _rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
     return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:.1f}"
 
 
-def _percent(metrics: Mapping[str, Any]) -> str:
-    return f"{100 * metrics['accuracy']:.1f}"
+def _chosen_by(metrics: RunMetrics) -> Measure:
+    return metrics.get("head", {}).get("chosen_by", "accuracy")
+
+
+def _measures(rows: Sequence[SweepRow]) -> list[tuple[str, Measure]]:
+    """Part and measure of each column that some row needs beside accuracy: test if there is one."""
+    chosen_by: set[Measure] = {_chosen_by(row["metrics"]) for row in rows}
+    part = "test" if any("test" in row["metrics"] for row in rows) else "valid"
+    return [(part, measure) for measure in sorted(chosen_by) if measure != "accuracy"]
+
+
+def _title(part: str, measure: Measure) -> str:
+    return f"{part} {MEASURE_NAMES[measure].removesuffix(' accuracy')} %"
+
+
+def _measure_cell(metrics: RunMetrics, part: str, measure: Measure) -> str:
+    return _percent(metrics[part], measure) if part in metrics else ""
+
+
+def _percent(metrics: Mapping[str, Any], measure: Measure = "accuracy") -> str:
+    return f"{100 * metrics[measure]:.1f}"
 
 
 def _interval(metrics: Mapping[str, Any]) -> str:

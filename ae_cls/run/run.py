@@ -14,7 +14,7 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions, write_split
-from ae_cls.run.scores import evaluate_classifier, label_counts, protocol
+from ae_cls.run.scores import evaluate_classifier, label_counts, protocol, warnings_of
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
 from ae_cls.saved.encoder_run import read_encoder_run
@@ -112,7 +112,8 @@ def _classify_and_report(
             lambda part: features.probabilities(classifier, part), data, test=experiment.test
         )
     metrics = {
-        **scored.as_metrics(),
+        **scored.metrics,
+        "warnings": warnings_of(experiment, data, scored),
         **_reconstruction(experiment, data, trained, scored.part, work),
         "labels": label_counts(data),
         "protocol": protocol(experiment, data) | work.continuation(),

@@ -1,6 +1,6 @@
 """The numbers of a run: the classifier on validation and test, the decoder, the protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -11,7 +11,14 @@ from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Part
-from ae_cls.evaluate import Metrics, Reconstruction, SquaredError, evaluate, warnings
+from ae_cls.evaluate import (
+    Metrics,
+    Reconstruction,
+    SquaredError,
+    evaluate,
+    label_warnings,
+    warnings,
+)
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import Probabilities
 from ae_cls.run.data import Data
@@ -33,10 +40,6 @@ class Scored:
     metrics: dict[Part, Metrics]
     part: Part
     probabilities: Probabilities
-
-    def as_metrics(self) -> dict[str, Any]:
-        """The part of metrics.json that they make."""
-        return {**self.metrics, "warnings": warnings(self.metrics[self.part])}
 
 
 def evaluate_classifier(
@@ -66,6 +69,35 @@ def reconstruction_of(model: Autoencoder, images: ImageRows, compute: Compute) -
             output = model.decode(model.encode(clean))
         total = total.add(output.float().cpu().numpy(), clean.cpu().numpy())
     return total.metrics()
+
+
+def warnings_of(experiment: Experiment, data: Data, scored: Scored) -> list[str]:
+    """What makes the numbers of a run weak, one sentence each; often nothing."""
+    labelled = label_counts(data)["per_class"]
+    valid = {name: one["n"] for name, one in scored.metrics["valid"]["per_class"].items()}
+    return [
+        *warnings(scored.metrics[scored.part]),
+        *label_warnings(labelled, valid, weighing=_words_not_said(experiment)),
+        *_weighed(experiment, labelled),
+    ]
+
+
+def _weighed(experiment: Experiment, labelled: Mapping[str, int]) -> list[str]:
+    if experiment.head.class_weight is None or len(set(labelled.values())) == 1:
+        return []
+    return [
+        f"head.class_weight={experiment.head.class_weight}: probabilities are as if all classes "
+        "were equally frequent; log loss and calibration error compare them with real shares"
+    ]
+
+
+def _words_not_said(experiment: Experiment) -> list[str]:
+    """Of those with which classes count alike, in training and in choosing."""
+    words = {
+        "head.class_weight=balanced": experiment.head.class_weight is None,
+        "labels.choose_by=balanced_accuracy": experiment.labels.choose_by == "accuracy",
+    }
+    return [word for word, is_missing in words.items() if is_missing]
 
 
 def label_counts(data: Data) -> dict[str, Any]:

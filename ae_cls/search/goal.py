@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
+from ae_cls.evaluate.metrics import MEASURE_NAMES, Measure
 from ae_cls.jobs.record import Record
 from ae_cls.search.trials import Direction
 
@@ -35,6 +36,16 @@ class Goal:
     shown: tuple[str, ...]
     words: tuple[str, ...]
 
+    def following(self, plain: Mapping[str, Any]) -> "Goal":
+        """After the measure by which these composed values choose a head, where they have one."""
+        if "labels" not in plain:
+            return self
+        measure: Measure = plain["labels"]["choose_by"]
+        shown = tuple(dict.fromkeys((*self.shown, measure)))
+        return replace(
+            self, name=f"validation {MEASURE_NAMES[measure]}", score=measure, shown=shown
+        )
+
     def score_of(self, metrics: Metrics) -> float:
         """What Optuna gets; the worst where a control has nothing to show (hog does not decode)."""
         return metrics[self.part][self.score] if self.part in metrics else math.inf
@@ -49,7 +60,10 @@ class Goal:
         """Of the metrics, what the table and the rank need."""
         if self.part not in metrics:
             return {}
-        return {self.part: {name: metrics[self.part][name] for name in self.shown}}
+        kept = {self.part: {name: metrics[self.part][name] for name in self.shown}}
+        # The table has a column for the measure by which heads were chosen.
+        chosen_by = {"chosen_by": metrics["head"]["chosen_by"]} if "head" in metrics else {}
+        return {**kept, "head": chosen_by}
 
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""

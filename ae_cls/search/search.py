@@ -37,8 +37,10 @@ def search(request: Request) -> int:
     """
     import_ahead()
     goal, probes = GOALS[request.command], request.space.probes()
-    settings = _settings(_composed(request, goal, probes[0])["search"])
+    composed = _composed(request, goal, probes[0])
+    settings = _settings(composed["search"])
     plan = _planned(request, goal, probes)
+    goal = goal.following(composed)
     launch = plan.launch.with_jobs(settings.jobs)
     identity = _identity(request, settings, plan.jobs[0])
     folder = SweepFolder(

@@ -94,7 +94,7 @@ def test_a_flat_folder_is_for_pretraining_alone(tmp_path: Path) -> None:
     split = make_split(
         dataset,
         SplitConfig(valid_fraction=0.1, test_fraction=0.2, seed=None),
-        LabelsConfig(per_class=None, fraction=None, count=None, draw=None),
+        LabelsConfig(per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"),
         0,
     )
     assert [len(split.pretrain), len(split.valid), len(split.train)] == [18, 2, 0]

@@ -58,7 +58,9 @@ def labels(
     count: int | None = None,
     draw: int | None = None,
 ) -> LabelsConfig:
-    return LabelsConfig(per_class=per_class, fraction=fraction, count=count, draw=draw)
+    return LabelsConfig(
+        per_class=per_class, fraction=fraction, count=count, draw=draw, choose_by="accuracy"
+    )
 
 
 def counts(data: Dataset, rows: np.ndarray) -> list[int]:

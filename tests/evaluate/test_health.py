@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ae_cls.evaluate import Metrics, evaluate, warnings
+from ae_cls.evaluate import Metrics, evaluate, label_warnings, warnings
 
 
 def metrics_of(confusion: list[list[int]], names: tuple[str, ...] = ("coat", "bag")) -> Metrics:
@@ -52,3 +55,60 @@ def test_an_absent_class_is_not_called_never_predicted() -> None:
 def test_control_characters_in_a_class_name_are_escaped() -> None:
     (sentence,) = warnings(metrics_of([[40, 0], [0, 9]], ("coat", "bag\x1b[31m\n")))
     assert sentence == "fewer than 30 images: bag\\x1b[31m\\n (9)"
+
+
+WEIGHING = ("head.class_weight=balanced", "labels.choose_by=balanced_accuracy")
+BOTH = " ".join(WEIGHING)
+
+
+def said_of(labelled: dict[str, int], **valid: int) -> list[str]:
+    everywhere = dict.fromkeys(labelled, 10) | valid
+    return label_warnings(labelled, everywhere, weighing=WEIGHING)
+
+
+def test_even_labels_give_no_warning() -> None:
+    assert said_of({"coat": 50, "bag": 40, "boot": 11}) == []
+
+
+def test_a_class_of_one_is_named() -> None:
+    assert said_of({"coat": 2, "bag": 1, "boot": 1}) == [
+        "only one labelled training image: bag, boot"
+    ]
+
+
+def test_a_class_that_validation_lacks_is_named() -> None:
+    (sentence,) = said_of({"coat": 20, "bag": 20, "boot": 20}, boot=0)
+    assert sentence == "settings were chosen without any validation image of: boot"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "named"),
+    [
+        ({"good": 216, "defect": 11}, "rare among 227 labelled training images: defect (11)"),
+        ({"defect": 7, "good": 5000}, "rare among 5,007 labelled training images: defect (7)"),
+        (
+            {"coat": 500, "bag": 20, "boot": 500, "bow\x1b[0m": 5},
+            "rare among 1,025 labelled training images: bow\\x1b[0m (5), bag (20)",
+        ),
+    ],
+)
+def test_rare_classes_are_named_with_their_numbers_and_what_to_type(
+    labelled: dict[str, int], named: str
+) -> None:
+    assert said_of(labelled) == [f"{named}; to have every class count alike: {BOTH}"]
+
+
+def test_only_what_was_not_said_is_advised() -> None:
+    valid = {"good": 20, "defect": 2}
+    (sentence,) = label_warnings({"good": 300, "defect": 15}, valid, weighing=WEIGHING[1:])
+    assert sentence.endswith(f"alike: {WEIGHING[1]}")
+    assert label_warnings({"good": 300, "defect": 15}, valid, weighing=()) == []
+
+
+@given(st.lists(st.integers(2, 10_000), min_size=2, max_size=40))
+def test_a_class_is_rare_by_its_share_whatever_the_number_of_classes(counts: list[int]) -> None:
+    labelled = {f"class {index}": count for index, count in enumerate(counts)}
+    fair = sum(counts) / len(counts)
+    assert bool(said_of(labelled)) == (min(counts) < fair / 5)
+    (rarest, *_) = sorted(labelled, key=lambda name: labelled[name])
+    assert all(f"{rarest} ({min(counts)})" in sentence for sentence in said_of(labelled))

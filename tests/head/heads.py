@@ -39,7 +39,7 @@ def one_setting(word: str) -> FeatureHeadConfig:
 
 
 def fit(head: FeatureHeadConfig, train: Labelled, valid: Labelled, classes: int) -> FittedHead:
-    return head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    return head.fit(train, valid, class_count=classes, choose_by="accuracy", seed=0, progress=False)
 
 
 def blobs(rows: int, classes: int = 4, *, width: int = 8, seed: int = 0) -> Labelled:

@@ -1,11 +1,15 @@
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss
 
 from ae_cls.errors import TrainingError
+from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.choice import Trial, choose, score
 from ae_cls.head.fitted import Features, FittedHead, Probabilities
 
@@ -37,7 +41,7 @@ LABELS = np.array([0, 1, 0, 1])
 
 
 def chosen(*trials: Trial) -> str:
-    head = choose(trials, LABELS, name="test")
+    head = choose(trials, LABELS, by="accuracy", name="test")
     assert isinstance(head, Named)
     assert head.facts["chosen"] == {"name": head.name}
     assert head.facts["seen"] == head.name
@@ -61,17 +65,68 @@ def test_probabilities_that_are_not_finite_are_refused() -> None:
     head = Named(name="broken", facts={})
     broken = Trial({"C": 3.0}, head, np.full((4, 2), np.nan))
     with pytest.raises(TrainingError) as refusal:
-        choose([broken], LABELS, name="test")
+        choose([broken], LABELS, by="accuracy", name="test")
     assert refusal.value.where == "head.C=3.0"
 
 
 def test_every_trial_is_recorded() -> None:
     trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
-    rows = choose(trials, LABELS, name="test").facts["trials"]
+    rows = choose(trials, LABELS, by="accuracy", name="test").facts["trials"]
     assert rows == [
         {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
         {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
     ]
+
+
+def rare_found_or_not() -> list[Trial]:
+    """Two of ten rows are rare: all are called common, or both are found for three errors."""
+    head = Named(name="any", facts={})
+    common = np.tile([0.9, 0.1], (10, 1))
+    both = common.copy()
+    both[[0, 1, 2, 8, 9]] = [0.4, 0.6]
+    return [
+        Trial({"name": name}, replace(head, name=name), table)
+        for name, table in (("all common", common), ("rare found", both))
+    ]
+
+
+IMBALANCED = np.repeat([0, 1], [8, 2])
+
+
+@pytest.mark.parametrize(
+    ("by", "best", "spoken", "reached"),
+    [
+        ("accuracy", "all common", "valid accuracy 0.8000", 0.8),
+        ("balanced_accuracy", "rare found", "valid balanced accuracy 0.8125", 0.8125),
+        ("macro_f1", "rare found", "valid macro F1 0.6703", 0.670),
+    ],
+)
+def test_the_measure_decides_and_is_named(
+    by: Measure, best: str, spoken: str, reached: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        head = choose(rare_found_or_not(), IMBALANCED, by=by, name="test")
+    facts = json.loads(json.dumps(dict(head.facts)))
+    assert facts["chosen"] == {"name": best} and facts["chosen_by"] == by
+    (row,) = [row for row in facts["trials"] if row["name"] == best]
+    assert row[f"valid_{by}"] == pytest.approx(reached, abs=1e-3)
+    assert f"name {best}: {spoken}, log loss" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("by", "theirs"),
+    [
+        ("accuracy", accuracy_score),
+        ("balanced_accuracy", balanced_accuracy_score),
+        ("macro_f1", partial(f1_score, average="macro")),
+    ],
+)
+def test_each_measure_agrees_with_scikit_learn(by: Measure, theirs: Callable) -> None:
+    table = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
+    labels = np.repeat([0, 1, 2], [30, 15, 5])
+    reached, loss = score(table, labels, by)
+    assert reached == pytest.approx(theirs(labels, table.argmax(axis=1)))
+    assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)
 
 
 def test_score_agrees_with_scikit_learn() -> None:
@@ -79,6 +134,6 @@ def test_score_agrees_with_scikit_learn() -> None:
     table[0] = [1, 0, 0]
     labels = np.arange(50) % 3
     labels[0] = 2  # had probability 0
-    accuracy, loss = score(table, labels)
+    accuracy, loss = score(table, labels, "accuracy")
     assert accuracy == (table.argmax(axis=1) == labels).mean()
     assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)

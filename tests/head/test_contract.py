@@ -69,7 +69,9 @@ def test_two_fits_give_the_same_files(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["forest", "mlp"])
 def test_another_seed_gives_other_files(word: str) -> None:
-    other = quick(word).fit(blobs(120), blobs(40, seed=1), class_count=4, seed=1, progress=False)
+    other = quick(word).fit(
+        blobs(120), blobs(40, seed=1), class_count=4, choose_by="accuracy", seed=1, progress=False
+    )
     assert other.files() != fitted_on_blobs(word).files()
 
 
@@ -198,6 +200,8 @@ def test_features_that_are_not_finite_are_refused(word: str, wrong: float) -> No
 def test_progress_is_silent_where_there_is_no_terminal(
     word: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    quick(word).fit(blobs(40), blobs(20, seed=1), class_count=4, seed=0, progress=True)
+    quick(word).fit(
+        blobs(40), blobs(20, seed=1), class_count=4, choose_by="accuracy", seed=0, progress=True
+    )
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""

@@ -1,11 +1,14 @@
 """Fine-tuning: the given encoder stays, a copy learns, early layers slower."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows, LabelledImages
+from ae_cls.dataset.rows import ImageRows, LabelledImages, to_unit
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Classification
 from ae_cls.head.finetune import FinetuneConfig, _groups, _network, score
@@ -47,7 +50,15 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
     assert isinstance(encode, Classification)
     encoder = Encoder(variant(name, (1, 8, 8)), encode.encode, CPU)
     return Task(
-        encoder, parts[0], parts[1], unasked, ("above", "below"), False, seed, NoCheckpoints()
+        encoder,
+        parts[0],
+        parts[1],
+        unasked,
+        ("above", "below"),
+        False,
+        "accuracy",
+        seed,
+        NoCheckpoints(),
     )
 
 
@@ -76,6 +87,75 @@ def test_the_head_gives_what_the_network_gave_on_validation():
     assert np.mean(found.argmax(1) == one.valid.labels) == pytest.approx(best.valid["accuracy"])
     chosen = found[np.arange(len(found)), one.valid.labels]
     assert -np.log(chosen).mean() == pytest.approx(best.valid["loss"], rel=1e-4)
+
+
+def thinned(whole: Task, rare: int, most: int) -> Task:
+    """The task with a few labelled images of a class, of which validation keeps all."""
+    labels, rows = whole.train.labels, whole.train.images.rows
+    kept = np.sort(
+        np.concatenate([np.flatnonzero(labels != rare), np.flatnonzero(labels == rare)[:most]])
+    )
+    images = replace(whole.train.images, rows=rows[kept])
+    return replace(whole, train=LabelledImages(images, labels[kept]))
+
+
+def test_images_of_a_rare_class_weigh_more_in_the_loss_and_the_weights_are_told():
+    one = thinned(task(), 1, 2)
+    counts = np.bincount(one.train.labels)
+    expected = counts.sum() / 2 / counts
+    plain, weighed = (
+        config(f"class_weight={weight}").classify(one) for weight in ("null", "balanced")
+    )
+    facts = [learned.classifier.head.facts["class_weight"] for learned in (plain, weighed)]
+    assert facts[0] is None
+    assert isinstance(facts[1], dict) and facts[1]["weights"] == pytest.approx(expected.tolist())
+    network = _network(one)
+    torch.nn.init.normal_(network.to_logits.weight, generator=torch.Generator().manual_seed(1))
+    images, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 2
+    loss = config()._loss(network.eval(), images, labels, expected).total
+    of_images = torch.nn.functional.cross_entropy(
+        network(images), labels, label_smoothing=config().label_smoothing, reduction="none"
+    )
+    by_hand = (of_images.detach().numpy() * expected[labels.numpy()]).mean()
+    assert loss.item() == pytest.approx(by_hand)
+    assert weighed.history[0].train["loss"] != plain.history[0].train["loss"]
+
+
+def test_with_equally_many_images_class_weights_change_nothing():
+    one = task(count=128)
+    even = min(np.bincount(one.train.labels))
+    one = thinned(thinned(one, 0, even), 1, even)
+    plain, weighed = (
+        config(f"class_weight={weight}").classify(one).classifier for weight in ("null", "balanced")
+    )
+    images = one.valid.images
+    assert plain.predict_proba(images).tobytes() == weighed.predict_proba(images).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("measure", "theirs"),
+    [
+        ("balanced_accuracy", balanced_accuracy_score),
+        ("macro_f1", lambda labels, answers: f1_score(labels, answers, average="macro")),
+    ],
+)
+def test_epochs_are_scored_by_the_measure(measure, theirs):
+    one = replace(task(count=90), choose_by=measure)
+    one = replace(one, valid=thinned(replace(one, train=one.valid), 1, 7).train)
+    network = _network(one)
+    torch.nn.init.normal_(network.to_logits.weight, generator=torch.Generator().manual_seed(1))
+    found = score(network, one.valid, CPU, measure)
+    with torch.inference_mode():
+        everything = one.valid.images.take(torch.arange(len(one.valid.images)))
+        answers = network.eval()(to_unit(everything, CPU.device)).argmax(1).numpy()
+    expected = theirs(one.valid.labels, answers)
+    assert 0 < expected < 1 and expected != found.terms["accuracy"]
+    assert found.terms[measure] == pytest.approx(expected)
+    assert found.value == pytest.approx(1 - expected, abs=1e-8)
+    assert found.value > 1 - expected  # the log loss parts equal ones
+    history = config().classify(one).history
+    best = [record.valid[measure] for record in history if record.best][-1]
+    assert best == max(record.valid[measure] for record in history)
 
 
 def test_the_saved_head_predicts_the_same():
@@ -108,5 +188,5 @@ def test_no_decay_of_the_rate_is_one_rate_for_all():
 
 def test_an_untrained_network_is_at_chance_and_unsure():
     one = task()
-    found = score(_network(one), one.valid, CPU)
+    found = score(_network(one), one.valid, CPU, "accuracy")
     assert found.terms["loss"] == pytest.approx(np.log(2))  # the linear layer starts at 0

@@ -13,7 +13,9 @@ from tests.head.heads import blobs, config
 def fit(**changes) -> Forest:
     head = config("forest", min_samples_leaf=[2], **changes)
     assert isinstance(head, ForestConfig)
-    fitted = head.fit(blobs(120), blobs(40, seed=1), class_count=4, seed=3, progress=False)
+    fitted = head.fit(
+        blobs(120), blobs(40, seed=1), class_count=4, choose_by="accuracy", seed=3, progress=False
+    )
     assert isinstance(fitted, Forest)
     return fitted
 

@@ -13,7 +13,9 @@ from tests.head.heads import blobs, config, digits
 def fit(train: Labelled, valid: Labelled, classes: int, **changes) -> Knn:
     head = config("knn", **changes)
     assert isinstance(head, KnnConfig)
-    fitted = head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    fitted = head.fit(
+        train, valid, class_count=classes, choose_by="accuracy", seed=0, progress=False
+    )
     assert isinstance(fitted, Knn)
     return fitted
 

@@ -13,7 +13,9 @@ from tests.head.heads import blobs, config, digits
 def fit(train, valid, classes: int, *, seed: int = 0, **changes) -> Mlp:
     head = config("mlp", **{"width": [32], "learning_rate": [0.01], "epochs": 10, **changes})
     assert isinstance(head, MlpConfig)
-    fitted = head.fit(train, valid, class_count=classes, seed=seed, progress=False)
+    fitted = head.fit(
+        train, valid, class_count=classes, choose_by="accuracy", seed=seed, progress=False
+    )
     assert isinstance(fitted, Mlp)
     return fitted
 

@@ -19,7 +19,7 @@ from tests.head.heads import blobs, config, digits
 def fit(train: Labelled, valid: Labelled, classes: int, **changes) -> FittedHead:
     head = config("svm", **changes)
     assert isinstance(head, SvmConfig)
-    return head.fit(train, valid, class_count=classes, seed=0, progress=False)
+    return head.fit(train, valid, class_count=classes, choose_by="accuracy", seed=0, progress=False)
 
 
 def linear_svc(table: np.ndarray, labels: np.ndarray, C: float) -> LinearSVC:
@@ -152,7 +152,7 @@ def test_the_temperature_of_drawn_labels_is_found(true: float) -> None:
     shares = np.exp(scores / true)
     shares /= shares.sum(axis=1, keepdims=True)
     labels = (draws.random((len(scores), 1)) > shares.cumsum(axis=1)).sum(axis=1)
-    assert fitted_temperature(scores, labels) == pytest.approx(true, rel=0.05)
+    assert fitted_temperature(scores, labels, None) == pytest.approx(true, rel=0.05)
 
 
 def test_the_temperature_is_the_best_of_a_grid() -> None:

@@ -18,6 +18,7 @@ def descent_on_digits() -> Descent:
         standardiser=standardiser,
         labels=train.labels,
         class_count=10,
+        class_weights=None,
         loss=log_loss,
         curvature=0.02,
         axes=Axes.of(train.features, standardiser),

@@ -127,8 +127,8 @@ def finetuning(world: World) -> dict[str, Any]:
         Task(
             Encoder(variant("conv", SHAPE), found.encode, compute), parts[0], parts[1],
             features=no_features,
-            class_names=("a", "b", "c"), mirrored_is_same=True, seed=0,
-            checkpoints=steps,
+            class_names=("a", "b", "c"), mirrored_is_same=True, choose_by="accuracy",
+            seed=0, checkpoints=steps,
         )
     )  # fmt: skip
     weights = learned.classifier.encoder.model.state_dict()

@@ -97,6 +97,21 @@ def test_sweep_has_a_line_a_job_and_then_the_reasons(capsys: pytest.CaptureFixtu
     ]
 
 
+def test_a_measure_that_heads_were_chosen_by_stands_beside_accuracy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    thirds = evaluate(np.eye(2)[[0, 0, 0]], np.array([0, 0, 1]), ("coat", "bag"))
+    metrics = {"valid": thirds, "head": {"chosen_by": "balanced_accuracy"}}
+    summary = printed(summary_table(metrics, {}, FOLDER), capsys).splitlines()
+    assert [line.split()[:4] for line in summary[:2]] == [
+        ["valid", "accuracy", "66.7", "%"], ["valid", "balanced", "accuracy", "50.0"],
+    ]  # fmt: skip
+    out = printed(sweep_table([row(metrics=metrics), row("failed")]), capsys)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == "job state valid % test % 95 % interval valid balanced % seconds"
+    assert lines[1].endswith("finished 66.7 50.0 12.3")
+
+
 def test_a_sweep_of_pretraining_shows_the_error_of_the_decoder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -51,12 +51,13 @@ def base(*words: str) -> Experiment:
 CHANGED: dict[str, Any] = {
     "seed": 1, "split.valid_fraction": 0.2, "split.test_fraction": 0.3, "split.seed": 5,
     "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
+    "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
     "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.least_steps": 3,
     "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
     "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
-    "encode.grid": 2, "head.C": [0.5],
+    "encode.grid": 2, "head.C": [0.5], "head.class_weight": "balanced",
     "precision": "bf16", "threads": 1, "devices": 2, "outputs": "elsewhere", "folder": "elsewhere",
     "store": "own", "checkpoint_seconds": 1.0, "test": False,
 }  # fmt: skip

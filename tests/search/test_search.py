@@ -33,10 +33,12 @@ AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
 Words = tuple[str, ...]
 
 
-def scored(accuracy: float, log_loss: float = 1.0) -> Record:
+def scored(accuracy: float, log_loss: float = 1.0, **measures: float) -> Record:
     interval = [max(0.0, accuracy - 0.1), min(1.0, accuracy + 0.1)]
     valid = {"accuracy": accuracy, "accuracy_ci95": interval, "log_loss": log_loss, "n": 100}
-    return Record("finished", metrics={"valid": valid})
+    chosen_by = next(iter(measures), "accuracy")
+    metrics = {"valid": {**valid, **measures}, "head": {"chosen_by": chosen_by}}
+    return Record("finished", metrics=metrics)
 
 
 def strength(words: Words) -> float:
@@ -121,6 +123,36 @@ def test_equal_accuracies_are_ranked_by_log_loss(
     least = min(carried_out, key=strength)
     assert table(outcome.out)[0] == least[0]
     assert f"{least[0]} test=true" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("measure", "named", "column"),
+    [
+        ("balanced_accuracy", "balanced accuracy", "valid balanced %"),
+        ("macro_f1", "macro F1", "valid macro F1 %"),
+    ],
+)
+def test_a_search_follows_the_measure_that_heads_are_chosen_by(
+    ae_cls: AeCls,
+    carried_out: list,
+    monkeypatch: pytest.MonkeyPatch,
+    measure: str,
+    named: str,
+    column: str,
+) -> None:
+    def the_more_accurate_the_worse(words: Words) -> Record:
+        share = 1 / (1 + abs(strength(words) - 1))
+        return scored(share, **{measure: 1 - share})
+
+    monkeypatch.setattr(Ending, "of", staticmethod(the_more_accurate_the_worse))
+    outcome = ae_cls(*SEARCH, C, "search.trials=6", f"labels.choose_by={measure}")
+    assert outcome.code == 0
+    best = max(carried_out, key=lambda words: abs(strength(words) - 1))
+    assert best[0].startswith(table(outcome.out)[0])  # the rest of it may stand in the next line
+    assert f"best validation {named} of 6 trials:" in outcome.out
+    assert column in outcome.out
+    command = outcome.out.splitlines()[-1]
+    assert command == f"ae-cls run labels.choose_by={measure} {best[0]} test=true"
 
 
 def test_every_kind_of_value_is_searched_at_once_and_choices_may_be_groups(

@@ -53,6 +53,7 @@ class Classify(Stage[Learned]):
             "weights": self.trained.weights_sha256,
             "encode": self.description.encode.model_dump(mode="json"),
             "head": self.description.head.model_dump(mode="json"),
+            "choose_by": self.description.labels.choose_by,
             "seed": self.description.seed,
         }
 
@@ -108,6 +109,7 @@ class Classify(Stage[Learned]):
             features=self.features,
             class_names=self.data.dataset.class_names,
             mirrored_is_same=self.data.dataset.mirrored_is_same,
+            choose_by=self.description.labels.choose_by,
             seed=self.description.seed,
             checkpoints=checkpoints,
         )

@@ -1,0 +1,85 @@
+"""Whole runs on pictures of which one class is rare, or has one only."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_cls.jobs.commands import COMMANDS
+from ae_cls.run.run import Result
+from tests.composed import described
+
+QUICK: dict[str, tuple[str, ...]] = {
+    "linear": ("head.C=[0.1]",),
+    "finetune": (
+        "head.epochs=1", "head.least_steps=4", "autoencoder=conv", "pretrain=none",
+        "autoencoder.widths=[8,8]",
+    ),
+}  # fmt: skip
+
+
+def written(folder: Path, counts: dict[str, int]) -> Path:
+    """Noise, with a bright bar for each class at a height of its own."""
+    draws = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+    images = draws.integers(0, 120, (len(labels), 8, 8), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label : 2 * label + 2] += 80
+    path = folder / "pictures.npz"
+    np.savez(path, images=images, labels=labels, class_names=np.array(list(counts)))
+    return path
+
+
+def run(folder: Path, path: Path, head: str, *words: str) -> Result:
+    description = described(
+        "run", "dataset=npz", f"dataset.root={path}", "autoencoder=pixels", "encode=latent",
+        f"head={head}", "device=cpu", "precision=fp32", "threads=1", *QUICK[head], *words,
+    ).model_copy(update={"outputs": str(folder)})  # fmt: skip
+    return COMMANDS["run"](description)
+
+
+@pytest.mark.parametrize("head", QUICK)
+def test_a_class_of_one_is_told_and_stops_nothing(
+    tmp_path: Path, head: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path, {"coat": 30, "bag": 20, "lone": 1})
+    words = ("head.class_weight=balanced", "labels.choose_by=macro_f1")
+    result = run(tmp_path, path, head, *words)
+    metrics = json.loads((result.folder / "metrics.json").read_text())
+    assert "only one labelled training image: lone" in metrics["warnings"]
+    assert "settings were chosen without any validation image of: lone" in metrics["warnings"]
+    assert metrics["head"]["chosen_by"] == "macro_f1"
+    labelled = metrics["labels"]["per_class"]
+    weights = metrics["head"]["class_weight"]["weights"]
+    expected = [sum(labelled.values()) / 3 / count for count in labelled.values()]
+    assert weights == pytest.approx(expected)
+    assert all(warning in caplog.text for warning in metrics["warnings"])
+    # Both words have been said, so neither is advised; what they do to probabilities is told.
+    assert not any("rare among" in warning for warning in metrics["warnings"])
+    assert any("as if all classes were equally frequent" in each for each in metrics["warnings"])
+
+
+def test_a_rare_class_is_told_with_what_to_type(tmp_path: Path) -> None:
+    path = written(tmp_path, {"good": 120, "defect": 6})
+    metrics = run(tmp_path, path, "linear").metrics
+    count = metrics["labels"]["per_class"]["defect"]
+    total = metrics["labels"]["count"]
+    assert [warning for warning in metrics["warnings"] if "rare" in warning] == [
+        f"rare among {total} labelled training images: defect ({count}); to have every class count "
+        "alike: head.class_weight=balanced labels.choose_by=balanced_accuracy"
+    ]
+
+
+def test_a_head_that_is_kept_is_not_taken_for_one_with_weights(tmp_path: Path) -> None:
+    path = written(tmp_path, {"good": 40, "defect": 8})
+    first = run(tmp_path, path, "linear")
+    again = run(tmp_path, path, "linear")
+    weighed = run(tmp_path, path, "linear", "head.class_weight=balanced")
+    chosen = run(tmp_path, path, "linear", "labels.choose_by=macro_f1")
+    assert ["classify" in one.kept for one in (first, again, weighed, chosen)] == [
+        False, True, False, False,
+    ]  # fmt: skip
+    assert weighed.metrics["head"]["class_weight"]["weights"][1] > 1
+    assert again.metrics["head"]["class_weight"] is None
+    assert "valid_macro_f1" in chosen.metrics["head"]["trials"][0]
