@@ -10,6 +10,7 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field
 from torch import Tensor
 
+from ae_cls.dataset.copies import Copies, joined
 from ae_cls.dataset.decoding import Decoding
 from ae_cls.dataset.facts import ImageFacts
 from ae_cls.settings import PathText, Settings
@@ -62,6 +63,8 @@ class Dataset:
         notes: what was noticed or decided while reading, one sentence each, for people.
         groups: number of the group of each row (a patient, a camera), -1 for a row that stands
             alone; rows of one group stay in one part where the split is ours; None: no groups.
+        images_sha256: hash of all images; empty where nobody has asked for it (see `read`).
+        copies: which images are copies of each other; None where nobody has looked (see `read`).
         facts: what was seen in the image file of each row; None where images were no files.
     """
 
@@ -78,6 +81,8 @@ class Dataset:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: Rows | None = None
+    images_sha256: str = ""
+    copies: Copies | None = None
     facts: ImageFacts | None = None
 
     @property
@@ -85,6 +90,16 @@ class Dataset:
         """Channels, height, width."""
         channels, height, width = self.images.shape[1:]
         return channels, height, width
+
+    @property
+    def bonds(self) -> Rows:
+        """A number for each row, the same for rows that must stay in one part.
+
+        These are copies of one picture, and the pictures of one group.
+        """
+        alike = [] if self.copies is None else [self.copies.alike]
+        groups = [] if self.groups is None else [self.groups]
+        return joined(len(self.labels), [*alike, *groups])
 
     def labels_of(self, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
         """The class index of each row, `NO_LABEL` where it is unknown."""
@@ -107,6 +122,11 @@ class DatasetConfig(Settings, ABC):
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
+
+    @property
+    def refuses_contradictions(self) -> bool:
+        """Whether equal images with different labels end the run."""
+        return False
 
     @property
     def decoding(self) -> Decoding | None:

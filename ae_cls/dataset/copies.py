@@ -1,224 +1,77 @@
-"""Pictures that are in a data set more than once: equal ones, and nearly equal ones.
+"""Rows that belong together: copies of one picture, and pictures of one group."""
 
-A classifier that has seen a copy of a test image does not have to recognise it. Barz & Denzler
-(arXiv 1902.00423) found copies of 3.3 % of CIFAR-10's test images among those for training.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Int64, Shaped, UInt64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import NearestNeighbors
-from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, normalize, pad
 
-from ae_cls.dataset.contract import ImageTable, Rows
-from ae_cls.dataset.fingerprint import row_hashes
-
-MOST_COMPARED = 200_000
-"""Images among which nearly equal ones are looked for; the time grows with the square of it."""
-
-_SIDE = 16  # pixels of a thumbnail: enough to tell pictures apart, few enough to forget the noise
-_MIDDLE = _SIDE - 2  # pixels that are left when a picture is moved by one
-_ZOOMED = (
-    14,
-    16,
-    18,
-)  # pixels to which a thumbnail is brought: the other is 12 % larger or smaller
-_WAVES = 5  # cosines along each side: few, so that a picture that was moved a little is still near
-_FLAT = 3.0  # standard deviation in grey levels below which a thumbnail shows nothing
-_PAIRS = 200_000  # compared closely
-_CHUNK = 512  # images at a time
-# A copy resembles its original at least so much, and much more than anything else does. Measured
-# as Fisher's z, the inverse hyperbolic tangent of the correlation. Without the second condition
-# half the trousers of Fashion-MNIST would be copies of each other.
-_LEAST_ALIKE = float(np.arctanh(0.9))
-_LEAST_APART = 0.55
-_APART_BY_COPY = 0.1
-_MOST_ALIKE = 0.9999  # so that z stays finite
-
-Thumbnails = Float32[Tensor, "m side side"]
+Numbers = Int64[np.ndarray, " n"]
+"""One a row; rows with the same number belong together."""
 
 
 @final
 @dataclass(frozen=True)
 class Copies:
-    """Which rows show the same picture.
+    """Which rows of a data set show the same picture.
 
     Attributes:
-        equal: number of the set of rows with the very same pixels, for each row.
-        alike: the same for rows that are copies of each other in the eye of a person: mirrored,
-            moved, cropped or zoomed by a little, encoded again, lighter, darker; equal ones too.
+        pixels: a hash of each row's pixels, the same for equal images only.
+        alike: number of each row, the same for rows that a person would call copies: equal,
+            mirrored, moved, cropped or zoomed by a little, encoded again, lighter, darker.
         compared: whether nearly equal ones were looked for; False in a very large set.
     """
 
-    equal: Rows
-    alike: Rows
+    pixels: UInt64[np.ndarray, " n"]
+    alike: Numbers
     compared: bool
 
-    def sets(self) -> list[Rows]:
-        """The rows of each set of two or more, equal or nearly equal, the largest set first."""
-        sets = rows_by_number(self.alike)
-        return sorted(
-            (rows for rows in sets if len(rows) > 1), key=lambda rows: (-len(rows), rows[0])
-        )
+    @property
+    def equal(self) -> Numbers:
+        """Number of each row, the same for equal images only."""
+        return first_places(self.pixels)
+
+    @property
+    def is_copy(self) -> Bool[np.ndarray, " n"]:
+        """Whether another row shows the same picture, equal or nearly equal."""
+        return together(self.alike)
 
 
-def find_copies(images: ImageTable) -> Copies:
-    """Equal images by their pixels, nearly equal ones by thumbnails of 16x16 grey pixels.
+def first_places(values: Shaped[np.ndarray, " n"]) -> Numbers:
+    """Where each value stands for the first time."""
+    _, firsts, numbers = np.unique(values, return_index=True, return_inverse=True)
+    return firsts[numbers].astype(np.int64)
 
-    On 10 000 pictures in the manner of CIFAR it finds ... of planted copies.
+
+def together(numbers: Numbers) -> Bool[np.ndarray, " n"]:
+    """Whether the number of each row is that of another one, too."""
+    _, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return counts[places] > 1
+
+
+def sets_of(numbers: Numbers) -> list[Int64[np.ndarray, " _"]]:
+    """The rows of each number that two or more have, by their first row."""
+    rows = np.flatnonzero(together(numbers))
+    rows = rows[np.argsort(first_places(numbers)[rows], kind="stable")]
+    firsts = first_places(numbers)[rows]
+    return np.split(rows, np.flatnonzero(np.diff(firsts)) + 1) if len(rows) else []
+
+
+def joined(count: int, columns: Sequence[Numbers]) -> Numbers:
+    """A number for each of `count` rows, the same for rows that any column puts together.
+
+    A negative number puts a row together with no other.
     """
-    equal = np.unique(row_hashes(images), return_inverse=True)[1].astype(np.int64)
-    if len(images) > MOST_COMPARED:
-        return Copies(equal, equal, compared=False)
-    firsts = np.unique(equal, return_index=True)[1]
-    return Copies(equal, _alike(_thumbnails(images, firsts))[equal], compared=True)
-
-
-def rows_by_number(numbers: Rows) -> list[Rows]:
-    """The rows of each number from 0 on, in ascending order."""
-    order = np.argsort(numbers, kind="stable")
-    ends = np.cumsum(np.bincount(numbers))[:-1]
-    return np.split(order, ends)
-
-
-def _thumbnails(images: ImageTable, rows: Rows) -> Thumbnails:
-    batches = torch.from_numpy(rows).split(_CHUNK)
-    return torch.cat([_shrunk(images.index_select(0, batch)) for batch in batches])
-
-
-def _shrunk(images: Tensor) -> Thumbnails:
-    grey = _grey(images.float())
-    small = interpolate(grey, (_SIDE, _SIDE), mode="bilinear", antialias=True)
-    return _blurred(small)[:, 0]
-
-
-def _grey(images: Float32[Tensor, "b c h w"]) -> Float32[Tensor, "b 1 h w"]:
-    """The luma of ITU-R 601, which JPEG keeps best, and which other colours leave as it is."""
-    if images.shape[1] == 1:
-        return images
-    return torch.einsum("bchw,c->bhw", images, torch.tensor([0.299, 0.587, 0.114]))[:, None]
-
-
-def _blurred(pixels: Float32[Tensor, "b 1 h w"]) -> Float32[Tensor, "b 1 h w"]:
-    """So that a picture which was moved by less than a pixel of a thumbnail is still the same."""
-    around = pad(pixels, (1, 1, 1, 1), mode="replicate")
-    rows = (around[:, :, :-2] + 2 * around[:, :, 1:-1] + around[:, :, 2:]) / 4
-    return (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 4
-
-
-def _alike(thumbnails: Thumbnails) -> Rows:
-    """A number for each thumbnail, the same for those that are copies of each other."""
-    count = len(thumbnails)
-    shown = np.flatnonzero(thumbnails.std((1, 2)).numpy() >= _FLAT)
-    pairs = [_pairs(thumbnails[torch.from_numpy(shown)])] if len(shown) > 1 else []
-    first, second = shown[np.concatenate(pairs, 1)] if pairs else np.zeros((2, 0), np.int64)
+    edges = [_to_the_first(column) for column in columns]
+    first, second = np.concatenate(edges, axis=1) if edges else np.zeros((2, 0), np.int64)
     graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _pairs(thumbnails: Thumbnails) -> Int64[np.ndarray, "2 p"]:
-    """All pairs of copies among thumbnails that show something."""
-    most = len(thumbnails) - 1
-    plain = int(np.clip(_PAIRS // len(thumbnails), 6, 48))
-    index = NearestNeighbors(algorithm="brute").fit(_codes(thumbnails))
-    near = index.kneighbors(n_neighbors=min(plain, most), return_distance=False)
-    # By its mirror image a symmetric picture is nearest to itself, which is no copy: one more.
-    turned = thumbnails.flip(2)
-    near_turned = index.kneighbors(
-        _codes(turned), min(max(3, plain // 4), most) + 1, return_distance=False
-    )
-    return np.concatenate(
-        [_copies(thumbnails, thumbnails, near), _copies(turned, thumbnails, near_turned)], 1
-    )
-
-
-def _copies(
-    turned: Thumbnails, thumbnails: Thumbnails, near: Int64[np.ndarray, "m k"]
-) -> Int64[np.ndarray, "2 p"]:
-    """The pairs of pictures, turned or not, and those of their candidates that are copies."""
-    parts = [slice(start, start + _CHUNK) for start in range(0, len(near), _CHUNK)]
-    likeness = np.concatenate([_likeness(turned[part], thumbnails, near[part]) for part in parts])
-    likeness[near == np.arange(len(near))[:, None]] = -np.inf
-    first, place = np.nonzero(_stand_apart(likeness))
-    return _mutual(first, near[first, place], len(near))
-
-
-def _mutual(
-    first: Int64[np.ndarray, " p"], second: Int64[np.ndarray, " p"], count: int
-) -> Int64[np.ndarray, "2 _"]:
-    """The pairs that hold both ways: one shoe that points to the right is no copy of all others."""
-    there, back = first * count + second, second * count + first
-    kept = np.isin(there, back)
-    return np.stack([first[kept], second[kept]])
-
-
-def _codes(thumbnails: Thumbnails) -> Float32[np.ndarray, "m d"]:
-    """The slowest waves of each picture (its discrete cosine transform), of length 1."""
-    angles = torch.pi * (torch.arange(_SIDE) + 0.5) / _SIDE
-    waves = torch.cos(angles * torch.arange(_WAVES)[:, None])
-    codes = torch.einsum("ki,bij,lj->bkl", waves, thumbnails, waves).flatten(1)[:, 1:]
-    return normalize(codes).numpy()
-
-
-def _likeness(
-    some: Thumbnails, thumbnails: Thumbnails, near: Int64[np.ndarray, "b k"]
-) -> Float32[np.ndarray, "b k"]:
-    """How much each of some pictures resembles its candidates: Fisher's z.
-
-    The largest correlation of the middles over small moves and zooms.
-    """
-    middles = thumbnails[:, 1 : 1 + _MIDDLE, 1 : 1 + _MIDDLE].flatten(1)
-    candidates = _normalised(middles)[torch.from_numpy(near)]
-    best = torch.stack([_correlation(fine, candidates) for fine in _zoomed(some)]).amax(0)
-    return torch.atanh(best.clamp(-_MOST_ALIKE, _MOST_ALIKE)).numpy()
-
-
-def _correlation(
-    fine: Float32[Tensor, "b fine fine"], candidates: Float32[Tensor, "b k pixels"]
-) -> Float32[Tensor, "b k"]:
-    """The largest over moves by half a pixel: one convolution, the candidates being its kernels."""
-    count, each = candidates.shape[:2]
-    kernels = candidates.reshape(count * each, 1, _MIDDLE, _MIDDLE)
-    products = conv2d(fine[None], kernels, groups=count, dilation=2)[0].reshape(count, each, -1)
-    ones = torch.ones(1, 1, _MIDDLE, _MIDDLE)
-    sums = conv2d(fine[:, None], ones, dilation=2).flatten(2)
-    squares = conv2d(fine[:, None].square(), ones, dilation=2).flatten(2)
-    lengths = (squares - sums.square() / _MIDDLE**2).clamp_min(1.0).sqrt()
-    return (products / lengths).amax(2)
-
-
-def _zoomed(thumbnails: Thumbnails) -> Iterator[Float32[Tensor, "b fine fine"]]:
-    """As they are, smaller and larger, with a value between each two pixels."""
-    for side in _ZOOMED:
-        resized = interpolate(thumbnails[:, None], (side, side), mode="bilinear")
-        edge = max(0, (_SIDE - side) // 2)
-        framed = pad(resized, (edge, edge, edge, edge), mode="replicate")
-        cut = (framed.shape[2] - _SIDE) // 2
-        frame = framed[:, :, cut : cut + _SIDE, cut : cut + _SIDE]
-        fine = (2 * _SIDE - 1, 2 * _SIDE - 1)
-        yield interpolate(frame, fine, mode="bilinear", align_corners=True)[:, 0]
-
-
-def _normalised(pixels: Float32[Tensor, "*_ pixels"]) -> Float32[Tensor, "*_ pixels"]:
-    """Of mean 0 and length 1, so that a product is a correlation."""
-    return normalize(pixels - pixels.mean(-1, keepdim=True), dim=-1)
-
-
-def _stand_apart(likeness: Float32[np.ndarray, "m k"]) -> Bool[np.ndarray, "m k"]:
-    """Which candidates are copies: down to the last step from much alike to much less alike."""
-    order = np.argsort(-likeness, axis=1, kind="stable")
-    falling = np.take_along_axis(likeness, order, 1)
-    # What lies below the last candidate is not known.
-    below = np.concatenate([falling[:, 1:], np.full((len(falling), 1), -np.inf)], 1)
-    apart = _LEAST_APART + _APART_BY_COPY * np.minimum(np.arange(likeness.shape[1]), 5)
-    steps = (falling >= _LEAST_ALIKE) & (below > -np.inf) & (falling - apart >= below)
-    last = np.where(steps.any(1), steps.shape[1] - 1 - steps[:, ::-1].argmax(1), -1)
-    copies = np.arange(likeness.shape[1]) <= last[:, None]
-    return np.take_along_axis(copies, np.argsort(order, 1), 1)
+def _to_the_first(column: Numbers) -> Int64[np.ndarray, "2 _"]:
+    """An edge from each row to the first one with its number."""
+    known = np.flatnonzero(column >= 0)
+    return np.stack([known, known[first_places(column[known])]])

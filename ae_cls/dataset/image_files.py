@@ -48,7 +48,8 @@ class ImageFilesConfig(DatasetConfig, ABC):
         "being one of them; null: the colours"
     )
     on_bad: Literal["error", "skip"] = Field(
-        description="images that cannot be decoded: end the run, or leave them out and count them"
+        description="images that cannot be decoded, and equal ones under two labels: end the run, "
+        "or leave the former out and keep the latter, and say so"
     )
 
     @model_validator(mode="after")
@@ -66,6 +67,10 @@ class ImageFilesConfig(DatasetConfig, ABC):
                 f"bands: there are {len(self.bands)}, and channels={self.channels}: give as many"
             )
         return self
+
+    @property
+    def refuses_contradictions(self) -> bool:
+        return self.on_bad == "error"
 
     @property
     def decoding(self) -> Decoding:

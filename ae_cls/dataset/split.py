@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, Rows
+from ae_cls.dataset.draw_together import drawn_together
 from ae_cls.dataset.labels import LabelsConfig, draw_labelled, shuffled
 from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
@@ -67,7 +68,9 @@ class Split:
 def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed: int) -> Split:
     """Official parts if there are any, otherwise stratified draws from training.
 
-    Validation never comes from test rows, and the draw of labels changes no part.
+    Validation never comes from test rows, and the draw of labels changes no part. Rows that belong
+    together (`Dataset.bonds`) come into one part where the parts are ours; an unlabelled image
+    that belongs to a held-out one is left out of pretraining.
 
     Args:
         dataset: its labels decide the strata.
@@ -82,18 +85,25 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
     split_seed = seed if split.seed is None else split.seed
     if not len(dataset.train):
         return _without_labels(dataset, split.valid_fraction, split_seed)
+    bonds = dataset.bonds
     test, rest = _held_out(
-        dataset, dataset.test, dataset.train, split.test_fraction, split_seed, "test"
+        dataset, bonds, dataset.test, dataset.train, split.test_fraction, split_seed, "test"
     )
     valid, train = _held_out(
-        dataset, dataset.valid, rest, split.valid_fraction, split_seed, "valid"
+        dataset, bonds, dataset.valid, rest, split.valid_fraction, split_seed, "valid"
     )
     _refuse_untrained_classes(dataset, train)
     draw_seed = seed if labels.draw is None else labels.draw
     labelled = draw_labelled(
         train, dataset.labels_of(train), dataset.class_names, labels, draw_seed
     )
-    pretrain = np.sort(np.concatenate([train, dataset.unlabelled]))
+    ours = [
+        part
+        for part, official in ((test, dataset.test), (valid, dataset.valid))
+        if not len(official)
+    ]
+    unlabelled = dataset.unlabelled[~np.isin(bonds[dataset.unlabelled], bonds[_joined(ours)])]
+    pretrain = np.sort(np.concatenate([train, unlabelled]))
     return Split(pretrain=pretrain, train=train, labelled=labelled, valid=valid, test=test)
 
 
@@ -102,7 +112,7 @@ def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
     rows = shuffled(dataset.unlabelled, seed, "split", "valid")
     count = _share(len(rows), fraction)
     if count == 0 or count == len(rows):
-        raise _empty("valid", fraction, len(rows))
+        raise _empty("valid", fraction, dataset, rows, dataset.bonds)
     none = np.zeros(0, dtype=np.int64)
     return Split(
         pretrain=np.sort(rows[count:]),
@@ -114,7 +124,13 @@ def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
 
 
 def _held_out(
-    dataset: Dataset, official: Rows, rows: Rows, fraction: float, seed: int, part: str
+    dataset: Dataset,
+    bonds: Rows,
+    official: Rows,
+    rows: Rows,
+    fraction: float,
+    seed: int,
+    part: str,
 ) -> tuple[Rows, Rows]:
     """The part, official or a stratified draw, and what is left of `rows`.
 
@@ -123,15 +139,20 @@ def _held_out(
     if len(official):
         return official, rows
     classes = dataset.labels_of(rows)
-    quotas = _quotas(np.bincount(classes, minlength=len(dataset.class_names)), fraction)
-    taken = [
-        shuffled(rows[classes == index], seed, "split", part, index)[:quota]
-        for index, quota in enumerate(quotas.tolist())
+    counts = np.bincount(classes, minlength=len(dataset.class_names))
+    orders = [
+        shuffled(np.flatnonzero(classes == index), seed, "split", part, index)
+        for index in range(len(counts))
     ]
-    held = np.sort(np.concatenate(taken))
-    if not len(held) and fraction > 0:
-        raise _empty(part, fraction, len(rows))
+    drawn = drawn_together(orders, classes, bonds[rows], _quotas(counts, fraction))
+    if not len(drawn) and fraction > 0:
+        raise _empty(part, fraction, dataset, rows, bonds)
+    held = rows[drawn]
     return held, np.setdiff1d(rows, held)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _quotas(counts: Int64[np.ndarray, " k"], fraction: float) -> Int64[np.ndarray, " k"]:
@@ -151,12 +172,16 @@ def _share(count: int, fraction: float) -> int:
     return int(np.floor(count * fraction + 0.5))
 
 
-def _empty(part: str, fraction: float, count: int) -> UsageError:
+def _empty(part: str, fraction: float, dataset: Dataset, rows: Rows, bonds: Rows) -> UsageError:
+    units, images = len(np.unique(bonds[rows])), len(rows)
+    why = f"there are {images} rows of {len(dataset.class_names)} classes to divide"
+    if units < images:
+        why += f", in {units} groups or sets of copies that must stay together"
     return UsageError(
         f"the {part} part, or what is left for training, would be empty",
         where=f"split.{part}_fraction={fraction:g}",
-        why=f"there are {count} rows to divide",
-        fix=f"another split.{part}_fraction, or more images",
+        why=why,
+        fix=f"another split.{part}_fraction, or more images" + (" or groups" * (units < images)),
     )
 
 

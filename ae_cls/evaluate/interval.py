@@ -4,11 +4,12 @@ import math
 from statistics import NormalDist
 
 
-def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Lower and upper end of the score interval of `successes / count` (Wilson 1927), in [0, 1].
 
     It says how far the share could be off because the test set is finite; nothing about training.
-    No continuity correction; `count` is at least 1, `confidence` lies in (0, 1).
+    No continuity correction. `successes` need not be whole; `count` is at least 1; `confidence`
+    lies in (0, 1).
     """
     assert 0 <= successes <= count and count > 0, (successes, count)
     z = NormalDist().inv_cdf((1 + confidence) / 2)

@@ -52,25 +52,40 @@ class Metrics(TypedDict):
     confusion_matrix: list[list[int]]
     majority_rate: float
     n: int
+    independent: int
 
 
-def evaluate(probabilities: Probabilities, labels: Labels, class_names: tuple[str, ...]) -> Metrics:
+def evaluate(
+    probabilities: Probabilities,
+    labels: Labels,
+    class_names: tuple[str, ...],
+    units: Labels | None = None,
+) -> Metrics:
     """Metrics of one split as plain values that JSON can hold, without NaN.
 
     The answer is the most probable class; of equals, the first in class order. Accuracy and recall
-    carry the 95 % Wilson interval. A class without images in the split is left out of the balanced
-    accuracy and the macro F1, also when it was predicted; its recall and F1 are `None`. Precision
-    is `None` where a class was never predicted. `log_loss` is in nats and clips at
-    `SMALLEST_PROBABILITY`, `ece` is `expected_calibration_error`, `majority_rate` is the share of
-    the split's most frequent class, and row i of the confusion matrix holds the images of class i.
+    carry the 95 % Wilson interval, for as many independent answers as there are different `units`:
+    the frames of one patient, or copies of one picture, say the same once more. That is the
+    cautious end: answers within a unit may differ. `independent` is their number.
+
+    A class without images in the split is left out of the balanced accuracy and the macro F1, also
+    when it was predicted; its recall and F1 are `None`. Precision is `None` where a class was never
+    predicted. `log_loss` is in nats and clips at `SMALLEST_PROBABILITY`, `ece` is
+    `expected_calibration_error`, `majority_rate` is the share of the split's most frequent class,
+    and row i of the confusion matrix holds the images of class i.
     """
     _check(probabilities, labels, class_names)
     confusion = confusion_matrix(labels, probabilities.argmax(axis=1), len(class_names))
     count, correct = len(labels), int(confusion.trace())
-    per_class = [_class_metrics(confusion, index) for index in range(len(class_names))]
+    units = np.arange(count) if units is None else units
+    per_class = [
+        _class_metrics(confusion, index, len(np.unique(units[labels == index])))
+        for index in range(len(class_names))
+    ]
+    unit_count = len(np.unique(units))
     return {
         "accuracy": measured("accuracy", confusion),
-        "accuracy_ci95": list(wilson_interval(correct, count)),
+        "accuracy_ci95": list(wilson_interval(correct * unit_count / count, unit_count)),
         "balanced_accuracy": measured("balanced_accuracy", confusion),
         "macro_f1": measured("macro_f1", confusion),
         "log_loss": log_loss(probabilities, labels),
@@ -79,6 +94,7 @@ def evaluate(probabilities: Probabilities, labels: Labels, class_names: tuple[st
         "confusion_matrix": confusion.tolist(),
         "majority_rate": int(confusion.sum(axis=1).max()) / count,
         "n": count,
+        "independent": unit_count,
     }
 
 
@@ -140,13 +156,13 @@ _MEASURES: Mapping[Measure, Callable[[Confusion], float]] = {
 }
 
 
-def _class_metrics(confusion: Confusion, index: int) -> ClassMetrics:
+def _class_metrics(confusion: Confusion, index: int, units: int) -> ClassMetrics:
     hits = int(confusion[index, index])
     count, answered = int(confusion[index].sum()), int(confusion[:, index].sum())
     return {
         "precision": hits / answered if answered else None,
         "recall": _recall(confusion, index),
-        "recall_ci95": list(wilson_interval(hits, count)) if count else None,
+        "recall_ci95": list(wilson_interval(hits * units / count, units)) if count else None,
         "f1": _f1(confusion, index),
         "n": count,
     }

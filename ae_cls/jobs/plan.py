@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import TrainingError, UsageError
+from ae_cls.errors import AeClsError, TrainingError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, read_launch
@@ -98,10 +98,11 @@ def name_of(words: Words, digest: str) -> str:
     return f"{safe[:_LONGEST_NAME]}-{digest}"
 
 
-def digest_of(described: CommonKeys) -> str:
-    """A hash of all that a job does, but not of where and how it is carried out."""
+def digest_of(described: CommonKeys, data_sha256: str) -> str:
+    """A hash of all that a job does and of its data, but not of where and how it is carried out."""
     matter = described.model_dump(mode="json", exclude={*WHERE, *HOW})
-    return hashlib.sha256(json.dumps(matter, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    text = json.dumps([matter, data_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def short_hash(lines: Sequence[str]) -> str:
@@ -185,12 +186,14 @@ def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
 
 
 def _check(command: str, configs: Sequence[dict[str, Any]], answer: Connection) -> None:
-    checks = [asdict(_check_one(command, plain)) for plain in configs]
+    data: dict[str, str] = {}
+    checks = [asdict(_check_one(command, plain, data)) for plain in configs]
     with suppress(BrokenPipeError):  # whoever asked has been interrupted
         answer.send_bytes(json.dumps(checks).encode())
 
 
-def _check_one(command: str, plain: dict[str, Any]) -> _Check:
+def _check_one(command: str, plain: dict[str, Any], data: dict[str, str]) -> _Check:
+    """Check a job; `data` holds the hashes of the data sets that have been read."""
     from ae_cls.experiment.descriptions import COMMANDS  # here, as it imports torch
     from ae_cls.experiment.read import read
 
@@ -200,7 +203,30 @@ def _check_one(command: str, plain: dict[str, Any]) -> _Check:
         return _Check(mistake=error.where or error.what)
     if described.folder:
         return _Check(mistake="folder names one run; a sweep names the folders of its jobs")
-    return _Check(digest=digest_of(described))
+    return _Check(digest=digest_of(described, _data_sha256(described, data)))
+
+
+def _data_sha256(described: CommonKeys, known: dict[str, str]) -> str:
+    """Of what a job reads, so that it is done again on other data; empty where it cannot be read.
+
+    Each data set is read once. What is wrong with it the job itself will say.
+    """
+    from ae_cls.dataset.identity import identity_of, identity_sha256
+    from ae_cls.dataset.read import read
+    from ae_cls.experiment.descriptions import Benchmark, Classification, Experiment, Pretraining
+    from ae_cls.saved.encoder_run import read_encoder_run
+
+    try:
+        if isinstance(described, Classification):
+            described = described.on(read_encoder_run(Path(described.encoder)).pretraining)
+        assert isinstance(described, Experiment | Pretraining | Benchmark)
+        config = described.dataset
+        word = config.model_dump_json()
+        if word not in known:
+            known[word] = identity_sha256(identity_of(read(config)))
+        return known[word]
+    except AeClsError:
+        return ""
 
 
 def _once(jobs: Sequence[Job]) -> list[Job]:

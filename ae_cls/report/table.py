@@ -122,11 +122,18 @@ def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
     for part in parts:
         one = metrics[part]
         interval = f"{_interval(one)} % (95 % interval)"
-        yield f"{part} accuracy", f"{_percent(one)} %", interval, f"{one['n']:,} images"
+        yield f"{part} accuracy", f"{_percent(one)} %", interval, _images(one)
         if (by := _chosen_by(metrics)) != "accuracy":
             yield f"{part} {MEASURE_NAMES[by]}", f"{_percent(one, by)} %"
     for part in parts[-1:]:
         yield "majority-class rate", f"{100 * metrics[part]['majority_rate']:.1f} %"
+
+
+def _images(one: Mapping[str, Any]) -> str:
+    """How many, and in how many groups or sets of copies where some belong together."""
+    if one["independent"] == one["n"]:
+        return f"{one['n']:,} images"
+    return f"{one['n']:,} images, {one['independent']:,} groups"
 
 
 def _rebuilding(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

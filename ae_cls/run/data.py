@@ -1,7 +1,7 @@
 """What is ready before a run folder is made: data, split, an untrained network."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -9,13 +9,14 @@ import numpy as np
 from ae_cls.autoencoder.contract import Autoencoder, build
 from ae_cls.compute import Compute, start
 from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
-from ae_cls.dataset.fingerprint import images_sha256
+from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.dataset.split import Part, Split, make_split
 from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
 from ae_cls.processes.rendezvous import world_of
+from ae_cls.run import leaks
 from ae_cls.saved.likeness import Likeness, learn
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,12 @@ class Data:
         dataset: all images.
         split: which rows are for what.
         network: as it was initialised, on the device; stages train copies.
-        images_sha256: of all images.
     """
 
     compute: Compute
     dataset: Dataset
     split: Split
     network: Autoencoder
-    images_sha256: str
 
     def images(self, rows: Rows) -> ImageRows:
         """The images of these rows."""
@@ -67,14 +66,15 @@ def prepare(description: Experiment | Pretraining) -> Data:
     """
     world = world_of(description.devices)
     compute = start(description.device, description.precision, description.threads, world)
-    dataset = description.dataset.load()
-    for note in dataset.notes:
-        log.warning("%s", note)
+    dataset = read(description.dataset)
     network = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, description.labels, description.seed)
+    dataset = replace(dataset, notes=(*dataset.notes, *leaks.notes(dataset, split)))
+    for note in dataset.notes:
+        log.warning("%s", note)
     network = network.to(compute.device)
     compute = compute.suited_to(allows_bf16=network.allows_bf16)
-    return Data(compute, dataset, split, network, images_sha256(dataset.images))
+    return Data(compute, dataset, split, network)
 
 
 def refuse_without_labels(data: Data, *, test: bool) -> None:

@@ -45,7 +45,7 @@ def explain(description: Experiment | Pretraining | Classification) -> list[Expl
     source = read_encoder_run(Path(description.encoder))
     experiment = description.on(source.pretraining)
     data = prepare(experiment)
-    trained = Trained(*source.model_for(data.split, data.compute))
+    trained = Trained(*source.model_for(data.dataset, data.split, data.compute))
     store = _store_of(experiment)
     return [
         _explained(store, stage) for stage in stages_after_pretraining(experiment, data, trained)

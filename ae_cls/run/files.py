@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ae_cls.dataset.contract import Dataset
+from ae_cls.dataset.identity import Identity
 from ae_cls.dataset.split import Split
 from ae_cls.head.fitted import Probabilities
+from ae_cls.saved.data import SPLIT
 from ae_cls.store.cells import cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
@@ -45,8 +47,11 @@ def write_predictions(
     publish(folder / "predictions.csv", text.getvalue().encode())
 
 
-def write_split(folder: Path, split: Split) -> None:
-    """split.npz: which rows of the data set were for what; its hash stands in metrics.json."""
+def write_split(folder: Path, split: Split, identity: Identity) -> None:
+    """split.npz: which rows of the data set were for what, and a number for each row of it.
+
+    The hash of the former stands in metrics.json as `split_sha256`, of the latter as `data_sha256`.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -54,5 +59,6 @@ def write_split(folder: Path, split: Split) -> None:
         labelled=split.labelled,
         valid=split.valid,
         test=split.test,
+        identity=identity,
     )
-    publish(folder / "split.npz", buffer.getvalue())
+    publish(folder / SPLIT, buffer.getvalue())

@@ -10,9 +10,11 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run
 from ae_cls.run import run as runner
+from ae_cls.run.data import prepare
 from ae_cls.run.folder import CONFIG, STAGES, changes_table, read_status
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
+from ae_cls.saved.data import refuse_other_data
 from ae_cls.store.files import read_json
 from ae_cls.store.key import Change, changes, flat
 
@@ -39,6 +41,8 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     _refuse_what_matters(differences, folder)
     if not differences:
         return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
+    data = prepare(before)
+    refuse_other_data(folder, data.dataset, data.split)
     for line in changes_table(differences).splitlines():
         log.info("changed: %s", line)
     log.info("the result may differ in the last digits from a run started from scratch")

@@ -13,7 +13,7 @@ from ae_cls.run import figures
 from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
-from ae_cls.run.files import write_history, write_predictions, write_split
+from ae_cls.run.files import write_history, write_predictions
 from ae_cls.run.scores import evaluate_classifier, label_counts, protocol, warnings_of
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
@@ -92,7 +92,7 @@ def classify_on(encoder: Path, experiment: Experiment, continued: Mapping[str, s
     """The stages after pretraining of this experiment, on the encoder of the run in that folder."""
     source = read_encoder_run(encoder)
     data = prepare(experiment)
-    model, weights = source.model_for(data.split, data.compute)
+    model, weights = source.model_for(data.dataset, data.split, data.compute)
     refuse_without_labels(data, test=experiment.test)
     facts = {"command": "classify", "encoder": str(source.folder.resolve())}
     with work_on(experiment, data, facts, continued) as work:
@@ -150,7 +150,6 @@ def _written(
 ) -> Result:
     """Write what every command leaves behind; metrics.json last: then the run is whole."""
     seconds = work.stopwatch.seconds
-    write_split(work.folder, data.split)
     write_history(work.folder, history)
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],

@@ -9,6 +9,7 @@ import torch
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
+from ae_cls.dataset.identity import identity_of, identity_sha256
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Part
 from ae_cls.evaluate import (
@@ -22,6 +23,7 @@ from ae_cls.evaluate import (
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import Probabilities
 from ae_cls.run.data import Data
+from ae_cls.run.leaks import groups, leaks
 
 _BATCH = 512  # images at a time
 
@@ -53,6 +55,7 @@ def evaluate_classifier(
             values,
             data.dataset.labels_of(data.rows_of(part)),
             data.dataset.class_names,
+            data.dataset.bonds[data.rows_of(part)],
         )
         for part, values in probabilities.items()
     }
@@ -122,6 +125,9 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
             "left_out": len(data.dataset.left_out),
         },
         "notes": list(data.dataset.notes),
+        "data_sha256": identity_sha256(identity_of(data.dataset)),
+        "leaks": leaks(data.dataset, data.split),
+        "groups": groups(data.dataset, data.split),
         "encoder_saw": "training images without their labels",
         "chosen_on": "validation",
         "precision": data.compute.precision,

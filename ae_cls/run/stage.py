@@ -121,7 +121,7 @@ class Stage(ABC, Generic[Output]):
             "format": FORMAT,
             "program": program_sha256(type(self), *self.program()),
             "versions": {name: version(name) for name in self.packages},
-            "images": self.data.images_sha256,
+            "images": self.data.dataset.images_sha256,
             "precision": self.data.compute.precision,
             "device": self.data.compute.device.type,
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+from ae_cls.dataset.identity import identity_of
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.leader import Followers, followers_of
@@ -14,10 +15,12 @@ from ae_cls.processes.rendezvous import world_of
 from ae_cls.processes.world import ALONE, World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
+from ae_cls.run.files import write_split
 from ae_cls.run.folder import STAGES, run_folder
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
 from ae_cls.run.stopwatch import Stopwatch
+from ae_cls.saved.data import refuse_other_data
 from ae_cls.store.cleaning import bound
 from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json
@@ -116,6 +119,8 @@ def work_on(
 ) -> Iterator[Work]:
     """The run folder, the store and the other processes, for as long as the run takes.
 
+    A run that is continued is given the data that it was given before, or refused.
+
     Args:
         description: of the run.
         data: what it reads.
@@ -123,6 +128,8 @@ def work_on(
         continued: stages.json of a run whose trainings continue here.
     """
     with run_folder(description, facts) as folder:
+        refuse_other_data(folder.path, data.dataset, data.split)
+        write_split(folder.path, data.split, identity_of(data.dataset))
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
         world = world_of(description.devices)
         followers = followers_of(

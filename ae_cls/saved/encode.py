@@ -13,14 +13,15 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.split import Split, make_split
 from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
 from ae_cls.errors import DataError
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.likeness import Likeness
-from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.model import load_autoencoder, load_likeness, read_experiment
 from ae_cls.saved.predict import decoded, find_images
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
@@ -81,11 +82,11 @@ class SavedEncoder:
         Raises:
             DataError: the data set is not there, or is not what the run was given.
         """
-        dataset = self.description.dataset.load()
+        dataset = read(self.description.dataset)
         split = make_split(
             dataset, self.description.split, self.description.labels, self.description.seed
         )
-        _refuse_other_data(run, split)
+        refuse_other_data(run, dataset, split)
         rows = _rows_of(part, dataset, split)
         return Encoded(
             features=self.encoder.features(ImageRows(dataset.images, rows)),
@@ -162,16 +163,6 @@ def _encode_of(description: Experiment | Pretraining, word: str | None) -> Encod
         configs.config_folder() / "encode" / f"{word or configs.groups_of('run')['encode']}.yaml"
     )
     return TypeAdapter(EncodeChoice).validate_json(json.dumps(configs.read_yaml(option)))
-
-
-def _refuse_other_data(run: Path, split: Split) -> None:
-    """Rows mean something only in the data that the run has seen."""
-    recorded = read_metrics(run).get("protocol", {}).get("split_sha256")
-    if recorded is not None and recorded != split.parts_sha256():
-        raise DataError(
-            "the data set is not what the run was given", where=str(run),
-            why="its split differs from the one in metrics.json",
-        )  # fmt: skip
 
 
 def _rows_of(part: str, dataset: Dataset, split: Split) -> Rows:

@@ -6,9 +6,11 @@ from typing import Any, final
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
+from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.split import Split
-from ae_cls.errors import DataError, UsageError
+from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Pretraining
+from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.metrics import METRICS, read_metrics
 from ae_cls.saved.model import load_autoencoder, read_experiment
 from ae_cls.store.weights import weights_sha256
@@ -29,19 +31,16 @@ class EncoderRun:
     pretraining: Pretraining
     metrics: dict[str, Any]
 
-    def model_for(self, split: Split, compute: Compute) -> tuple[Autoencoder, str]:
+    def model_for(
+        self, dataset: Dataset, split: Split, compute: Compute
+    ) -> tuple[Autoencoder, str]:
         """The trained network and the hash of its weights, for a run on the same data.
 
         Raises:
             DataError: the data are not those the encoder was trained on, so that its validation or
                 test images might be among its training images.
         """
-        if split.parts_sha256() != self.metrics["protocol"]["split_sha256"]:
-            raise DataError(
-                "the training images are not those of the encoder's run",
-                where=f"dataset={self.pretraining.dataset.name}", why="its split differs",
-                fix="restore the data, or pretrain again: ae-cls run ...",
-            )  # fmt: skip
+        refuse_other_data(self.folder, dataset, split)
         model = load_autoencoder(self.folder, compute)
         return model, weights_sha256(model)
 

@@ -78,8 +78,9 @@ def test_a_jobs_name_does_not_depend_on_the_order_of_words() -> None:
 
 def test_equal_jobs_have_one_hash_wherever_and_on_however_many_threads_they_run() -> None:
     for word in ("folder=other", "outputs=other", "threads=1", "store=own"):
-        assert digest_of(experiment(word)) == digest_of(experiment())
-    assert digest_of(experiment("labels.draw=1")) != digest_of(experiment())
+        assert digest_of(experiment(word), "data") == digest_of(experiment(), "data")
+    assert digest_of(experiment("labels.draw=1"), "data") != digest_of(experiment(), "data")
+    assert digest_of(experiment(), "other data") != digest_of(experiment(), "data")
 
 
 def test_a_jobs_name_is_safe_on_any_file_system() -> None:

@@ -1,0 +1,89 @@
+"""A data set as runs read it: with its copies, which are looked for once and stored."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ae_cls.dataset.contract import Dataset, DatasetConfig, ImageTable
+from ae_cls.dataset.copies import Copies, sets_of
+from ae_cls.dataset.find_copies import MOST_COMPARED, find_copies
+from ae_cls.dataset.fingerprint import images_sha256
+from ae_cls.errors import DataError, StorageError, some
+from ae_cls.store.cleaning import bound
+from ae_cls.store.entries import opened
+from ae_cls.store.files import publish
+from ae_cls.store.key import Key
+from ae_cls.store.places import shared_store
+
+STAGE, FILE = "copies", "copies.npz"
+MOST_STORED = 10**9
+"""Bytes of what is known of copies, beyond which the longest unused go."""
+
+_FORMAT = 1  # raise it when the same images would give other copies
+
+
+def read(config: DatasetConfig) -> Dataset:
+    """All images and labels, and which of the images are copies of each other.
+
+    Raises:
+        DataError: files are missing or unreadable, or equal images have different labels where
+            the config does not allow it.
+    """
+    dataset = config.load()
+    digest = images_sha256(dataset.images)
+    copies = _kept_or_found(dataset, digest)
+    known = replace(dataset, images_sha256=digest, copies=copies)
+    contradictions = _contradictions(known)
+    if contradictions and config.refuses_contradictions:
+        raise DataError(
+            f"{len(contradictions)} pictures lie under two labels",
+            where=f"dataset.root={config.root}",
+            why="\n".join(some(contradictions)),
+            fix="move the wrong one of each out of the folder, or keep all: dataset.on_bad=skip",
+        )
+    notes = [f"one picture under two labels: {text}" for text in some(contradictions, 3)]
+    return replace(known, notes=(*known.notes, *notes))
+
+
+def _kept_or_found(dataset: Dataset, digest: str) -> Copies:
+    about = {"dataset": dataset.name, "images": f"{len(dataset.images)} images"}
+    key = Key(STAGE, {"format": _FORMAT, "most": MOST_COMPARED, "images": digest}, about)
+    try:
+        with opened(shared_store()) as store:
+            entry = store.take_or_make(key, lambda folder: _write(folder, dataset.images))
+            if not entry.was_kept:
+                bound(store.root, STAGE, MOST_STORED)
+            return _loaded(entry.folder)
+    except StorageError:
+        return find_copies(dataset.images)  # a run that must keep something will say so
+
+
+def _write(folder: Path, images: ImageTable) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **vars(find_copies(images)))
+    publish(folder / FILE, buffer.getvalue())
+
+
+def _loaded(folder: Path) -> Copies:
+    with np.load(folder / FILE, allow_pickle=False) as file:
+        return Copies(file["pixels"], file["alike"], bool(file["compared"]))
+
+
+def _contradictions(dataset: Dataset) -> list[str]:
+    """Equal images with different labels, by their paths or rows."""
+    assert dataset.copies is not None
+    labels = dataset.labels.numpy()
+    sets = [rows[labels[rows] >= 0] for rows in sets_of(dataset.copies.equal)]
+    return [
+        " and ".join(some([_named(dataset, int(row)) for row in rows], 3))
+        for rows in sets
+        if len(np.unique(labels[rows])) > 1
+    ]
+
+
+def _named(dataset: Dataset, row: int) -> str:
+    if dataset.paths:
+        return dataset.paths[row]
+    return f"row {row} ({dataset.class_names[int(dataset.labels[row])]})"
