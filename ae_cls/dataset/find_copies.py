@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, normalize, pad
+from torch.nn.functional import adaptive_avg_pool2d, conv2d, interpolate, normalize, pad
 
 from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.copies import Copies, first_places
@@ -41,12 +41,13 @@ _CHUNK = 512  # images at a time
 _LEAST_ALIKE = float(np.arctanh(0.9))
 _LEAST_APART = 0.55
 _APART_BY_COPY = 0.1
+_SAME_COLOURS = 0.5  # cosine
 _LARGEST_SET = 1 / 20  # of all pictures, that are copies of one without further question
 _LEAST_AGREEMENT = 0.9
 _SMALLEST_VARIANCE = 0.1  # of the largest: what is below is rounding
 _MOST_ALIKE = 0.9999  # so that z stays finite
 
-Thumbnails = Float32[Tensor, "m side side"]
+Thumbnails = Float32[Tensor, "_ side side"]
 
 
 def find_copies(images: ImageTable) -> Copies:
@@ -54,7 +55,7 @@ def find_copies(images: ImageTable) -> Copies:
 
     On 10 000 drawn pictures of 32x32x3 with 300 copies (mirrored, moved, cropped, turned by three
     degrees, resized, encoded again, lighter, darker, paler, with noise) it found 97 % of them, and
-    6 pictures that were none. Copies of pictures that nearly all look alike are not told apart
+    2 pictures that were none. Copies of pictures that nearly all look alike are not told apart
     from the rest: of Fashion-MNIST it finds those that were encoded again or mirrored, of those
     that were moved one in six.
     """
@@ -63,19 +64,46 @@ def find_copies(images: ImageTable) -> Copies:
     if len(images) > MOST_COMPARED:
         return Copies(pixels, equal, compared=False)
     firsts, numbers = np.unique(equal, return_inverse=True)
-    alike = _alike(_thumbnails(images, firsts))[numbers]
+    alike = _alike(_small(images, firsts))[numbers]
     return Copies(pixels, alike, compared=True)
 
 
-def _thumbnails(images: ImageTable, rows: Rows) -> Thumbnails:
+@final
+@dataclass(frozen=True)
+class _Small:
+    """What is left of some pictures.
+
+    Attributes:
+        luma: thumbnails in grey.
+        colours: how much bluer and redder than grey the parts of each picture are.
+    """
+
+    luma: Thumbnails
+    colours: Float32[Tensor, "_ 2 4 4"]
+
+    def turned(self) -> "_Small":
+        """Their mirror images."""
+        return _Small(self.luma.flip(2), self.colours.flip(3))
+
+    def some(self, rows: Rows) -> "_Small":
+        """Some of the pictures."""
+        places = torch.from_numpy(rows)
+        return _Small(self.luma[places], self.colours[places])
+
+
+def _small(images: ImageTable, rows: Rows) -> _Small:
     batches = torch.from_numpy(rows).split(_CHUNK)
-    return torch.cat([_shrunk(images.index_select(0, batch)) for batch in batches])
+    parts = [_shrunk(images.index_select(0, batch).float()) for batch in batches]
+    luma = torch.cat([part.luma for part in parts])
+    return _Small(luma, torch.cat([part.colours for part in parts]))
 
 
-def _shrunk(images: Tensor) -> Thumbnails:
-    grey = _grey(images.float())
-    small = interpolate(grey, (_SIDE, _SIDE), mode="bilinear", antialias=True)
-    return _blurred(small)[:, 0]
+def _shrunk(images: Float32[Tensor, "b c h w"]) -> _Small:
+    luma = _grey(images)
+    small = interpolate(luma, (_SIDE, _SIDE), mode="bilinear", antialias=True)
+    differences = images[:, [2, 0]] - luma if images.shape[1] == 3 else luma.new_zeros(1, 2, 1, 1)
+    colours = adaptive_avg_pool2d(differences.expand(len(images), -1, -1, -1), 4)
+    return _Small(_blurred(small)[:, 0], colours)
 
 
 def _grey(images: Float32[Tensor, "b c h w"]) -> Float32[Tensor, "b 1 h w"]:
@@ -92,51 +120,61 @@ def _blurred(pixels: Float32[Tensor, "b 1 h w"]) -> Float32[Tensor, "b 1 h w"]:
     return (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 4
 
 
-def _alike(thumbnails: Thumbnails) -> Rows:
-    """A number for each thumbnail, the same for those that are copies of each other."""
-    count = len(thumbnails)
-    shown = np.flatnonzero(thumbnails.std((1, 2)).numpy() >= _FLAT)
-    pairs = [_pairs(thumbnails[torch.from_numpy(shown)])] if len(shown) > 1 else []
+def _alike(pictures: _Small) -> Rows:
+    """A number for each picture, the same for those that are copies of each other."""
+    count = len(pictures.luma)
+    shown = np.flatnonzero(pictures.luma.std((1, 2)).numpy() >= _FLAT)
+    pairs = [_pairs(pictures.some(shown))] if len(shown) > 1 else []
     first, second = shown[np.concatenate(pairs, 1)] if pairs else np.zeros((2, 0), np.int64)
     graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _pairs(thumbnails: Thumbnails) -> Int64[np.ndarray, "2 p"]:
-    """All pairs of copies among thumbnails that show something."""
-    turned = thumbnails.flip(2)
-    codes, codes_turned = _codes(thumbnails), _codes(turned)
-    white = _Whitening.of(codes)
-    most = len(thumbnails) - 1
-    plain = int(np.clip(_PAIRS // len(thumbnails), 6, 48))
+def _pairs(pictures: _Small) -> Int64[np.ndarray, "2 p"]:
+    """All pairs of copies among pictures that show something."""
+    codes, turned = _codes(pictures.luma), pictures.turned()
+    white, most = _Whitening.of(codes), len(codes) - 1
+    plain = int(np.clip(_PAIRS // len(codes), 6, 48))
     index = NearestNeighbors(algorithm="brute").fit(codes)
     near = index.kneighbors(n_neighbors=min(plain, most), return_distance=False)
     # By its mirror image a symmetric picture is nearest to itself, which is no copy: one more.
-    count = min(max(3, plain // 4), most) + 1
+    count, codes_turned = min(max(3, plain // 4), most) + 1, _codes(turned.luma)
     near_turned = index.kneighbors(codes_turned, count, return_distance=False)
+    agreement = white.agreement(codes_turned, codes, near_turned)
     return np.concatenate(
         [
-            _copies(thumbnails, thumbnails, near, white.agreement(codes, codes, near)),
-            _copies(
-                turned, thumbnails, near_turned, white.agreement(codes_turned, codes, near_turned)
-            ),
+            _copies(pictures, pictures, near, white.agreement(codes, codes, near)),
+            _copies(turned, pictures, near_turned, agreement),
         ],
         axis=1,
     )
 
 
 def _copies(
-    turned: Thumbnails,
-    thumbnails: Thumbnails,
+    turned: _Small,
+    pictures: _Small,
     near: Int64[np.ndarray, "m k"],
     agreement: Float32[np.ndarray, "m k"],
 ) -> Int64[np.ndarray, "2 p"]:
     """The pairs of pictures, turned or not, and those of their candidates that are copies."""
     parts = [slice(start, start + _CHUNK) for start in range(0, len(near), _CHUNK)]
-    likeness = np.concatenate([_likeness(turned[part], thumbnails, near[part]) for part in parts])
+    likeness = np.concatenate(
+        [_likeness(turned.luma[part], pictures.luma, near[part]) for part in parts]
+    )
     likeness[near == np.arange(len(near))[:, None]] = -np.inf
-    first, place = np.nonzero(_without_kinds(_stand_apart(likeness), agreement))
+    copies = _without_kinds(_stand_apart(likeness), agreement)
+    first, place = np.nonzero(copies & ~_other_colours(turned, pictures, near))
     return _mutual(first, near[first, place], len(near))
+
+
+def _other_colours(
+    turned: _Small, pictures: _Small, near: Int64[np.ndarray, "m k"]
+) -> Bool[np.ndarray, "m k"]:
+    """Where both have colours, and not the same: a paler copy has, a grey one has none."""
+    own, others = (side.colours.flatten(1) for side in (turned, pictures))
+    is_coloured = (others.square().mean(1).sqrt() >= _FLAT).numpy()
+    cosine = np.einsum("md,mkd->mk", normalize(own).numpy(), normalize(others).numpy()[near])
+    return is_coloured[:, None] & is_coloured[near] & (cosine < _SAME_COLOURS)
 
 
 def _without_kinds(

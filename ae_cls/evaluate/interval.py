@@ -4,7 +4,9 @@ import math
 from statistics import NormalDist
 
 
-def wilson_interval(successes: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(
+    successes: int | float, count: int, confidence: float = 0.95
+) -> tuple[float, float]:
     """Lower and upper end of the score interval of `successes / count` (Wilson 1927), in [0, 1].
 
     It says how far the share could be off because the test set is finite; nothing about training.

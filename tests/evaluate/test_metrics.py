@@ -55,6 +55,7 @@ def test_metrics_have_exactly_the_keys_of_the_run_folder() -> None:
         "per_class",
         "confusion_matrix",
         "majority_rate",
+        "independent",
         "n",
     }
     assert list(found["per_class"]) == list(NAMES)
