@@ -8,7 +8,7 @@ from jaxtyping import UInt64
 from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError
 
-Identity = UInt64[np.ndarray, " n"]
+Identity = UInt64[np.ndarray, " _"]
 """Equal for rows of equal pixels, the same name of the class and the same path."""
 
 
