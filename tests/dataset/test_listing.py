@@ -14,6 +14,7 @@ OF_SYSTEMS = [
     "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
     ".ipynb_checkpoints", "__pycache__", ".git", "@Recycle", ".Trash-1000", ".@__thumb",
     ".picasaoriginals", "RECYCLER", "Network Trash Folder", "found.000", ".thumbnails", "#snapshot",
+    "LOST.DIR", "_gsdata_", "0.png@SynoEAStream",
 ]  # fmt: skip
 
 
