@@ -5,13 +5,15 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from ae_cls.errors import UsageError
+from ae_cls.errors import ModelFileError, UsageError
 from ae_cls.experiment.descriptions import COMMANDS, Classification, Experiment, Pretraining
-from ae_cls.experiment.read import read
+from ae_cls.experiment.read import read, read_saved
 from tests.composed import CONFIGS, described, experiment, options, plain
 
 GROUPS = ["dataset", "autoencoder", "pretrain", "encode", "head"]
-NEEDED = {"folder": ["dataset.root=somewhere"], "npz": ["dataset.root=somewhere"]}
+NEEDED = {
+    option: ["dataset.root=somewhere"] for option in ("folder", "npz", "parquet", "csv_pixels")
+}
 
 
 def changed(*path_and_value) -> dict:
@@ -29,6 +31,29 @@ def refusal(described_as: dict) -> UsageError:
         read(Experiment, described_as)
     assert refused.value.code == 2
     return refused.value
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (["labels", "choose_by"], "labels.choose_by: has no value"),
+        (["head", "class_weight"], "head.class_weight: has no value"),
+        (["store"], "store: has no value"),
+        (["head", "of_tomorrow"], "head.of_tomorrow: there is no such key"),
+    ],
+)
+def test_a_description_of_another_version_is_called_so_with_the_keys(path, said):
+    described_as = changed(*path, None)
+    node = described_as
+    for key in path[:-1]:
+        node = node[key]
+    if "no value" in said:
+        del node[path[-1]]
+    with pytest.raises(ModelFileError) as refused:
+        read_saved(described_as)
+    assert refused.value.code == 5 and said in refused.value.why
+    assert "another version" in refused.value.what and "environment.json" in refused.value.fix
+    assert read_saved(plain("run")) == experiment()
 
 
 @pytest.mark.parametrize(("group", "option"), [(g, o) for g in GROUPS for o in options(g)])

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ae_cls.errors import UsageError
+from ae_cls.errors import ModelFileError, UsageError
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS, Experiment, Pretraining
 from ae_cls.experiment.mistakes import mistake_line
@@ -42,3 +42,21 @@ def read_run(plain: dict[str, Any]) -> Experiment | Pretraining:
         UsageError: all mistakes at once.
     """
     return read(Experiment if "head" in plain else Pretraining, plain)
+
+
+def read_saved(plain: dict[str, Any]) -> Experiment | Pretraining:
+    """As `read_run`, of what ae-cls wrote: whoever gave it cannot mend single keys.
+
+    Raises:
+        ModelFileError: its keys are not those of this version.
+    """
+    try:
+        return read_run(plain)
+    except UsageError as error:
+        raise ModelFileError(
+            "this run is of another version of ae-cls, whose settings were others",
+            where="config.json",
+            why=error.where,
+            fix="make it anew, by the command that made it; or use it with the version that made "
+            "it, which environment.json in the run folder names",
+        ) from error

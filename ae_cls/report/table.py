@@ -4,14 +4,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ae_cls.errors import printable
-from ae_cls.evaluate.metrics import MEASURE_NAMES, Measure
+
+if TYPE_CHECKING:
+    from ae_cls.evaluate.metrics import Measure
 
 RunMetrics = Mapping[str, Any]
 """What `metrics.json` holds; `valid`, `test` and `reconstruction` may each be absent."""
@@ -124,7 +126,7 @@ def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
         interval = f"{_interval(one)} % (95 % interval)"
         yield f"{part} accuracy", f"{_percent(one)} %", interval, _images(one)
         if (by := _chosen_by(metrics)) != "accuracy":
-            yield f"{part} {MEASURE_NAMES[by]}", f"{_percent(one, by)} %"
+            yield f"{part} {_name_of(by)}", f"{_percent(one, by)} %"
     for part in parts[-1:]:
         yield "majority-class rate", f"{100 * metrics[part]['majority_rate']:.1f} %"
 
@@ -158,26 +160,32 @@ def _rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
     return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:.1f}"
 
 
-def _chosen_by(metrics: RunMetrics) -> Measure:
+def _chosen_by(metrics: RunMetrics) -> "Measure":
     return metrics.get("head", {}).get("chosen_by", "accuracy")
 
 
-def _measures(rows: Sequence[SweepRow]) -> list[tuple[str, Measure]]:
+def _measures(rows: Sequence[SweepRow]) -> list[tuple[str, "Measure"]]:
     """Part and measure of each column that some row needs beside accuracy: test if there is one."""
     chosen_by: set[Measure] = {_chosen_by(row["metrics"]) for row in rows}
     part = "test" if any("test" in row["metrics"] for row in rows) else "valid"
     return [(part, measure) for measure in sorted(chosen_by) if measure != "accuracy"]
 
 
-def _title(part: str, measure: Measure) -> str:
-    return f"{part} {MEASURE_NAMES[measure].removesuffix(' accuracy')} %"
+def _title(part: str, measure: "Measure") -> str:
+    return f"{part} {_name_of(measure).removesuffix(' accuracy')} %"
 
 
-def _measure_cell(metrics: RunMetrics, part: str, measure: Measure) -> str:
+def _name_of(measure: "Measure") -> str:
+    from ae_cls.evaluate.metrics import MEASURE_NAMES  # here, as a table of states needs no NumPy
+
+    return MEASURE_NAMES[measure]
+
+
+def _measure_cell(metrics: RunMetrics, part: str, measure: "Measure") -> str:
     return _percent(metrics[part], measure) if part in metrics else ""
 
 
-def _percent(metrics: Mapping[str, Any], measure: Measure = "accuracy") -> str:
+def _percent(metrics: Mapping[str, Any], measure: "Measure" = "accuracy") -> str:
     return f"{100 * metrics[measure]:.1f}"
 
 

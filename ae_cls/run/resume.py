@@ -8,7 +8,7 @@ from typing import Any
 
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.experiment.read import read_run
+from ae_cls.experiment.read import read_run, read_saved
 from ae_cls.run import run as runner
 from ae_cls.run.data import prepare
 from ae_cls.run.folder import CONFIG, STAGES, changes_table, read_status
@@ -35,8 +35,9 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
 
     Raises:
         UsageError: there is no run, it has finished, or a key must not differ.
+        ModelFileError: the run is of another version.
     """
-    before = read_run(_config(folder))
+    before = read_saved(_config(folder))
     differences = _differences(before, new_values)
     _refuse_what_matters(differences, folder)
     if not differences:

@@ -8,9 +8,9 @@ from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.encode.encoder import Encoder
-from ae_cls.errors import AeClsError, ModelFileError
+from ae_cls.errors import ModelFileError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.experiment.read import read_run
+from ae_cls.experiment.read import read_saved
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import FittedHead
 from ae_cls.saved.likeness import NAME as LIKENESS
@@ -108,11 +108,7 @@ def model_folder(folder: Path) -> Path:
 def _description(files: dict[str, bytes]) -> tuple[Experiment | Pretraining, dict[str, Any]]:
     try:
         config = json.loads(files[CONFIG])
-        return read_run(config["description"]), config
-    except AeClsError as error:
-        raise ModelFileError(
-            "the saved description was not written by ae-cls", where=CONFIG, why=error.block()
-        ) from error
+        return read_saved(config["description"]), config
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError("the saved description cannot be read", where=CONFIG) from error
 

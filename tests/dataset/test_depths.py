@@ -147,7 +147,8 @@ def test_predictors_of_libtiff_are_undone(predictor: int, compression: str, tmp_
     values = values if predictor == 3 else np.rint(values * 65535).astype(np.uint16)
     path = tmp_path / "a.tif"
     Image.fromarray(values).save(path, compression=compression, tiffinfo={317: predictor})
-    assert tifffile.TiffFile(path).pages.first.predictor == predictor
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.predictor == predictor
     assert np.array_equal(read(path, 99).samples[:, :, 0], values)
 
 

@@ -193,6 +193,16 @@ def test_two_folders_that_would_do_are_both_named(tmp_path: Path) -> None:
     assert "it is there as large/7.png and small/7.png" in error.why
 
 
+@pytest.mark.parametrize(
+    "written", ["C:\\old\\small\\b\\7.png", "/old/b/7.png", "SMALL/B/7.PNG", "small/b/7.jpg"]
+)
+def test_of_files_of_one_name_the_one_in_the_folders_of_the_table_is_named(
+    written: str, tmp_path: Path
+) -> None:
+    error = refusal(tmp_path, f"path,label\n{written},x\n", "a/7.png", "small/b/7.png", "b/c/7.png")
+    assert "it is there as small/b/7.png" in error.why and "a/7.png" not in error.why
+
+
 def test_two_files_of_one_name_are_both_named(tmp_path: Path) -> None:
     content, files = "id,label\n7,x\n", ["7.png", "7.jpg"]
     assert "dataset.image_suffix=.jpg" in refusal(tmp_path, content, *files).why

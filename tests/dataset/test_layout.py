@@ -39,9 +39,14 @@ def refusal(listing: Listing) -> DataError:
 
 def value_of(error: DataError, key: str) -> str:
     """The value of the first word of the fix that sets this key, as the command line reads it."""
-    (line,) = [line for line in error.fix.splitlines() if key in line][:1]
+    return value_in(error.fix, key)
+
+
+def value_in(text: str, key: str) -> str:
+    """The value of the first word that sets this key, as the command line reads it."""
+    (line,) = [line for line in text.splitlines() if key in line][:1]
     word = next(word for word in shlex.split(line) if word.startswith(key))
-    value = compose("run", ["dataset=folder", word.rstrip(",")])["dataset"][key.split(".")[1]]
+    value = compose("run", ["dataset=folder", word.rstrip(",;")])["dataset"][key.split(".")[1]]
     assert isinstance(value, str)
     return value
 
@@ -101,6 +106,7 @@ def test_two_folders_for_one_part_are_refused(pair: tuple[str, str]) -> None:
         (["train_1", "train_2"], "train_1, train_2"),
         (["fold1", "fold2"], "fold1, fold2"),
         (["mnist_train", "mnist_test"], "mnist_test, mnist_train"),
+        (["X_train", "X_val", "X_test"], "X_test, X_train, X_val"),
         (["cat", "eval"], "eval"),
     ],
 )
@@ -108,9 +114,102 @@ def test_class_folders_that_look_like_parts_are_refused(folders: list[str], name
     error = refusal(listed(*classes(*folders)))
     assert named in error.why and "look like parts" in error.why
     assert "name them train and test" in error.fix
-    pattern = re.compile(value_of(error, "dataset.label_pattern"))  # for those who mean it
+    for_those_who_mean_it = error.fix.partition("if they are the classes: ")[2]
+    pattern = re.compile(value_in(for_those_who_mean_it, "dataset.label_pattern"))
     found = told(files_by_pattern(listed(*classes(*folders)), pattern))
     assert {label for _, label in found.values()} == set(folders)
+
+
+@settings(max_examples=40, deadline=None)  # the first one composes
+@given(
+    st.sampled_from(["{}", "seg_{}/seg_{}", "{}_set/{}_set", "X_{}", "{} (1)", "{}1", "2 {}-v2"]),
+    st.sampled_from([("train", "test"), ("Training", "Testing"), ("TRAIN", "VAL")]),
+    st.lists(NAME.filter(lambda name: not part_of(name)), min_size=2, max_size=3, unique=True),
+)
+def test_parts_with_more_in_their_names_are_read_by_the_expression_that_is_given(
+    form: str, parts: tuple[str, str], names: list[str]
+) -> None:
+    folders = {form.replace("{}", part): part_of(part) for part in parts}
+    listing = listed(*classes(*folders, names=names))
+    if form == "{}":  # these are read as they are
+        assert told(files_by_folder(listing)).keys() == set(listing.files)
+        return
+    error = refusal(listing)
+    pattern = re.compile(value_of(error, "dataset.label_pattern"))
+    assert told(files_by_pattern(listing, pattern)) == {
+        f"{folder}/{name}/{number}.png": (part, name)
+        for folder, part in folders.items() for name in names for number in (0, 1)
+    }  # fmt: skip
+    rows = [line.strip() for line in error.fix.splitlines() if ".png," in line]
+    if rows:  # where more lies beside a part that is known, no table is needed
+        first, last = listing.files[0], listing.files[-1]
+        assert [row.split(",")[:2] for row in rows] == [
+            [path, path.split("/")[-2]] for path in (first, last)
+        ]
+        assert all(part_of(row.split(",")[2]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        classes("fold1", "fold2"),  # which is for training is nowhere said
+        [*classes("a_train"), "a_test/emu/0.png"],  # a class that training lacks
+        classes("a_train", "a_test", names=["cat"]),  # one class
+    ],
+)
+def test_no_expression_is_given_that_would_not_do(paths: list[str]) -> None:
+    assert refusal(listed(*paths)).fix.count("label_pattern") == 1  # for folders that are classes
+
+
+def test_folders_that_all_hold_the_same_are_noted_with_the_word_for_what_they_hold() -> None:
+    listing = listed(*classes("Trainingsdaten", "Testdaten"))
+    found = files_by_folder(listing)
+    (note,) = found.notes
+    assert {label for _, label in told(found).values()} == {"Trainingsdaten", "Testdaten"}
+    pattern = re.compile(value_in(note, "dataset.label_pattern"))
+    assert {label for _, label in told(files_by_pattern(listing, pattern)).values()} == {
+        "cat",
+        "dog",
+    }
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        classes(""),
+        classes("a", "b", names=["left"]),
+        [*classes("a", "b"), "a/more/0.png"],
+        [*classes("a", "b"), "a/0.png"],
+    ],
+)
+def test_folders_that_hold_no_classes_of_their_own_are_not_noted(paths: list[str]) -> None:
+    notes = files_by_folder(listed(*paths)).notes
+    assert not any("each of the classes" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["{}_{:03}.jpg", "{1}-{0}.jpg", "{}{}.jpg", "P1_{} ({}).jpg"])
+def test_classes_in_the_names_of_a_flat_folder_are_noted_with_the_word_that_reads_them(
+    name: str,
+) -> None:
+    paths = {name.format(word, number): word for word in ("disc", "bar") for number in range(9)}
+    listing = listed(*paths)
+    found = files_by_folder(listing)
+    assert {part for part, _ in told(found).values()} == {"unlabelled"}
+    note = next(note for note in found.notes if "no image has a label" in note)
+    pattern = re.compile(value_in(note, "dataset.label_pattern"))
+    labels = {label for _, label in told(files_by_pattern(listing, pattern)).values()}
+    assert {str(label).removeprefix("P1_") for label in labels} == {"disc", "bar"}
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_names_that_hold_no_classes_are_not_noted(count: int) -> None:
+    listing = listed(*(f"IMG_{number:05}.jpg" for number in range(count)))
+    assert not any("no image has a label" in note for note in files_by_folder(listing).notes)
+
+
+def test_classes_in_names_are_found_beyond_the_first_thousand_images_of_one_class() -> None:
+    listing = listed(*(f"train/{word}.{n}.jpg" for word in ("cat", "dog") for n in range(1500)))
+    assert "if the classes are cat, dog: " in refusal(listing).fix
 
 
 @pytest.mark.parametrize(
@@ -245,7 +344,8 @@ def test_classes_that_hold_folders_beside_classes_that_hold_images_are_noted(
     found = files_by_folder(listed(*classes("PetImages"), "docs/figure.png", root=tmp_path))
     (note,) = found.notes
     assert typed("dataset.root", tmp_path / "PetImages") in note
-    assert files_by_folder(listed(*classes("a", "b"), root=tmp_path)).notes == ()
+    unlike = [*classes("a"), *classes("b", names=["left", "right"])]
+    assert files_by_folder(listed(*unlike, root=tmp_path)).notes == ()
 
 
 def test_a_table_that_is_left_out_is_noted_where_there_are_no_labels(tmp_path: Path) -> None:

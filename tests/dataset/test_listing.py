@@ -14,6 +14,7 @@ OF_SYSTEMS = [
     "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
     ".ipynb_checkpoints", "__pycache__", ".git", "@Recycle", ".Trash-1000", ".@__thumb",
     ".picasaoriginals", "RECYCLER", "Network Trash Folder", "found.000", ".thumbnails", "#snapshot",
+    "LOST.DIR", "_gsdata_", "0.png@SynoEAStream",
 ]  # fmt: skip
 
 
@@ -163,10 +164,11 @@ def test_what_is_no_folder_is_refused_with_a_way_on(make, tmp_path: Path) -> Non
 
 def test_a_model_gets_the_same_files_and_the_same_notes(tmp_path: Path) -> None:
     root = pictures_at(tmp_path, "b.png", "a/0.png", "@eaDir/0.png", "out.png")
-    (root / "0.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+    (root / "0.photo").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
     outside = pictures_at(tmp_path.parent / f"{tmp_path.name}-outside", "0.png")
     (root / "more").symlink_to(outside, target_is_directory=True)
     files, notes = images_below(root, root / "out.png")
     assert [file.relative_to(root).as_posix() for file in files] == ["a/0.png", "b.png"]
     assert any("@eaDir" in note for note in notes)
+    assert any("it is a picture by content: 0.photo" in note for note in notes)
     assert any("1 link to folders not followed: more" in note for note in notes)

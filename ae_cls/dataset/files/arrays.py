@@ -1,5 +1,6 @@
 """Arrays that strangers saved, and what makes them images."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -49,7 +50,7 @@ class NamedArray:
         if self.values.dtype.kind not in "biuf":
             raise self.wrong(f"it holds {self.values.dtype}; images are numbers")
         if self.values.dtype.kind == "f":
-            fix = f"{self.name} = numpy.nan_to_num({self.name}, posinf=0, neginf=0)"
+            fix = f"{self.name} = np.nan_to_num({self.name}, posinf=0, neginf=0)"
             self.refuse(self.values, ~np.isfinite(self.values), "not a number of a picture", fix)
         return float(self.values.min()), float(self.values.max())
 
@@ -66,7 +67,8 @@ class NamedArray:
             return np.moveaxis(values, 3, 1)
         if values.ndim == 4 and values.size and values.shape[1] in (1, 3):
             return values
-        raise self.wrong(f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)")
+        why = f"its shape is {values.shape}; images are (n,h,w), (n,h,w,c) or (n,c,h,w)"
+        raise self.wrong(why, _fix_of_shape(self.name, values.shape))
 
     def wrong(self, why: str, fix: str = "") -> DataError:
         """The error that names this array."""
@@ -84,3 +86,23 @@ class NamedArray:
             first = np.unravel_index(int(outside.argmax()), outside.shape)
             place = f"index {self.first + int(first[0])} holds {values[first]}"
             raise self.wrong(f"{place}: {why}", fix)
+
+
+def _fix_of_shape(name: str, shape: tuple[int, ...]) -> str:
+    """The line of Python that gives these numbers the shape of images."""
+    if 0 in shape:
+        return "save at least one image"
+    if len(shape) == 2:
+        return f"{name} = {name}.reshape({_square(shape[1])})"
+    if len(shape) == 4:
+        return f"{name} = {name}[..., :3], if the first three of the last axis are the colours"
+    return f"{name} = {name}.reshape(-1, HEIGHT, WIDTH, 3), or (-1, HEIGHT, WIDTH) if they are grey"
+
+
+def _square(numbers: int) -> str:
+    """The shape of images of so many numbers, if they may be square: grey, or else colour."""
+    for channels in (1, 3):
+        side = math.isqrt(numbers // channels)
+        if side * side * channels == numbers:
+            return f"-1, {side}, {side}" if channels == 1 else f"-1, 3, {side}, {side}"
+    return "-1, HEIGHT, WIDTH), (-1, HEIGHT, WIDTH, 3) or (-1, 3, HEIGHT, WIDTH"

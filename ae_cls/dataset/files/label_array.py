@@ -208,7 +208,9 @@ def _fix_of_gaps(there: Rows, *, has_none: bool) -> str:
     if has_none and there.size == 1:
         return "labels = (labels > 0).astype(int), if -1 and 1 are two classes"
     if there.min() == 1 and there.size == there.max():
-        return "labels = labels - 1"
+        return (
+            "labels = np.where(labels < 0, -1, labels - 1)" if has_none else "labels = labels - 1"
+        )
     return "labels = np.unique(labels, return_inverse=True)[1], if no class is missing" + (
         "; first take out those without a label" if has_none else ""
     )

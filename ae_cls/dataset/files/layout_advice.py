@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,12 @@ _IN_NAMES = (
     r"[\s._-]([^/\s._-]+)\.[^/.]+$",
 )
 _LOOKED_AT = 50  # entries of a folder beside the root
+_NAMES_LOOKED_AT = 1000
+# The part within the name of the first folder, the class as the folder that the file lies in.
+_PART_WITHIN = (
+    r"^(?i:[^/]*?(?P<part>training|train|validation|valid|val|testing|test)[^/]*)"
+    r"/(?:[^/]+/)*(?P<label>[^/]+)/[^/]+$"
+)
 
 
 def same_part(listing: Listing, part: PartName, folders: Sequence[str]) -> DataError:
@@ -40,7 +46,7 @@ def beside_train(
         listing,
         f"beside {train} there is {', '.join(some(others))}",
         "move what is no part out of the folder; the parts are train, valid, test and unlabelled\n"
-        f"if {_and([*parts, *some(others, 3)])} are the classes: "
+        f"{_parts_from_names(listing.files)}if {_and([*parts, *some(others, 3)])} are the classes: "
         + typed("dataset.label_pattern", "^([^/]+)/"),
     )
 
@@ -91,18 +97,20 @@ def no_class_folder(
             f"if their classes are known, a table of labels:\n{_example(flat)}"
         )
         return _error(listing, why, fix)
-    return _error(listing, why, f"{_pattern_for(flat)}{_table(flat)}")
+    pattern = _pattern_for(flat)
+    return _error(listing, why, f"{pattern}\nor {_table(flat)}" if pattern else _table(flat))
 
 
 def looks_like_parts(listing: Listing, folders: Sequence[str], within: str = "") -> DataError:
     """Class folders that are called like parts."""
     shown = [f"{within}/{folder}" if within else folder for folder in folders]
     classes = "^([^/]+)/" if not within else f"^{re.escape(within)}/([^/]+)/"
-    example = _example([path for path in listing.files if path.startswith(f"{shown[0]}/")])
+    example = _example_with_parts([path for path in listing.files if path.split("/")[1:]])
     return _error(
         listing,
         f"{', '.join(some(shown))}: these look like parts",
         "name them train and test, or train, valid and test, one folder a part\n"
+        f"{_parts_from_names(listing.files)}"
         f"or write a table of labels with a column split:\n{example}\n"
         f"if they are the classes: {typed('dataset.label_pattern', classes)}",
     )
@@ -196,6 +204,8 @@ def notes_of_the_place(
     if part_of(own) not in (None, "unlabelled") and sisters and not parts:
         yield f"{own} is called like a part, and {_and(sisters)} lies beside it: {meant} takes both"
     elif not parts and not classes:
+        if pattern := _pattern_for(listing.files):
+            yield f"no image has a label, as there are no class folders; {pattern}"
         like = [name for name in islice(beside, _LOOKED_AT) if _has_images(above / name)]
         if like:
             them = _and(some(like, 3))
@@ -204,6 +214,7 @@ def notes_of_the_place(
     if tables and not parts and len(classes) < 2:
         yield f"if {tables[0]} holds the labels: {typed('dataset.labels_csv', tables[0])}"
     yield from _notes_of_uneven_classes(listing, classes)
+    yield from _notes_of_folders_in_all(listing, classes)
 
 
 def _notes_of_uneven_classes(listing: Listing, classes: Sequence[str]) -> Iterator[str]:
@@ -218,15 +229,33 @@ def _notes_of_uneven_classes(listing: Listing, classes: Sequence[str]) -> Iterat
             )
 
 
+def _notes_of_folders_in_all(listing: Listing, classes: Sequence[str]) -> Iterator[str]:
+    """Parts may be called anything, as in another language; that they hold the same shows them."""
+    held = {tuple(folders_with_images(listing, name)) for name in classes}
+    if len(classes) < 2 or len(held) > 1 or listing.image_folders & set(classes):
+        return
+    (inside,) = held
+    if len(inside) > 1:
+        yield (
+            f"each of the classes {_and(some(classes))} holds the {_folders(inside)}; if these are "
+            f"the classes: {typed('dataset.label_pattern', '^[^/]+/([^/]+)/')}; if the others are "
+            "parts: name them train, valid and test"
+        )
+
+
 def folders_with_images(listing: Listing, folder: str) -> list[str]:
     """Names of the folders directly in `folder`, which is relative, that have an image below."""
     return sorted(listing.folders_above_images.get(folder, ()))
 
 
 def class_in_names(paths: Sequence[str]) -> str | None:
-    """The regular expression that finds the fewest classes in these names, two images in each."""
+    """The regular expression that finds the fewest classes in these names, two images in each.
+
+    Of many names some are looked at, from the first to the last: sorted ones begin with one class.
+    """
+    seen = paths[:: 1 + len(paths) // _NAMES_LOOKED_AT]
     fitting = [
-        (len(set(found)), pattern) for pattern in _IN_NAMES if (found := _all(pattern, paths))
+        (len(set(found)), pattern) for pattern in _IN_NAMES if (found := _all(pattern, seen))
     ]
     return min(fitting, default=(0, None), key=lambda fit: fit[0])[1]
 
@@ -240,21 +269,46 @@ def _all(pattern: str, paths: Sequence[str]) -> list[str]:
 
 
 def _pattern_for(paths: Sequence[str]) -> str:
-    pattern = class_in_names(paths[:1000])
+    """Which classes the names may hold, and the word that reads them; empty if they hold none."""
+    pattern = class_in_names(paths)
     if pattern is None:
         return ""
     labels = sorted({match[1] for path in paths if (match := re.search(pattern, path))})
     word = typed("dataset.label_pattern", pattern)
-    return f"if the classes are {', '.join(some(labels))}: {word}\n"
+    return f"if the classes are {', '.join(some(labels))}: {word}"
+
+
+def _parts_from_names(paths: Sequence[str]) -> str:
+    """A line with the word that reads part and class from folders such as cifar_train."""
+    found = [re.search(_PART_WITHIN, path) for path in paths]
+    labels: dict[PartName | None, set[str]] = defaultdict(set)
+    for match in found:
+        labels[part_of(match["part"]) if match else None].add(match["label"] if match else "")
+    classes = labels["train"]
+    known = all(there <= classes for there in labels.values())
+    if None in labels or len(classes) < 2 or not known or any(map(part_of, classes)):
+        return ""
+    word = typed("dataset.label_pattern", _PART_WITHIN)
+    return f"or, if the classes are {', '.join(some(sorted(classes)))}: {word}\n"
 
 
 def _table(paths: Sequence[str]) -> str:
-    return f"or a table of labels, dataset.labels_csv=labels.csv in the folder:\n{_example(paths)}"
+    return f"a table of labels, dataset.labels_csv=labels.csv in the folder:\n{_example(paths)}"
+
+
+def _example_with_parts(paths: Sequence[str]) -> str:
+    """The first lines of a table of labels and parts, as far as the folders say them."""
+    lines = ["path,label,split"]
+    for path in (paths[0], paths[-1])[: len(paths)]:
+        match, parent = re.search(_PART_WITHIN, path), path.split("/")[-2]
+        label = "CLASS" if part_of(parent) or path.count("/") == 1 else parent
+        lines.append(f"{path},{label},{match['part'].lower() if match else 'PART'}")
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def _example(paths: Sequence[str]) -> str:
     """The first lines of a table of labels for these files."""
-    pattern = class_in_names(paths[:1000])
+    pattern = class_in_names(paths)
     lines = ["path,label"]
     for path in (paths[0], paths[-1])[: len(paths)]:
         match = re.search(pattern, path) if pattern else None
@@ -294,6 +348,8 @@ def _folders(names: Sequence[str]) -> str:
 
 def _and(names: Iterable[str]) -> str:
     *first, last = names
+    if last.startswith("and "):  # so `some` ends a list that it has cut
+        return ", ".join([*first, last])
     return f"{', '.join(first)} and {last}" if first else last
 
 

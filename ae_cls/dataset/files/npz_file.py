@@ -162,5 +162,6 @@ def _reading(path: Path, name: str) -> Iterator[None]:
             f"{name} of {path.name} cannot be read",
             where=f"dataset.root={path}",
             why=str(error) or type(error).__name__,
-            fix="an .npz file of plain arrays; arrays of Python objects are never loaded",
+            fix="save plain arrays, such as labels.astype(str) for names; arrays of Python objects "
+            "are never loaded",
         ) from error

@@ -20,6 +20,7 @@ _OF_SYSTEMS = re.compile(
     r"\..*|__macosx|__pycache__|thumbs\.db|ehthumbs.*\.db|desktop\.ini|icon\r"
     r"|\$recycle\.bin|recycler|recycled|system volume information|found\.\d{3}|lost\+found"
     r"|@eadir|@recycle|@recently-snapshot|@tmp|@sharebin|#recycle|#snapshot|~snapshot"
+    r"|lost\.dir|msocache|_gsdata_|_vti_cnf|.*@syno(?:eastream|resource)|.*:zone\.identifier"
     r"|network trash folder|temporary items|zbthumbnail\.info|pspbrwse\.jbf|picasa\.ini",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import PurePosixPath, PureWindowsPath
 from posixpath import splitext
 from typing import final
@@ -158,7 +159,9 @@ class TablePaths:
     def _nearby(self, path: str) -> str:
         name = _loose_name(_slashes(path))
         if near := self._by_name.get(name):
-            return f"; it is there as {' and '.join(some(near, 2))}"
+            alike = {other: _folders_alike(_slashes(path), other) for other in near}
+            most = [other for other in near if alike[other] == max(alike.values())]
+            return f"; it is there as {' and '.join(some(most, 2))}"
         if left_out := self._left_out.get(name):
             return f"; {left_out[0]} is there, but was left out"
         return ""
@@ -175,6 +178,13 @@ def _ends_with(path: str, tail: PurePosixPath) -> bool:
     words = PurePosixPath(path).parts[-len(tail.parts) :]
     end = PurePosixPath(*words)
     return end == tail or (_has_no_suffix(tail.as_posix()) and end.with_suffix("") == tail)
+
+
+def _folders_alike(path: str, other: str) -> int:
+    """How many of the last folders of both are called alike, whatever their case."""
+    folders = (PurePosixPath(_composed(each).casefold()).parts[-2::-1] for each in (path, other))
+    pairs = zip(*folders, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _slashes(path: str) -> str:
