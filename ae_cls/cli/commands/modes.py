@@ -46,7 +46,7 @@ def show_config(command: str, typed: Words) -> int:
 def explain_stages(command: str, typed: Words) -> int:
     """Say what is kept from earlier runs; nothing is made."""
     from ae_cls.cli.compose import compose
-    from ae_cls.experiment.benchmark import Benchmark
+    from ae_cls.experiment.common import StagedKeys
     from ae_cls.experiment.descriptions import COMMANDS
     from ae_cls.experiment.read import read
     from ae_cls.report.terminal import log_to_stderr
@@ -56,8 +56,8 @@ def explain_stages(command: str, typed: Words) -> int:
     plain = compose(command, typed.overrides, typed.folders)
     plain.pop("launch", None)
     description = read(COMMANDS[command], plain)
-    if isinstance(description, Benchmark):
-        raise UsageError("bench keeps nothing, so there is nothing to explain")
+    if not isinstance(description, StagedKeys):
+        raise UsageError(f"{command} keeps nothing, so there is nothing to explain")
     print("\n".join(lines(explain(description))))
     return 0
 
