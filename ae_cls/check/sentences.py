@@ -207,14 +207,14 @@ def _suspects(suspects: SuspectFindings | None) -> Iterator[Sentence]:
     judge = (
         "an estimate, by a quick classifier that is right about "
         f"{100 * suspects.accuracy:.0f} % of {suspects.judged:,} images that it never saw; "
-        "some of these are only hard to tell"
+        "what is only hard to tell counts, too"
     )
     if count:
         yield Sentence(
             "look",
-            f"{count:,} {'label looks' if count == 1 else 'labels look'} wrong",
+            f"{count:,} {'label' if count == 1 else 'labels'} may be wrong",
             judge,
-            "look at the first ones; all are in suspects.csv",
+            "look at the first ones, the most doubtful; all are in suspects.csv",
         )
     elif suspects.judged and not suspects.why_not:
         yield Sentence("fine", "no label looks wrong", judge.partition(";")[0])
