@@ -47,8 +47,8 @@ def _add(refusals: list[Refusal], refusal: Refusal) -> None:
 
 
 def _ever_more_lenient(config: DatasetConfig) -> Iterator[DatasetConfig]:
-    keys = type(config).model_fields
-    lenient = config.model_copy(update={"on_bad": "skip"} if "on_bad" in keys else {})
+    decodes = hasattr(config, "on_bad")
+    lenient = config.model_copy(update={"on_bad": "skip"} if decodes else {})
     yield lenient
-    if "spellings" in keys and getattr(config, "spellings") == "refuse":  # noqa: B009
+    if getattr(config, "spellings", None) == "refuse":
         yield lenient.model_copy(update={"spellings": "keep"})

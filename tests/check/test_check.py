@@ -304,6 +304,15 @@ def test_strangers_names_are_text_on_a_page_that_stands_alone(
     assert found.json["classes"][sorted([name, "bee"]).index(name)]["name"] == name
 
 
+def test_names_of_any_bytes_are_told(look: Look, tmp_path: Path) -> None:
+    root = folder(tmp_path / "photos", {"ant": 12, "bee": 12})
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    save(root / "bee" / "plain.png", picture(0, 2)).rename(root / "bee" / name)
+    found = look()
+    assert "bee/caf\\udce9.png" in found.page and found.json["copies"]["sets"] == 1
+    assert "bee/caf\\udce9.png" in {row["image"] for row in found.table("copies.csv")}
+
+
 def test_lines_end_at_80_columns_but_for_what_is_pasted(look: Look, tmp_path: Path) -> None:
     names = {f"a rather long name of a class, the {number}th": 4 for number in range(4)}
     root = folder(tmp_path / "photos", names)

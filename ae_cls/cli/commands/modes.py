@@ -16,6 +16,8 @@ def print_help(command: str, typed: Words) -> int:
 
 
 def carry_out_sweep(command: str, typed: Words) -> int:
+    if command == "check":
+        raise UsageError("check looks at one data set at a time", fix="ae-cls check without -m")
     from ae_cls.cli.sweep import sweep
     from ae_cls.processes.alone import refuse_several_processes
 

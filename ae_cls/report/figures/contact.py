@@ -44,7 +44,7 @@ def contact_sheet(
         rows: of `contact_rows`.
         labels: of all images of the part, -1 where there is none.
         class_names: in the order of the class index.
-        part: for the title, such as `training`.
+        part: for the title, such as `training`; empty for all.
     """
     if not len(rows):
         return None
@@ -97,11 +97,11 @@ def _lines(shown: Classes) -> list[list[int]]:
 
 
 def _title(counts: Int64[np.ndarray, " k"], part: str) -> str:
-    there = int((counts > 0).sum())
+    there, images = int((counts > 0).sum()), f"{part} images".lstrip()
     if not there:
-        return f"Some {part} images, as the network is given them"
+        return f"Some {images}, as the network is given them"
     which = "each class"
     if there > MOST_CLASSES:
         half = MOST_CLASSES // 2
         which = f"the {half} most and {half} least frequent of {there} classes"
-    return f"Some {part} images of {which}, as the network is given them"
+    return f"Some {images} of {which}, as the network is given them"
