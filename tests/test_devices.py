@@ -27,7 +27,7 @@ START = "from ae_cls.cli.main import main; main()"
 def go(outputs: Path, *words: str) -> runner.Result:
     description = described("run", *SMALL, *words).model_copy(update={"outputs": str(outputs)})
     result = commands.carry_out("run", description)
-    assert result is not None
+    assert isinstance(result, runner.Result)
     return result
 
 

@@ -24,12 +24,13 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-def test_the_wheel_holds_every_config_module_and_shell_script_and_nothing_else(wheel):
+def test_the_wheel_holds_every_config_module_page_and_shell_script_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     configs = {f"ae_cls/configs/{p.relative_to(CONFIGS)}" for p in CONFIGS.rglob("*.yaml")}
     modules = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls").rglob("*.py")}
     scripts = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls" / "cli" / "shells").iterdir()}
-    assert names == configs | modules | scripts
+    pages = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls").rglob("*.html")}
+    assert pages and names == configs | modules | scripts | pages
 
 
 def test_the_wheel_runs_in_another_folder(wheel, tmp_path):

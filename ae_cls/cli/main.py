@@ -28,6 +28,7 @@ COMMANDS = {
     "encode": Command(encode.encode, encode.parser, encode.SUMMARY),
     "predict": Command(predict.predict, predict.parser, predict.SUMMARY),
     "search": Command(search.search_command, search.parser, search.SUMMARY),
+    "check": _composed("check"),
     "bench": _composed("bench"),
     "sweep-status": Command(sweep_status.sweep_status, sweep_status.parser, sweep_status.SUMMARY),
     "cache": Command(cache.cache, cache.parser, cache.SUMMARY),

@@ -138,15 +138,20 @@ def _one_scale(decoding: Decoding) -> str:
 
 
 def _cut(facts: ImageFacts, frame: Frame) -> Iterator[str]:
-    if frame.decoding.fit != "crop" or not len(facts):
-        return
-    cut = float(np.median(_cut_away(facts, frame)))
-    if cut > _MOST_CUT:
+    if cuts_too_much(facts, frame):
+        cut = float(np.median(_cut_away(facts, frame)))
         yield (
             f"dataset.fit=crop cuts {cut:.0%} of the median picture away to make it "
             f"{frame.height}x{frame.width}: dataset.fit=pad shows all of it, dataset.fit=stretch "
             "distorts it"
         )
+
+
+def cuts_too_much(facts: ImageFacts, frame: Frame) -> bool:
+    """Whether fit=crop cuts more than a third of the median picture away."""
+    if frame.decoding.fit != "crop" or not len(facts):
+        return False
+    return float(np.median(_cut_away(facts, frame))) > _MOST_CUT
 
 
 def _cut_away(facts: ImageFacts, frame: Frame) -> Float64[np.ndarray, " n"]:

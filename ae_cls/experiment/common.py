@@ -1,7 +1,7 @@
 """What every composed command needs to know."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds", "
 
 class CommonKeys(Settings, ABC):
     """The keys that all of them share."""
+
+    below: ClassVar[str] = "run"
+    """Folder under `outputs` for what the command leaves behind."""
 
     seed: int = Field(ge=0, lt=2**32, description="every random draw follows from it")
     device: str = Field(

@@ -11,6 +11,7 @@ from ae_cls.dataset.split import LabelsConfig, SplitConfig
 from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.experiment.benchmark import Benchmark
+from ae_cls.experiment.check import Check
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.head import HeadChoice
 from ae_cls.pretrain import PretrainChoice
@@ -110,10 +111,11 @@ class Classification(StagedKeys):
             raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
-COMMANDS: dict[str, type[Pretraining | Experiment | Classification | Benchmark]] = {
+COMMANDS: dict[str, type[Pretraining | Experiment | Classification | Benchmark | Check]] = {
     "run": Experiment,
     "pretrain": Pretraining,
     "classify": Classification,
+    "check": Check,
     "bench": Benchmark,
 }
 """The commands that Hydra composes, and what each composes to."""

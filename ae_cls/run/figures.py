@@ -8,12 +8,15 @@ import torch
 from matplotlib.figure import Figure
 
 from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.report.figures import (
     confident_mistakes,
     confusion_matrix,
+    contact_rows,
+    contact_sheet,
     latent_map,
     loss_curves,
     mistake_rows,
@@ -39,11 +42,21 @@ def write_pretraining(
     decodes: bool,
     seed: int,
 ) -> None:
-    """What the autoencoder learnt, on validation images: reconstructions, loss, map of codes."""
+    """What it learnt from, and what, on validation images: reconstructions, loss, map of codes."""
+    _write(folder, "images", images_figure(data.dataset, data.split.pretrain, "training"))
     write_history(folder, history)
     if decodes:
         _write(folder, "reconstructions", _reconstructions(data, model, seed))
     _write(folder, "latent_map", _latent_map(data, model))
+
+
+def images_figure(dataset: Dataset, rows: Rows, part: str) -> Figure | None:
+    """Some images of each class among these rows; None where there is none."""
+    labels = dataset.labels_of(rows)
+    shown = contact_rows(labels, len(dataset.class_names))
+    taken = dataset.images.index_select(0, torch.from_numpy(rows[shown]))
+    images = to_unit(taken, torch.device("cpu")).numpy()
+    return contact_sheet(images, shown, labels, dataset.class_names, part)
 
 
 def write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:

@@ -103,7 +103,7 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
 def _made(description: CommonKeys) -> Path:
     # Microseconds, and no exist_ok: two runs never share a folder.
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    new = Path(description.outputs) / "run" / "-".join(description.words()) / stamp
+    new = Path(description.outputs) / description.below / "-".join(description.words()) / stamp
     path = Path(description.folder) if description.folder else new
     try:
         path.mkdir(parents=True)

@@ -68,7 +68,8 @@ def json_bytes(value: Any) -> bytes:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
+    # A file's name may be any bytes: Python's escape of what is not UTF-8 is JSON's own.
+    return (text + "\n").encode(errors="backslashreplace")
 
 
 def sha256(content: bytes) -> str:

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree
+from collections import Counter
 from functools import cache
 from io import BytesIO
 from itertools import product
@@ -6,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from PIL import Image
@@ -14,6 +17,8 @@ from sklearn.datasets import load_digits
 from ae_cls.report.figures import (
     confident_mistakes,
     confusion_matrix,
+    contact_rows,
+    contact_sheet,
     latent_map,
     loss_curves,
     mistake_rows,
@@ -21,6 +26,7 @@ from ae_cls.report.figures import (
     render,
 )
 from ae_cls.report.figures.canvas import in_house_style, shortened
+from ae_cls.report.figures.contact import MOST_A_CLASS, MOST_CLASSES
 from ae_cls.report.figures.latents import UNKNOWN, class_colours
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (3, 96, 160)]
@@ -74,6 +80,14 @@ def mistaken(
     return figure
 
 
+def contact(class_names: tuple[str, ...], labels: np.ndarray | None = None) -> Figure:
+    given = np.arange(3 * len(class_names)) % len(class_names) if labels is None else labels
+    rows = contact_rows(given, len(class_names))
+    figure = contact_sheet(images(len(rows), (1, 8, 8)), rows, given, class_names, "training")
+    assert figure is not None
+    return figure
+
+
 def trained(losses: list[float], stage: str = "pretrain") -> list[dict[str, object]]:
     return [
         {
@@ -103,6 +117,7 @@ ALL = {
     "confusion matrix": lambda: confused(names(10)),
     "latent map": lambda: mapped(names(10)),
     "t-SNE": lambda: mapped(names(10), 60),
+    "contact sheet": lambda: contact(names(10)),
     "mistakes": lambda: mistaken(names(10)),
     "loss curves": lambda: drawn(trained([1.0, 0.1, 0.01]) + trained([2.0, 1.9], "finetune")),
 }
@@ -362,3 +377,38 @@ def test_names_are_shortened_and_hold_only_glyphs_of_the_font(
 def test_figures_do_not_import_the_stateful_interface() -> None:
     files = Path(__file__).parents[2].glob("ae_cls/report/**/*.py")
     assert not [file for file in files if "pyplot" in file.read_text(encoding="utf-8")]
+
+
+@given(
+    st.lists(st.integers(-1, 14), max_size=200).map(lambda one: np.array(one, np.int64)),
+)
+def test_a_contact_sheet_shows_some_of_each_class(labels: np.ndarray) -> None:
+    rows = contact_rows(labels, 15)
+    counts = Counter(labels[labels >= 0].tolist())
+    shown = Counter(labels[rows].tolist())
+    if not counts:
+        assert len(rows) == min(len(labels), 40)
+        return
+    assert len(shown) == min(len(counts), MOST_CLASSES) and -1 not in shown
+    assert all(count == min(counts[label], MOST_A_CLASS) for label, count in shown.items())
+    assert len(np.unique(rows)) == len(rows) and list(shown) == sorted(shown)
+    if len(counts) > MOST_CLASSES:
+        ranked = [count for _, count in counts.most_common()]
+        here = sorted((counts[label] for label in shown), reverse=True)
+        assert here == ranked[:5] + ranked[-5:]
+
+
+def test_a_contact_sheet_names_and_counts_classes() -> None:
+    said = texts(contact(("cat", "dog"), np.array([0] * 1200 + [1] * 3)))
+    assert "cat\n1,200" in said and "dog\n3" in said
+    many = np.repeat(np.arange(12), np.arange(12, 0, -1))
+    said = texts(contact(names(12), many))
+    assert any("5 most and 5 least frequent of 12 classes" in one for one in said)
+    assert not any("class number 5" in one for one in said)
+
+
+def test_a_contact_sheet_needs_no_labels_but_an_image() -> None:
+    unlabelled = np.full(9, -1)
+    assert any("as the network" in one for one in texts(contact(("cat",), unlabelled)))
+    nothing = np.zeros(0, np.int64)
+    assert contact_sheet(images(0, (1, 8, 8)), nothing, nothing, ("cat",), "training") is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls.errors import ModelFileError, StorageError
-from ae_cls.store.files import publish, write_json
+from ae_cls.store.files import json_bytes, publish, write_json
 from ae_cls.store.manifest import read_files, write_files
 
 
@@ -117,3 +117,8 @@ def test_a_folder_without_a_model_is_refused_with_the_fix(tmp_path):
     with pytest.raises(ModelFileError, match="no saved model") as refused:
         read_files(tmp_path)
     assert "finished run" in refused.value.fix
+
+
+def test_a_name_that_is_not_utf_8_round_trips_through_json() -> None:
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    assert json.loads(json_bytes({"path": name, "\\udce9": "ü"})) == {"path": name, "\\udce9": "ü"}

@@ -16,6 +16,8 @@ def print_help(command: str, typed: Words) -> int:
 
 
 def carry_out_sweep(command: str, typed: Words) -> int:
+    if command == "check":
+        raise UsageError("check looks at one data set at a time", fix="ae-cls check without -m")
     from ae_cls.cli.sweep import sweep
     from ae_cls.processes.alone import refuse_several_processes
 
@@ -46,7 +48,7 @@ def show_config(command: str, typed: Words) -> int:
 def explain_stages(command: str, typed: Words) -> int:
     """Say what is kept from earlier runs; nothing is made."""
     from ae_cls.cli.compose import compose
-    from ae_cls.experiment.benchmark import Benchmark
+    from ae_cls.experiment.common import StagedKeys
     from ae_cls.experiment.descriptions import COMMANDS
     from ae_cls.experiment.read import read
     from ae_cls.report.terminal import log_to_stderr
@@ -56,8 +58,8 @@ def explain_stages(command: str, typed: Words) -> int:
     plain = compose(command, typed.overrides, typed.folders)
     plain.pop("launch", None)
     description = read(COMMANDS[command], plain)
-    if isinstance(description, Benchmark):
-        raise UsageError("bench keeps nothing, so there is nothing to explain")
+    if not isinstance(description, StagedKeys):
+        raise UsageError(f"{command} keeps nothing, so there is nothing to explain")
     print("\n".join(lines(explain(description))))
     return 0
 

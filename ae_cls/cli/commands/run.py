@@ -1,4 +1,4 @@
-"""`run`, `pretrain`, `classify` and `bench`: the commands whose words Hydra composes."""
+"""`run`, `pretrain`, `classify`, `check` and `bench`: the commands whose words Hydra composes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,9 +34,8 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     log_to_stderr()
     end_on_signals()
     result = carry_out(command, read(COMMANDS[command], plain))
-    if result is not None:  # None: another process of the same run has it
-        print_result(command, result)
-    return 0
+    # None: another process of the same run has it.
+    return 0 if result is None else print_result(command, result)
 
 
 def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ae_cls.cli.parser import Parser
 
 SUMMARY = "print the JSON schema of a run's config.json"
-_KINDS = ("run", "pretrain", "classify", "bench")
+_KINDS = ("run", "pretrain", "classify", "check", "bench")
 
 
 def parser() -> Parser:

@@ -2,6 +2,7 @@
 
 from ae_cls.report.figures.canvas import render
 from ae_cls.report.figures.confusion import confusion_matrix
+from ae_cls.report.figures.contact import contact_rows, contact_sheet
 from ae_cls.report.figures.latents import latent_map
 from ae_cls.report.figures.losses import loss_curves
 from ae_cls.report.figures.mistakes import confident_mistakes, mistake_rows
@@ -10,6 +11,8 @@ from ae_cls.report.figures.rebuilt import reconstructions
 __all__ = [
     "confident_mistakes",
     "confusion_matrix",
+    "contact_rows",
+    "contact_sheet",
     "latent_map",
     "loss_curves",
     "mistake_rows",

@@ -8,7 +8,13 @@ from typing import ClassVar, final
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.report.figures import latent_map, loss_curves, reconstructions, render
+from ae_cls.report.figures import (
+    contact_sheet,
+    latent_map,
+    loss_curves,
+    reconstructions,
+    render,
+)
 from ae_cls.run.data import Data
 from ae_cls.run.figures import write_pretraining
 from ae_cls.run.program import Computing
@@ -30,9 +36,10 @@ class Figures(Stage[dict[str, bytes]]):
     trained: Trained
 
     def inputs(self) -> dict[str, Json]:
-        rows, dataset = self.data.split.valid, self.data.dataset
+        split, dataset = self.data.split, self.data.dataset
+        columns = [(rows, dataset.labels_of(rows)) for rows in (split.pretrain, split.valid)]
         return {
-            "rows": numbers_sha256(rows, dataset.labels_of(rows)),
+            "rows": [numbers_sha256(*pair) for pair in columns],
             "class_names": list(dataset.class_names),
             "history": [record.as_dict() for record in self.trained.history],
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
@@ -41,7 +48,8 @@ class Figures(Stage[dict[str, bytes]]):
         }
 
     def program(self) -> Sequence[Computing]:
-        drawing = (write_pretraining, latent_map, loss_curves, reconstructions, render)
+        figures = (contact_sheet, latent_map, loss_curves, reconstructions)
+        drawing = (write_pretraining, *figures, render)
         return type(self.trained.model), Encoder, LatentConfig, *drawing
 
     def about(self) -> dict[str, Json]:

@@ -1,0 +1,131 @@
+"""The findings as one HTML file, complete in itself: no script, nothing loaded from elsewhere."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+import numpy as np
+import torch
+from PIL import Image
+
+from ae_cls.check.findings import CopySet, Findings, Picture, Suspect
+from ae_cls.check.sentences import facts, sentences
+from ae_cls.dataset.contract import Dataset
+from ae_cls.errors import printable
+from ae_cls.report.figures import contact_rows
+
+MOST_SETS, MOST_SUSPECTS, MOST_PLAIN, MOST_OF_A_SET = 24, 48, 12, 6
+"""What is shown; the rest is counted, and stands in the CSV files beside the page."""
+
+_SIDE = 64  # pixels of a thumbnail
+
+
+class Shown(NamedTuple):
+    """A thumbnail and what stands below it."""
+
+    source: str
+    name: str
+    note: str
+
+
+class ShownSet(NamedTuple):
+    """Copies side by side, and how many more there are in the set."""
+
+    title: str
+    pictures: list[Shown]
+    more: int
+
+
+class ShownClass(NamedTuple):
+    """Some images of a class."""
+
+    name: str
+    pictures: list[Shown]
+
+
+def page_of(found: Findings, dataset: Dataset | None) -> str:
+    """The whole file as text; what comes from the data is escaped wherever it stands.
+
+    Args:
+        found: what to say.
+        dataset: whose pictures to show; None where it could not be read.
+    """
+    shown = {} if dataset is None else _pictures(found, dataset)
+    return _template().render(
+        found=found, facts=facts(found), sentences=sentences(found),
+        most_sets=MOST_SETS, most_suspects=MOST_SUSPECTS, most_plain=MOST_PLAIN, **shown,
+    )  # fmt: skip
+
+
+@cache
+def _template() -> jinja2.Template:
+    source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )  # fmt: skip
+    return environment.from_string(source)
+
+
+def _pictures(found: Findings, dataset: Dataset) -> dict[str, object]:
+    return {
+        "sets": [_shown_set(one, dataset) for one in found.copies.sets[:MOST_SETS]],
+        "suspects": [] if found.suspects is None else [
+            _shown_suspect(one, dataset) for one in found.suspects.suspects[:MOST_SUSPECTS]
+        ],
+        "plain": [
+            _shown(one, dataset, one.label) for one in found.one_colour[:MOST_PLAIN]
+        ],
+        "contact": list(_contact(dataset)),
+    }  # fmt: skip
+
+
+def _shown(picture: Picture, dataset: Dataset, note: str) -> Shown:
+    return Shown(thumbnail(dataset, picture.row), picture.name, note)
+
+
+def _shown_set(copies: CopySet, dataset: Dataset) -> ShownSet:
+    said = ["equal" if copies.equal else "nearly equal"]
+    said += ["in more than one part"] if copies.across else []
+    said += ["more than one label"] if copies.labels_differ else []
+    first = copies.pictures[:MOST_OF_A_SET]
+    pictures = [_shown(one, dataset, f"{one.label or 'no label'}, {one.part}") for one in first]
+    return ShownSet(", ".join(said), pictures, len(copies.pictures) - len(first))
+
+
+def _shown_suspect(suspect: Suspect, dataset: Dataset) -> Shown:
+    label = suspect.picture.label
+    note = f"{label} ({_percent(suspect.given)})? {suspect.predicted} "
+    return _shown(suspect.picture, dataset, f"{note}({_percent(suspect.probability)})")
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f} %"
+
+
+def _contact(dataset: Dataset) -> Iterator[ShownClass]:
+    labels = dataset.labels_of(np.arange(len(dataset.images)))
+    rows = contact_rows(labels, len(dataset.class_names))
+    for label in dict.fromkeys(labels[rows].tolist()):
+        of_class = rows[labels[rows] == label].tolist()
+        name = dataset.class_names[label] if label >= 0 else "no label"
+        yield ShownClass(name, _thumbnails(dataset, of_class))
+
+
+def _thumbnails(dataset: Dataset, rows: Sequence[int]) -> list[Shown]:
+    names = [dataset.paths[row] if dataset.paths else f"row {row}" for row in rows]
+    return [Shown(thumbnail(dataset, row), name, "") for row, name in zip(rows, names, strict=True)]
+
+
+def thumbnail(dataset: Dataset, row: int) -> str:
+    """A data URI of the image as the network is given it, shrunk to at most 64 pixels a side."""
+    pixels = dataset.images.index_select(0, torch.tensor([row]))[0].permute(1, 2, 0).numpy()
+    image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+    image.thumbnail((_SIDE, _SIDE))
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
