@@ -11,8 +11,6 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from tqdm import tqdm
 
@@ -107,23 +105,6 @@ def doubts_of(
         accuracy,
         "; ".join(why),
     )
-
-
-def joined(*numberings: Rows) -> Rows:
-    """The number of the unit of each row, if rows that share a number anywhere are one unit.
-
-    Args:
-        numberings: a number for each row, -1 for one that stands alone.
-    """
-    count = len(numberings[0])
-    pairs = [np.zeros((2, 0), np.int64)]
-    for numbers in numberings:
-        numbered = np.flatnonzero(numbers >= 0)
-        _, first, which = np.unique(numbers[numbered], return_index=True, return_inverse=True)
-        pairs.append(np.stack([numbered, numbered[first][which]]))
-    start, end = np.concatenate(pairs, 1)
-    graph = coo_array((np.ones(len(start), bool), (start, end)), (count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _none(why: str, judged: int = 0, accuracy: float = 0.0) -> Doubts:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 
 from ae_cls.check.advice import advice_of, command_of
-from ae_cls.check.doubts import doubts_of, joined
+from ae_cls.check.doubts import doubts_of
 from ae_cls.check.findings import (
     BadFile,
     Balance,
@@ -26,7 +26,7 @@ from ae_cls.check.findings import (
 )
 from ae_cls.check.reading import refusal_of
 from ae_cls.dataset.contract import NO_LABEL, Dataset, ImageTable, Rows
-from ae_cls.dataset.copies import Copies, find_copies, rows_by_number
+from ae_cls.dataset.copies import Copies, sets_of
 from ae_cls.dataset.facts import ImageFacts
 from ae_cls.dataset.split import Split, make_split
 from ae_cls.errors import DataError, UsageError
@@ -53,8 +53,8 @@ def look(check: Check, dataset: Dataset, refusals: tuple[Refusal, ...]) -> Findi
     parts, unsplit = _parts(check, dataset)
     refusals = (*refusals, *unsplit)
     labels = dataset.labels_of(np.arange(len(dataset.images)))
-    log.info("check: looking for copies among %s images", f"{len(labels):,}")
-    copies = find_copies(dataset.images)
+    copies = dataset.copies
+    assert copies is not None, "nobody has looked for copies"
     bad = _bad_files(dataset)
     balance = _balance(dataset, labels, parts)
     advice = advice_of(check.dataset, dataset, bad, balance)
@@ -75,7 +75,7 @@ def look(check: Check, dataset: Dataset, refusals: tuple[Refusal, ...]) -> Findi
         copies=_copies(dataset, labels, parts, copies),
         groups=None if dataset.groups is None else _groups(dataset.groups, parts),
         balance=balance,
-        suspects=_suspects(check, dataset, labels, parts, copies) if balance else None,
+        suspects=_suspects(check, dataset, labels, parts) if balance else None,
         advice=advice,
     )
 
@@ -157,7 +157,7 @@ def _copies(dataset: Dataset, labels: Rows, parts: PartNames, copies: Copies) ->
             tuple(_picture(dataset, labels, parts, row) for row in rows.tolist()),
             equal=len(np.unique(copies.equal[rows])) == 1,
         )
-        for rows in copies.sets()
+        for rows in sorted(sets_of(copies.alike), key=len, reverse=True)
     ]
     # What makes a result wrong stands first; the order of the sets is kept otherwise.
     worst_first = sorted(sets, key=lambda one: (not one.across, not one.labels_differ))
@@ -165,13 +165,13 @@ def _copies(dataset: Dataset, labels: Rows, parts: PartNames, copies: Copies) ->
 
 
 def _groups(groups: Rows, parts: PartNames) -> Groups:
-    members = [rows for rows in rows_by_number(groups[groups >= 0]) if len(rows)]
-    of_groups = parts[groups >= 0]
+    numbers, counts = np.unique(groups[groups >= 0], return_counts=True)
+    across = [len(set(parts[rows])) > 1 for rows in sets_of(groups) if groups[rows[0]] >= 0]
     return Groups(
-        count=len(members),
-        largest=max((len(rows) for rows in members), default=0),
+        count=len(numbers),
+        largest=int(counts.max(initial=0)),
         alone=int((groups < 0).sum()),
-        across=sum(len(set(of_groups[rows])) > 1 for rows in members),
+        across=sum(across),
     )
 
 
@@ -200,12 +200,9 @@ def _balance(dataset: Dataset, labels: Rows, parts: PartNames) -> Balance | None
     )
 
 
-def _suspects(
-    check: Check, dataset: Dataset, labels: Rows, parts: PartNames, copies: Copies
-) -> SuspectFindings:
+def _suspects(check: Check, dataset: Dataset, labels: Rows, parts: PartNames) -> SuspectFindings:
     rows = np.flatnonzero(labels != NO_LABEL)
-    numberings = [copies.alike] + ([] if dataset.groups is None else [dataset.groups])
-    units = joined(*(numbers[rows] for numbers in numberings))
+    units = dataset.bonds[rows]
     doubts = doubts_of(
         dataset.images, rows, labels[rows], units, len(dataset.class_names), check.seed
     )

@@ -6,6 +6,7 @@ from typing import final
 
 from ae_cls.check.findings import Refusal
 from ae_cls.dataset.contract import Dataset, DatasetConfig
+from ae_cls.dataset.read import refuse_contradictions, with_copies
 from ae_cls.errors import AeClsError, DataError
 
 
@@ -26,9 +27,15 @@ def read_all_that_can_be(config: DatasetConfig) -> Reading:
     refusals: list[Refusal] = []
     for lenient in _ever_more_lenient(config):
         try:
-            return Reading(lenient.load(), tuple(refusals))
+            dataset = with_copies(lenient.load())
         except DataError as error:
             _add(refusals, refusal_of(error))
+            continue
+        try:
+            refuse_contradictions(config, dataset)
+        except DataError as error:
+            _add(refusals, refusal_of(error))
+        return Reading(dataset, tuple(refusals))
     try:
         config.load()  # as it is: it may say more, such as which files are damaged
     except DataError as error:

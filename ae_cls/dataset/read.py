@@ -31,20 +31,34 @@ def read(config: DatasetConfig) -> Dataset:
         DataError: files are missing or unreadable, or equal images have different labels where
             the config does not allow it.
     """
-    dataset = config.load()
+    dataset = with_copies(config.load())
+    refuse_contradictions(config, dataset)
+    texts = some(_contradictions(dataset), 3)
+    notes = [f"one picture under two labels: {text}" for text in texts]
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def with_copies(dataset: Dataset) -> Dataset:
+    """The same, with the hash of its images, and with its copies."""
     digest = images_sha256(dataset.images)
     copies = _kept_or_found(dataset, digest)
-    known = replace(dataset, images_sha256=digest, copies=copies)
-    contradictions = _contradictions(known)
-    if contradictions and config.refuses_contradictions:
+    return replace(dataset, images_sha256=digest, copies=copies)
+
+
+def refuse_contradictions(config: DatasetConfig, dataset: Dataset) -> None:
+    """Stop where equal images have different labels and the config does not allow it.
+
+    Raises:
+        DataError: all of them, by their paths.
+    """
+    found = _contradictions(dataset) if config.refuses_contradictions else []
+    if found:
         raise DataError(
-            f"{len(contradictions)} pictures lie under two labels",
+            f"{len(found)} picture{'s' * (len(found) > 1)} under two labels",
             where=f"dataset.root={config.root}",
-            why="\n".join(some(contradictions)),
+            why="\n".join(some(found)),
             fix="move the wrong one of each out of the folder, or keep all: dataset.on_bad=skip",
         )
-    notes = [f"one picture under two labels: {text}" for text in some(contradictions, 3)]
-    return replace(known, notes=(*known.notes, *notes))
 
 
 def _kept_or_found(dataset: Dataset, digest: str) -> Copies:

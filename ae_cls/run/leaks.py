@@ -63,8 +63,8 @@ def notes(dataset: Dataset, split: Split) -> Iterator[str]:
         if len(seen := _also_learnt(dataset, split, rows)):
             yield (
                 f"{len(seen):,} of {len(rows):,} {part} images are equal or nearly equal to "
-                f"training images, first {_pair(dataset, split, int(seen[0]))}: the official parts are "
-                "kept, and the score is too good by as much as that helps"
+                f"training images, first {_pair(dataset, split, int(seen[0]))}: the official "
+                "parts are kept, and the score is too good by as much as that helps"
             )
     if pairs := _two_labels(dataset):
         yield f"{len(pairs):,} sets of copies have two labels, first {_names(dataset, pairs[0])}"

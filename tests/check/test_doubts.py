@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from ae_cls.check import doubts
-from ae_cls.check.doubts import FEWEST, Doubts, doubts_of, joined
+from ae_cls.check.doubts import FEWEST, Doubts, doubts_of
 from tests.check.drawn import picture
 
 CLASSES = 4
@@ -126,15 +124,3 @@ def test_pictures_of_any_shape_are_judged(shape: tuple[int, int, int]) -> None:
     pixels[labels == 0, :, half:] += 150
     found = judged(torch.from_numpy(pixels.astype(np.uint8)), wrong(labels, [8]))
     assert found.rows.tolist() == [8]
-
-
-@given(st.lists(st.lists(st.integers(-1, 4), min_size=8, max_size=8), min_size=1, max_size=3))
-def test_rows_that_share_a_number_anywhere_are_one_unit(numberings: list[list[int]]) -> None:
-    units = joined(*(np.array(numbers, np.int64) for numbers in numberings))
-    for numbers in numberings:
-        for number in {*numbers} - {-1}:
-            assert len({units[row] for row in range(8) if numbers[row] == number}) == 1
-    linked = {row for numbers in numberings for row in range(8) if numbers.count(numbers[row]) > 1}
-    alone = [row for row in range(8) if row not in linked]
-    alone += [row for row in range(8) if all(numbers[row] == -1 for numbers in numberings)]
-    assert all((units == units[row]).sum() == 1 for row in alone)
