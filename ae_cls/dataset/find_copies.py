@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, interpolate, normalize, pad
 
 from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.copies import Copies, first_places
 from ae_cls.dataset.fingerprint import row_hashes
+from ae_cls.dataset.nearest import nearest
 
 MOST_COMPARED = 200_000
 """Images among which nearly equal ones are looked for; the time grows with the square of it."""
@@ -45,6 +45,8 @@ _SAME_COLOURS = 0.5  # cosine
 _LARGEST_SET = 1 / 20  # of all pictures, that are copies of one without further question
 _LEAST_AGREEMENT = 0.9
 _SMALLEST_VARIANCE = 0.1  # of the largest: what is below is rounding
+_FEW = 20_000  # pictures, up to which every one is compared closely
+_PROMISE = 0.25  # in Fisher's z
 _MOST_ALIKE = 0.9999  # so that z stays finite
 
 Thumbnails = Float32[Tensor, "_ side side"]
@@ -133,13 +135,12 @@ def _alike(pictures: _Small) -> Rows:
 def _pairs(pictures: _Small) -> Int64[np.ndarray, "2 p"]:
     """All pairs of copies among pictures that show something."""
     codes, turned = _codes(pictures.luma), pictures.turned()
-    white, most = _Whitening.of(codes), len(codes) - 1
-    plain = int(np.clip(_PAIRS // len(codes), 6, 48))
-    index = NearestNeighbors(algorithm="brute").fit(codes)
-    near = index.kneighbors(n_neighbors=min(plain, most), return_distance=False)
-    # By its mirror image a symmetric picture is nearest to itself, which is no copy: one more.
-    count, codes_turned = min(max(3, plain // 4), most) + 1, _codes(turned.luma)
-    near_turned = index.kneighbors(codes_turned, count, return_distance=False)
+    codes_turned = _codes(turned.luma)
+    white, most = _Whitening.of(codes), len(codes)
+    plain = int(np.clip(_PAIRS // most, 6, 48))
+    # By itself a picture is nearest to itself, by its mirror image if it is symmetric: one more.
+    near = nearest(codes, codes, min(plain + 1, most))
+    near_turned = nearest(codes_turned, codes, min(max(3, plain // 4) + 1, most))
     agreement = white.agreement(codes_turned, codes, near_turned)
     return np.concatenate(
         [
@@ -157,28 +158,55 @@ def _copies(
     agreement: Float32[np.ndarray, "m k"],
 ) -> Int64[np.ndarray, "2 p"]:
     """The pairs of pictures, turned or not, and those of their candidates that are copies."""
+    count = len(near)
+    rows = np.arange(count) if count <= _FEW else _promising(turned, pictures, near)
+    near, agreement = near[rows], agreement[rows]
+    likeness = _likeness_of_all(turned.luma[torch.from_numpy(rows)], pictures.luma, near)
+    likeness[near == rows[:, None]] = -np.inf
+    copies = _without_kinds(_stand_apart(likeness), agreement, count)
+    copies &= ~_other_colours(turned.some(rows), pictures, near)
+    first, place = np.nonzero(copies)
+    return _mutual(rows[first], near[first, place], count)
+
+
+def _promising(turned: _Small, pictures: _Small, near: Int64[np.ndarray, "m k"]) -> Rows:
+    """Those of many pictures that one candidate resembles more than the others do, as they lie.
+
+    The rest are not worth to be moved and zoomed, which takes most of the time.
+    """
+    likeness = _likeness_of_all(turned.luma, pictures.luma, near, moved=False)
+    likeness[near == np.arange(len(near))[:, None]] = np.nan
+    best, usual = np.nanmax(likeness, axis=1), np.nanmedian(likeness, axis=1)
+    return np.flatnonzero(best - usual >= _PROMISE)
+
+
+def _likeness_of_all(
+    some: Thumbnails, thumbnails: Thumbnails, near: Int64[np.ndarray, "m k"], *, moved: bool = True
+) -> Float32[np.ndarray, "m k"]:
+    middles = _normalised(_middle(thumbnails))
     parts = [slice(start, start + _CHUNK) for start in range(0, len(near), _CHUNK)]
-    likeness = np.concatenate(
-        [_likeness(turned.luma[part], pictures.luma, near[part]) for part in parts]
-    )
-    likeness[near == np.arange(len(near))[:, None]] = -np.inf
-    copies = _without_kinds(_stand_apart(likeness), agreement)
-    first, place = np.nonzero(copies & ~_other_colours(turned, pictures, near))
-    return _mutual(first, near[first, place], len(near))
+    found = [
+        _likeness(some[part], middles[torch.from_numpy(near[part])], moved=moved) for part in parts
+    ]
+    return np.concatenate([np.zeros((0, near.shape[1]), np.float32), *found])
 
 
 def _other_colours(
     turned: _Small, pictures: _Small, near: Int64[np.ndarray, "m k"]
 ) -> Bool[np.ndarray, "m k"]:
     """Where both have colours, and not the same: a paler copy has, a grey one has none."""
-    own, others = (side.colours.flatten(1) for side in (turned, pictures))
-    is_coloured = (others.square().mean(1).sqrt() >= _FLAT).numpy()
+    own, others = turned.colours.flatten(1), pictures.colours.flatten(1)
+    both = _is_coloured(own)[:, None] & _is_coloured(others)[near]
     cosine = np.einsum("md,mkd->mk", normalize(own).numpy(), normalize(others).numpy()[near])
-    return is_coloured[:, None] & is_coloured[near] & (cosine < _SAME_COLOURS)
+    return both & (cosine < _SAME_COLOURS)
+
+
+def _is_coloured(colours: Float32[Tensor, "m d"]) -> Bool[np.ndarray, " m"]:
+    return (colours.square().mean(1).sqrt() >= _FLAT).numpy()
 
 
 def _without_kinds(
-    copies: Bool[np.ndarray, "m k"], agreement: Float32[np.ndarray, "m k"]
+    copies: Bool[np.ndarray, "m k"], agreement: Float32[np.ndarray, "m k"], of_all: int
 ) -> Bool[np.ndarray, "m k"]:
     """Without sets that are a large part of all: these may be things of one kind, such as a class.
 
@@ -186,7 +214,7 @@ def _without_kinds(
     """
     counts = copies.sum(1)
     agreed = (copies * agreement).sum(1) / np.maximum(counts, 1)
-    few = counts + 1 <= max(2, len(copies) * _LARGEST_SET)
+    few = counts + 1 <= max(2, of_all * _LARGEST_SET)
     return copies & (few | (agreed >= _LEAST_AGREEMENT))[:, None]
 
 
@@ -238,16 +266,22 @@ class _Whitening:
 
 
 def _likeness(
-    some: Thumbnails, thumbnails: Thumbnails, near: Int64[np.ndarray, "b k"]
+    some: Thumbnails, candidates: Float32[Tensor, "b k pixels"], *, moved: bool
 ) -> Float32[np.ndarray, "b k"]:
-    """How much each of some pictures resembles its candidates: Fisher's z.
+    """How much each of some pictures resembles the middles of its candidates: Fisher's z.
 
-    The largest correlation of the middles over small moves and zooms.
+    The correlation of the middles; if moved, the largest over small moves and zooms.
     """
-    middles = thumbnails[:, 1 : 1 + _MIDDLE, 1 : 1 + _MIDDLE].flatten(1)
-    candidates = _normalised(middles)[torch.from_numpy(near)]
-    best = torch.stack([_correlation(fine, candidates) for fine in _zoomed(some)]).amax(0)
+    if moved:
+        views = [_correlation(fine, candidates) for fine in _zoomed(some)]
+        best = torch.stack(views).amax(0)
+    else:
+        best = torch.einsum("bp,bkp->bk", _normalised(_middle(some)), candidates)
     return torch.atanh(best.clamp(-_MOST_ALIKE, _MOST_ALIKE)).numpy()
+
+
+def _middle(thumbnails: Thumbnails) -> Float32[Tensor, "_ pixels"]:
+    return thumbnails[:, 1 : 1 + _MIDDLE, 1 : 1 + _MIDDLE].flatten(1)
 
 
 def _correlation(

@@ -14,11 +14,19 @@ def test_findings_are_no_failure_and_the_page_is_named_last(ae_cls: AeCls, tmp_p
     root = folder(tmp_path / "photos", {"ant": 12, "bee": 12})
     save(root / "bee" / "again.png", picture(0, 0))
     (root / "bee" / "broken.png").write_text("no picture")
-    outcome = ae_cls("check", *FILES)
+    outcome = ae_cls("check", *FILES, "dataset.on_bad=skip")
     assert outcome.code == 0, outcome.err
     assert "1 file cannot be decoded" in outcome.out and "more than one label" in outcome.out
     last = outcome.out.splitlines()[-1]
     assert last.startswith("outputs/check/folder/") and (tmp_path / last).is_file()
+
+
+def test_one_picture_under_two_labels_is_refused_as_a_run_would(ae_cls: AeCls, tmp_path) -> None:
+    root = folder(tmp_path / "photos", {"ant": 12, "bee": 12})
+    save(root / "bee" / "again.png", picture(0, 0))
+    outcome = ae_cls("check", *FILES)
+    assert outcome.code == 3 and "1 picture under two labels" in outcome.out
+    assert "dataset.on_bad=skip" in outcome.out
 
 
 def test_what_is_refused_ends_with_3_after_the_page(ae_cls: AeCls, tmp_path) -> None:

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from ae_cls.dataset import find_copies as module
+from ae_cls.dataset import nearest as nearest_module
 from ae_cls.dataset.copies import first_places, joined, sets_of, together
 from ae_cls.dataset.find_copies import find_copies
 from tests.dataset.pictures import COPIES, leaves
@@ -140,3 +141,28 @@ def _by_hand(columns: list[np.ndarray]) -> np.ndarray:
 
 def test_first_places_are_the_rows_where_values_begin() -> None:
     assert first_places(np.array([7, 3, 7, 3, 9])).tolist() == [0, 1, 0, 1, 4]
+
+
+@pytest.mark.parametrize("change", ["encoded again", "mirrored", "lighter", "smaller"])
+def test_of_many_pictures_those_that_hardly_moved_are_found_too(
+    change: str, monkeypatch: pytest.MonkeyPatch, originals: np.ndarray
+) -> None:
+    monkeypatch.setattr(module, "_FEW", 100)
+    monkeypatch.setattr(nearest_module, "MOST_COMPARED", 100)
+    planted = np.stack([COPIES[change](picture) for picture in originals[:PLANTED]])
+    alike = find_copies(as_table(np.concatenate([originals, planted]))).alike
+    assert (alike[:PLANTED] == alike[COUNT:]).mean() >= 0.9
+    assert len(set(alike[:COUNT].tolist())) == COUNT, "two originals were taken for copies"
+
+
+def test_in_cells_the_nearest_are_nearly_always_those_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vectors = np.random.default_rng(0).normal(size=(2000, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = vectors + 0.01
+    exact = nearest_module.nearest(queries, vectors, 3)
+    monkeypatch.setattr(nearest_module, "MOST_COMPARED", 100)
+    in_cells = nearest_module.nearest(queries, vectors, 3)
+    assert (in_cells[:, 0] == exact[:, 0]).mean() >= 0.98
+    assert in_cells.shape == exact.shape
