@@ -249,7 +249,7 @@ def test_classify_refuses_other_images_than_the_encoder_saw(finished, tmp_path, 
         return dataclasses.replace(dataset, train=dataset.train[:-10])
 
     monkeypatch.setattr(DigitsConfig, "load", fewer)
-    with pytest.raises(DataError, match="not those of the encoder's run"):
+    with pytest.raises(DataError, match="not cut into parts as it was for this run"):
         go(tmp_path, "classify", f"encoder={finished.folder}")
 
 

@@ -53,7 +53,7 @@ def with_likeness(run: Path) -> None:
 
 def write_digits(folder: Path, rows: slice, change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Images of the data set as files."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for index, image in enumerate(prepare(experiment(*WORDS)).dataset.images[rows].numpy()[:, 0]):
         Image.fromarray(change(image)).save(folder / f"{index:03}.png")
 
@@ -62,7 +62,7 @@ def write_digits(folder: Path, rows: slice, change: Callable[[np.ndarray], np.nd
 def photos(tmp_path: Path) -> Path:
     """Two pictures that the model tells apart, and a damaged one."""
     folder = tmp_path / "photos"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name, corner in (("first.png", (0, 0)), ("last.png", (7, 7))):
         image = Image.new("L", (8, 8), 0)
         image.putpixel(corner, 255)
@@ -220,4 +220,22 @@ def test_encode_refuses_data_that_the_run_has_not_seen(ae_cls: AeCls, run: Path)
     (run / "metrics.json").write_text(json.dumps({"protocol": {"split_sha256": "00"}}))
     outcome = ae_cls("encode", "run", "-o", "f.npz")
     assert outcome.code == 3
-    assert "not what the run was given" in outcome.err
+    assert "not cut into parts as it was for this run" in outcome.err
+
+
+def test_encode_and_classify_refuse_pictures_whose_classes_changed_names(
+    ae_cls: AeCls, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    write_digits(photos / "zero", slice(0, 20), lambda image: image)
+    write_digits(photos / "one", slice(20, 40), lambda image: 255 - image)
+    words = ("dataset=folder", "dataset.root=photos", "dataset.image_size=8")
+    quick = ("autoencoder=pixels", "encode=latent", "dataset.channels=1", "folder=r")
+    assert ae_cls("run", *words, *quick).code == 0
+    (photos / "zero").rename(photos / "x")
+    (photos / "one").rename(photos / "zero")
+    (photos / "x").rename(photos / "one")
+    for command in (("encode", "r", "-o", "f.npz"), ("classify", "encoder=r", "head=knn")):
+        outcome = ae_cls(*command)
+        assert outcome.code == 3
+        assert "not what this run was given: 40 images changed, first one/" in outcome.err
