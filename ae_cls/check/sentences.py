@@ -121,9 +121,10 @@ def _copies(copies: CopyFindings, images: int) -> Iterator[Sentence]:
         )
     if copies.sets:
         equal = sum(one.equal for one in copies.sets)
+        hold = "holds" if len(copies.sets) == 1 else "hold"
         yield Sentence(
             "look",
-            f"{_sets(len(copies.sets))} of copies hold {rows:,} of {images:,} images",
+            f"{_sets(len(copies.sets))} of copies {hold} {rows:,} of {images:,} images",
             _how_alike(equal, len(copies.sets)),
         )
     elif images:

@@ -113,7 +113,7 @@ class ImageFilesConfig(DatasetConfig, ABC):
         if failed and self.on_bad == "error":
             reasons = [f"{path}: {why}" for path, why in failed.items()]
             raise DataError(
-                f"{len(failed)} images cannot be decoded",
+                f"{len(failed)} image{'s' * (len(failed) > 1)} cannot be decoded",
                 where=f"dataset.root={self.root}",
                 why="\n".join(some(reasons)),
                 fix="replace the files, or leave them out with dataset.on_bad=skip",

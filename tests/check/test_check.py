@@ -206,7 +206,7 @@ def all_bad(root: Path) -> None:
         (spelt, "labels differ in case", "dataset.spellings=merge", 36),
         (one_class, "one class only", "dataset.root=", 0),
         (nothing, "there are no image files", "dataset.root", 0),
-        (all_bad, "1 images cannot be decoded", "replace the files", 0),
+        (all_bad, "1 image cannot be decoded", "replace the files", 0),
     ],
 )
 def test_a_refusal_is_the_first_finding(
