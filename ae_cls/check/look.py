@@ -1,8 +1,7 @@
 """From a data set to what can be said of it."""
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,15 +24,13 @@ from ae_cls.check.findings import (
     SuspectFindings,
 )
 from ae_cls.check.reading import refusal_of
-from ae_cls.dataset.contract import NO_LABEL, Dataset, ImageTable, Rows
+from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.copies import Copies, sets_of
 from ae_cls.dataset.facts import ImageFacts
 from ae_cls.dataset.split import Split, make_split
 from ae_cls.errors import DataError, UsageError
 from ae_cls.evaluate.health import RARE, label_warnings
 from ae_cls.experiment.check import Check
-
-log = logging.getLogger(__name__)
 
 PartNames = Shaped[np.ndarray, " n"]
 """The name of the part of each row."""
@@ -56,7 +53,8 @@ def look(check: Check, dataset: Dataset, refusals: tuple[Refusal, ...]) -> Findi
     copies = dataset.copies
     assert copies is not None, "nobody has looked for copies"
     bad = _bad_files(dataset)
-    balance = _balance(dataset, labels, parts)
+    classes = tuple(_class_counts(dataset, labels, parts))
+    balance = _balance(classes)
     advice = advice_of(check.dataset, dataset, bad, balance)
     return Findings(
         dataset=dataset.name,
@@ -64,14 +62,12 @@ def look(check: Check, dataset: Dataset, refusals: tuple[Refusal, ...]) -> Findi
         command=command_of(check, advice, refused=bool(refusals), has_classes=balance is not None),
         images=len(labels),
         image_shape=dataset.image_shape,
-        classes=tuple(_class_counts(dataset, labels, parts)),
+        classes=classes,
         unlabelled=int((labels == NO_LABEL).sum()),
         files=None if dataset.facts is None else _files(dataset.facts),
         bad=bad,
         notes=tuple(note for note in dataset.notes if not note.startswith(_LEFT_OUT)),
-        one_colour=tuple(
-            _picture(dataset, labels, parts, row) for row in _one_colour(dataset.images)
-        ),
+        one_colour=tuple(_picture(dataset, labels, parts, row) for row in _one_colour(dataset)),
         copies=_copies(dataset, labels, parts, copies),
         groups=None if dataset.groups is None else _groups(dataset.groups, parts),
         balance=balance,
@@ -138,24 +134,27 @@ def _bad_files(dataset: Dataset) -> tuple[BadFile, ...]:
     )
 
 
-def _one_colour(images: ImageTable) -> Iterator[int]:
-    for rows in torch.arange(len(images)).split(_CHUNK):
-        pixels = images.index_select(0, rows).flatten(2)
+def _one_colour(dataset: Dataset) -> Iterator[int]:
+    """Rows that show nothing; of files it was seen while they were decoded."""
+    if dataset.facts is not None:
+        yield from np.flatnonzero(dataset.facts.one_colour).tolist()
+        return
+    for rows in torch.arange(len(dataset.images)).split(_CHUNK):
+        pixels = dataset.images.index_select(0, rows).flatten(2)
         plain = (pixels.amax(2) == pixels.amin(2)).all(1)
         yield from rows[plain].tolist()
 
 
 def _picture(dataset: Dataset, labels: Rows, parts: PartNames, row: int) -> Picture:
-    name = dataset.paths[row] if dataset.paths else f"row {row}"
     label = dataset.class_names[labels[row]] if labels[row] != NO_LABEL else ""
-    return Picture(int(row), name, label, str(parts[row]))
+    return Picture(int(row), dataset.name_of(row), label, str(parts[row]))
 
 
 def _copies(dataset: Dataset, labels: Rows, parts: PartNames, copies: Copies) -> CopyFindings:
     sets = [
         CopySet(
             tuple(_picture(dataset, labels, parts, row) for row in rows.tolist()),
-            equal=len(np.unique(copies.equal[rows])) == 1,
+            equal=len(np.unique(copies.pixels[rows])) == 1,
         )
         for rows in sorted(sets_of(copies.alike), key=len, reverse=True)
     ]
@@ -175,28 +174,24 @@ def _groups(groups: Rows, parts: PartNames) -> Groups:
     )
 
 
-def _balance(dataset: Dataset, labels: Rows, parts: PartNames) -> Balance | None:
-    train = np.bincount(
-        labels[(parts == "train") & (labels != NO_LABEL)], minlength=len(dataset.class_names)
-    )
-    if (train > 0).sum() < 2:
+def _balance(classes: Sequence[ClassCounts]) -> Balance | None:
+    train = {one.name: one.train for one in classes}
+    if sum(count > 0 for count in train.values()) < 2:
         return None
-    valid = np.bincount(
-        labels[(parts == "valid") & (labels != NO_LABEL)], minlength=len(dataset.class_names)
-    )
-    most, rarest = int(train.argmax()), int(train.argmin())
+    most, rarest = max(train, key=train.__getitem__), min(train, key=train.__getitem__)
     warnings = label_warnings(
-        dict(zip(dataset.class_names, train.tolist(), strict=True)),
-        dict(zip(dataset.class_names, valid.tolist(), strict=True)),
+        train,
+        {one.name: one.valid for one in classes},
         weighing=("head.class_weight=balanced", "labels.choose_by=balanced_accuracy"),
     )
+    total = sum(train.values())
     return Balance(
-        most=dataset.class_names[most],
-        share=float(train[most] / train.sum()),
-        rarest=dataset.class_names[rarest],
-        rarest_count=int(train[rarest]),
+        most=most,
+        share=train[most] / total,
+        rarest=rarest,
+        rarest_count=train[rarest],
         warnings=tuple(warnings),
-        is_unequal=bool(train.min() * RARE * len(train) < train.sum()),
+        is_unequal=train[rarest] * RARE * len(train) < total,
     )
 
 

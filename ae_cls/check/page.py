@@ -117,8 +117,7 @@ def _contact(dataset: Dataset) -> Iterator[ShownClass]:
 
 
 def _thumbnails(dataset: Dataset, rows: Sequence[int]) -> list[Shown]:
-    names = [dataset.paths[row] if dataset.paths else f"row {row}" for row in rows]
-    return [Shown(thumbnail(dataset, row), name, "") for row, name in zip(rows, names, strict=True)]
+    return [Shown(thumbnail(dataset, row), dataset.name_of(row), "") for row in rows]
 
 
 def thumbnail(dataset: Dataset, row: int) -> str:

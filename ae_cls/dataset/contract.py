@@ -91,6 +91,10 @@ class Dataset:
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
+    def name_of(self, row: int) -> str:
+        """For people: the path of a file, or the place in the table."""
+        return self.paths[row] if self.paths else f"row {row}"
+
     @property
     def bonds(self) -> Rows:
         """A number for each row, the same for rows that must stay in one part.

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 Numbers = Int64[np.ndarray, " n"]
 """One a row; rows with the same number belong together."""
+Rows = Int64[np.ndarray, " _"]
 
 
 @final
@@ -46,18 +47,24 @@ def first_places(values: Shaped[np.ndarray, " n"]) -> Numbers:
     return firsts[numbers].astype(np.int64)
 
 
-def together(numbers: Numbers) -> Bool[np.ndarray, " n"]:
+def together(numbers: Shaped[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Whether the number of each row is that of another one, too."""
     _, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     return counts[places] > 1
 
 
-def sets_of(numbers: Numbers) -> list[Int64[np.ndarray, " _"]]:
+def sets_of(numbers: Shaped[np.ndarray, " n"]) -> list[Rows]:
     """The rows of each number that two or more have, by their first row."""
     rows = np.flatnonzero(together(numbers))
     rows = rows[np.argsort(first_places(numbers)[rows], kind="stable")]
     firsts = first_places(numbers)[rows]
     return np.split(rows, np.flatnonzero(np.diff(firsts)) + 1) if len(rows) else []
+
+
+def of_two_labels(numbers: Shaped[np.ndarray, " n"], labels: Numbers) -> list[Rows]:
+    """The rows with a label (not negative) of each set in which labels differ."""
+    known = [rows[labels[rows] >= 0] for rows in sets_of(numbers)]
+    return [rows for rows in known if len(np.unique(labels[rows])) > 1]
 
 
 def joined(count: int, columns: Sequence[Numbers]) -> Numbers:
@@ -66,7 +73,12 @@ def joined(count: int, columns: Sequence[Numbers]) -> Numbers:
     A negative number puts a row together with no other.
     """
     edges = [_to_the_first(column) for column in columns]
-    first, second = np.concatenate(edges, axis=1) if edges else np.zeros((2, 0), np.int64)
+    return linked(count, np.concatenate([np.zeros((2, 0), np.int64), *edges], axis=1))
+
+
+def linked(count: int, pairs: Int64[np.ndarray, "2 _"]) -> Numbers:
+    """A number for each of `count` rows, the same for rows that a chain of pairs links."""
+    first, second = pairs
     graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 

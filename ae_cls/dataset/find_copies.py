@@ -11,13 +11,11 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, interpolate, normalize, pad
 
 from ae_cls.dataset.contract import ImageTable, Rows
-from ae_cls.dataset.copies import Copies, first_places
+from ae_cls.dataset.copies import Copies, first_places, linked
 from ae_cls.dataset.fingerprint import row_hashes
 from ae_cls.dataset.nearest import nearest
 
@@ -126,10 +124,9 @@ def _alike(pictures: _Small) -> Rows:
     """A number for each picture, the same for those that are copies of each other."""
     count = len(pictures.luma)
     shown = np.flatnonzero(pictures.luma.std((1, 2)).numpy() >= _FLAT)
-    pairs = [_pairs(pictures.some(shown))] if len(shown) > 1 else []
-    first, second = shown[np.concatenate(pairs, 1)] if pairs else np.zeros((2, 0), np.int64)
-    graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    if len(shown) < 2:
+        return np.arange(count)
+    return linked(count, shown[_pairs(pictures.some(shown))])
 
 
 def _pairs(pictures: _Small) -> Int64[np.ndarray, "2 p"]:

@@ -59,15 +59,11 @@ def _difference(before: Identity, now: Identity, dataset: Dataset) -> str:
     said = [f"{_images(count)} {word}" for word, count in counts.items() if count]
     if not said:
         return "its images have another order"
-    return ", ".join(said) + (f", first {_name(dataset, int(new[0]))}" if len(new) else "")
+    return ", ".join(said) + (f", first {dataset.name_of(int(new[0]))}" if len(new) else "")
 
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count} images"
-
-
-def _name(dataset: Dataset, row: int) -> str:
-    return dataset.paths[row] if dataset.paths else f"row {row}"
 
 
 def _hash(text: str) -> int:

@@ -38,6 +38,10 @@ class LabelsConfig(Settings):
         return self
 
 
+ALL_SHOWN = LabelsConfig(per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy")
+"""No budget: for what reads no label, or looks at all of them."""
+
+
 def draw_labelled(
     train: Rows,
     classes: Int64[np.ndarray, " n"],

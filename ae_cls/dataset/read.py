@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig, ImageTable
-from ae_cls.dataset.copies import Copies, sets_of
+from ae_cls.dataset.copies import Copies, of_two_labels
 from ae_cls.dataset.find_copies import MOST_COMPARED, find_copies
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.errors import DataError, StorageError, some
@@ -32,9 +32,8 @@ def read(config: DatasetConfig) -> Dataset:
             the config does not allow it.
     """
     dataset = with_copies(config.load())
-    refuse_contradictions(config, dataset)
-    texts = some(_contradictions(dataset), 3)
-    notes = [f"one picture under two labels: {text}" for text in texts]
+    found = refuse_contradictions(config, dataset)
+    notes = [f"one picture under two labels: {text}" for text in some(found, 3)]
     return replace(dataset, notes=(*dataset.notes, *notes))
 
 
@@ -45,20 +44,21 @@ def with_copies(dataset: Dataset) -> Dataset:
     return replace(dataset, images_sha256=digest, copies=copies)
 
 
-def refuse_contradictions(config: DatasetConfig, dataset: Dataset) -> None:
-    """Stop where equal images have different labels and the config does not allow it.
+def refuse_contradictions(config: DatasetConfig, dataset: Dataset) -> list[str]:
+    """Equal images with different labels, named; none where the config does not allow any.
 
     Raises:
-        DataError: all of them, by their paths.
+        DataError: there are some, and the config does not allow it.
     """
-    found = _contradictions(dataset) if config.refuses_contradictions else []
-    if found:
+    found = _contradictions(dataset)
+    if found and config.refuses_contradictions:
         raise DataError(
             f"{len(found)} picture{'s' * (len(found) > 1)} under two labels",
             where=f"dataset.root={config.root}",
             why="\n".join(some(found)),
             fix="move the wrong one of each out of the folder, or keep all: dataset.on_bad=skip",
         )
+    return found
 
 
 def _kept_or_found(dataset: Dataset, digest: str) -> Copies:
@@ -88,16 +88,10 @@ def _loaded(folder: Path) -> Copies:
 def _contradictions(dataset: Dataset) -> list[str]:
     """Equal images with different labels, by their paths or rows."""
     assert dataset.copies is not None
-    labels = dataset.labels.numpy()
-    sets = [rows[labels[rows] >= 0] for rows in sets_of(dataset.copies.equal)]
-    return [
-        " and ".join(some([_named(dataset, int(row)) for row in rows], 3))
-        for rows in sets
-        if len(np.unique(labels[rows])) > 1
-    ]
+    sets = of_two_labels(dataset.copies.pixels, dataset.labels.numpy())
+    return [" and ".join(some([_named(dataset, int(row)) for row in rows], 3)) for rows in sets]
 
 
 def _named(dataset: Dataset, row: int) -> str:
-    if dataset.paths:
-        return dataset.paths[row]
-    return f"row {row} ({dataset.class_names[int(dataset.labels[row])]})"
+    label = "" if dataset.paths else f" ({dataset.class_names[int(dataset.labels[row])]})"
+    return dataset.name_of(row) + label

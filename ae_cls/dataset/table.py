@@ -59,18 +59,22 @@ def with_labels(
     class_names: tuple[str, ...],
     mirrored_is_same: bool,
 ) -> Dataset:
-    """The data set of a table in which one part follows the other, with a label for each image."""
+    """The data set of a table in which one part follows the other, with a label for each image.
+
+    An image without a label is for pretraining alone, whatever its part.
+    """
     rows = consecutive_rows({part: len(column) for part, column in labels.items()})
-    ordered = [labels[part] for part in PART_NAMES if part in labels]
+    column = np.concatenate([labels[part] for part in PART_NAMES if part in labels])
+    known = {part: rows[part][column[rows[part]] != NO_LABEL] for part in LABELLED_PARTS}
     return Dataset(
         name=name,
         images=images,
-        labels=torch.from_numpy(np.concatenate(ordered)),
+        labels=torch.from_numpy(column),
         class_names=class_names,
-        train=rows["train"],
-        valid=rows["valid"],
-        test=rows["test"],
-        unlabelled=rows["unlabelled"],
+        train=known["train"],
+        valid=known["valid"],
+        test=known["test"],
+        unlabelled=np.flatnonzero(column == NO_LABEL),
         paths=(),
         mirrored_is_same=mirrored_is_same,
     )

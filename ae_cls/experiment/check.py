@@ -3,7 +3,8 @@
 from typing import ClassVar, final
 
 from ae_cls.dataset import DatasetChoice
-from ae_cls.dataset.split import LabelsConfig, SplitConfig
+from ae_cls.dataset.labels import ALL_SHOWN, LabelsConfig
+from ae_cls.dataset.split import SplitConfig
 from ae_cls.experiment.common import CommonKeys
 
 
@@ -19,9 +20,7 @@ class Check(CommonKeys):
     @property
     def labels(self) -> LabelsConfig:
         """No budget: a look at the labels is a look at all of them."""
-        return LabelsConfig(
-            per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"
-        )
+        return ALL_SHOWN
 
     def words(self) -> tuple[str, ...]:
         """What tells this look from others in a folder's name."""

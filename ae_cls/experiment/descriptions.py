@@ -7,7 +7,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from ae_cls.autoencoder import AutoencoderChoice
 from ae_cls.dataset import DatasetChoice
-from ae_cls.dataset.split import LabelsConfig, SplitConfig
+from ae_cls.dataset.labels import ALL_SHOWN, LabelsConfig
+from ae_cls.dataset.split import SplitConfig
 from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.experiment.benchmark import Benchmark
@@ -34,9 +35,7 @@ class Pretraining(StagedKeys):
     @property
     def labels(self) -> LabelsConfig:
         """No budget: pretraining reads no label, so all may stay."""
-        return LabelsConfig(
-            per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"
-        )
+        return ALL_SHOWN
 
     def words(self) -> tuple[str, ...]:
         """What tells this run from others in a folder's name."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
-from ae_cls.dataset.copies import sets_of, together
+from ae_cls.dataset.contract import Dataset, Rows
+from ae_cls.dataset.copies import of_two_labels, sets_of, together
 from ae_cls.dataset.split import Split
 
 Facts = dict[str, Any]
@@ -24,7 +24,7 @@ def leaks(dataset: Dataset, split: Split) -> Facts:
         "looked_for": "equal and nearly equal images" if copies.compared else "equal images",
         "copies": int(copies.is_copy.sum()),
         "sets": len(sets_of(copies.alike)),
-        "equal": int(together(copies.equal).sum()),
+        "equal": int(together(copies.pixels).sum()),
         "seen_in_training": {
             "valid": len(_also_learnt(dataset, split, split.valid)),
             "test": len(_also_learnt(dataset, split, split.test)),
@@ -97,9 +97,7 @@ def _grouped(numbers: Rows) -> Rows:
 
 def _two_labels(dataset: Dataset) -> list[Rows]:
     assert dataset.copies is not None
-    labels = dataset.labels.numpy()
-    known = [rows[labels[rows] != NO_LABEL] for rows in sets_of(dataset.copies.alike)]
-    return [rows for rows in known if len(np.unique(labels[rows])) > 1]
+    return of_two_labels(dataset.copies.alike, dataset.labels.numpy())
 
 
 def _first(dataset: Dataset) -> str:

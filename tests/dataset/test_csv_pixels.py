@@ -140,3 +140,13 @@ def test_a_folder_without_a_training_part_is_refused(names: list[str], tmp_path:
     assert all(name in error.why for name in names)
     assert "dataset.root=" in error.fix
     assert str(tmp_path / "gone") in refusal(tmp_path / "gone").where
+
+
+def test_rows_with_an_empty_label_are_for_pretraining_and_counted(tmp_path: Path) -> None:
+    names = np.array(["ant", "bee", "cow"])[LABELS].astype(object)
+    names[[0, 5]] = ""
+    rows = np.c_[names, IMAGES.reshape(len(IMAGES), -1)]
+    dataset = load(saved(tmp_path / "d", table(["label", *PIXELS], rows)))
+    assert dataset.unlabelled.tolist() == [0, 5]
+    assert dataset.train.tolist() == [row for row in range(12) if row not in (0, 5)]
+    assert any(note.startswith("2 images of train have no label") for note in dataset.notes)

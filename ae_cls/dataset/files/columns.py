@@ -1,11 +1,10 @@
 """Which column of a table is which, by the names that people give them."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
-from ae_cls.dataset.files.parts import part_of
+from ae_cls.dataset.files.parts import letters_of, part_of
 from ae_cls.dataset.files.text_table import TextTable
 from ae_cls.errors import DataError, did_you_mean, some, typed
 
@@ -139,7 +138,7 @@ def _place(
         places = [
             place
             for place, name in enumerate(table.columns)
-            if _letters(name) in words and place not in used
+            if letters_of(name) in words and place not in used
         ]
         if len(places) > 1:
             raise _several(table, role, [table.columns[place] for place in places])
@@ -150,7 +149,7 @@ def _place(
 
 def _given(table: TextTable, role: Role, name: str) -> int:
     exact = [place for place, column in enumerate(table.columns) if column == name.strip()]
-    alike = [place for place, c in enumerate(table.columns) if _letters(c) == _letters(name)]
+    alike = [place for place, c in enumerate(table.columns) if letters_of(c) == letters_of(name)]
     places = exact or alike
     if len(places) != 1:
         near = did_you_mean(name, table.columns)
@@ -165,7 +164,7 @@ def _given(table: TextTable, role: Role, name: str) -> int:
 
 def _split(table: TextTable, given: str | None, used: Collection[int | None]) -> int | None:
     place = _place(table, "split", given, used)
-    if place is None or given is not None or _letters(table.columns[place]) == "split":
+    if place is None or given is not None or letters_of(table.columns[place]) == "split":
         return place
     # A column part may tell which part of the body it is.
     words = {values[place].strip() for _, values in table.rows if place < len(values)}
@@ -217,7 +216,3 @@ def _several(table: TextTable, role: Role, names: Sequence[str]) -> DataError:
 
 def _told(columns: Sequence[str]) -> str:
     return ", ".join(some([column or '""' for column in columns])) or "none"
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())

@@ -1,6 +1,6 @@
 """Labels and groups in arrays that strangers saved: numbers, names, or one column a class."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Int64
@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from ae_cls.dataset.contract import NO_LABEL, Rows
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.spelling import plain
-from ae_cls.dataset.table import PartName
+from ae_cls.dataset.table import LABELLED_PARTS, PartName
 from ae_cls.errors import DataError, some
 
 _TO_WHOLE = "labels = labels.astype(int), if each number is that of a class"
@@ -16,13 +16,14 @@ _TO_NUMBERS = "labels = labels.argmax(1), if the largest number of a row is that
 
 
 def labels_of_parts(
-    arrays: Mapping[PartName, NamedArray], given: tuple[str, ...] | None
+    arrays: Mapping[PartName, NamedArray], given: tuple[str, ...] | None, unlabelled: int
 ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
     """Class numbers of each part, and the names of the classes.
 
     Args:
         arrays: of labels, train among them.
         given: names of the classes; None: the labels themselves.
+        unlabelled: images of the part that has no labels.
 
     Raises:
         DataError: a part has labels of another kind, or training lacks a class.
@@ -35,7 +36,16 @@ def labels_of_parts(
     labels: dict[PartName, np.ndarray] = {"train": train}
     for part in arrays:
         labels[part] = _numbers(arrays[part], names)
+    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
     return labels, names
+
+
+def notes_of_missing(labels: Mapping[PartName, Int64[np.ndarray, " _"]]) -> Iterator[str]:
+    """How many images of each part have no label."""
+    for part in LABELLED_PARTS:
+        without = int((labels.get(part, np.empty(0)) == NO_LABEL).sum())
+        if without:
+            yield f"{without} images of {part} have no label: only pretraining sees them"
 
 
 def _names_of(array: NamedArray) -> tuple[str, ...] | None:

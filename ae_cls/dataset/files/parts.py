@@ -29,7 +29,7 @@ def part_of(name: str) -> PartName | None:
 
     Neither case, blanks, dashes and underscores nor words like set and images matter.
     """
-    letters = _letters(name)
+    letters = letters_of(name)
     bare = re.sub(rf"^{_NOUN}|{_NOUN}$", "", letters)
     return _PARTS.get(letters) or _PARTS.get(bare)
 
@@ -40,8 +40,8 @@ def like_parts(names: Iterable[str]) -> list[str]:
     train_1 and train_2 do, as do fold1, evaluation, and digits-train beside digits-test.
     """
     ordered = sorted(names)
-    nearly = [name for name in ordered if _NEARLY.fullmatch(_letters(name))]
-    short = len(ordered) > 1 and all(_letters(name) in _SHORT for name in ordered)
+    nearly = [name for name in ordered if _NEARLY.fullmatch(letters_of(name))]
+    short = len(ordered) > 1 and all(letters_of(name) in _SHORT for name in ordered)
     return ordered if short or _differ_by_a_part_alone(ordered) else nearly
 
 
@@ -52,5 +52,6 @@ def _differ_by_a_part_alone(names: list[str]) -> bool:
     return len(names) > 1 and all(parts) and len(rests) == 1
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """What is left of a name if neither case, blanks, dashes nor underscores matter."""
     return re.sub(r"[\W_]+", "", name.casefold())

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.files.parts import letters_of
 from ae_cls.errors import DataError, some
 
 _BLOCK = 1024  # rows read at a time
@@ -147,7 +148,7 @@ def _parsed(lines: list[str], columns: Sequence[int]) -> np.ndarray:
 
 
 def _named(names: Sequence[str]) -> tuple[int | None, tuple[int, ...]]:
-    letters = [re.sub(r"[\W_]+", "", name.casefold()) for name in names]
+    letters = [letters_of(name) for name in names]
     label = next((place for place, name in enumerate(letters) if name in _LABELS), None)
     others = {label, *(place for place, name in enumerate(letters) if name in _NO_PIXELS)}
     return label, tuple(place for place in range(len(names)) if place not in others)

@@ -10,10 +10,10 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, DatasetConfig, ImageShape, ImageTable
+from ae_cls.dataset.contract import Dataset, DatasetConfig, ImageShape, ImageTable
 from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.arrays import NamedArray
-from ae_cls.dataset.files.label_array import labels_of_parts
+from ae_cls.dataset.files.label_array import labels_of_parts, notes_of_missing
 from ae_cls.dataset.files.part_files import files_of_parts
 from ae_cls.dataset.files.pixel_table import PixelTable, read_pixel_table, shape_of
 from ae_cls.dataset.files.published import data_folder
@@ -65,7 +65,7 @@ class CsvPixelsConfig(DatasetConfig):
         dataset = with_labels(
             "csv_pixels", images, labels, class_names=names, mirrored_is_same=self.mirrored_is_same
         )
-        return replace(dataset, notes=(*found.notes, *_notes(tables)))
+        return replace(dataset, notes=(*found.notes, *_notes(tables), *notes_of_missing(labels)))
 
 
 def _tables(files: Mapping[PartName, Sequence[Path]]) -> Tables:
@@ -112,10 +112,8 @@ def _labels(
     arrays: dict[PartName, NamedArray] = {
         part: _array(tables[part]) for part in LABELLED_PARTS if tables[part]
     }
-    labels, names = labels_of_parts(arrays, given)
     unlabelled = sum(table.count for table in tables["unlabelled"])
-    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
-    return labels, names
+    return labels_of_parts(arrays, given, unlabelled)
 
 
 def _array(tables: Sequence[PixelTable]) -> NamedArray:

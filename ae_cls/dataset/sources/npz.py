@@ -81,7 +81,9 @@ class NpzConfig(DatasetConfig):
         image_shape = _image_shape(sources)
         labels, names = self._labels(arrays, pictures, present)
         images = _table(path, sources, image_shape)
-        dataset = _dataset(images, labels, names, self.mirrored_is_same)
+        dataset = with_labels(
+            "npz", images, labels, class_names=names, mirrored_is_same=self.mirrored_is_same
+        )
         return replace(dataset, groups=_groups(arrays, pictures, present))
 
     def _labels(
@@ -91,11 +93,10 @@ class NpzConfig(DatasetConfig):
         told: dict[PartName, NamedArray] = {
             part: _label_array(arrays, pictures, prefix) for part, prefix in present.items()
         }
-        labels, names = labels_of_parts(told, self.class_names or _names_in(arrays))
+        unlabelled = len(pictures.get(_UNLABELLED, ()))
+        labels, names = labels_of_parts(told, self.class_names or _names_in(arrays), unlabelled)
         for part in present.keys() - {"train"}:
             _refuse_no_label(told[part], labels[part])
-        if _UNLABELLED in pictures:
-            labels["unlabelled"] = np.full(len(pictures[_UNLABELLED]), NO_LABEL, dtype=np.int64)
         return labels, names
 
 
@@ -197,20 +198,3 @@ def _decoded(sources: list[ImageArray]) -> Iterator[Decoded]:
             for block in source.blocks():
                 yield Decoded(block)
                 bar.update(len(block))
-
-
-def _dataset(
-    images: ImageTable,
-    labels: Mapping[PartName, Int64[np.ndarray, " _"]],
-    class_names: tuple[str, ...],
-    mirrored_is_same: bool,
-) -> Dataset:
-    dataset = with_labels(
-        "npz", images, labels, class_names=class_names, mirrored_is_same=mirrored_is_same
-    )
-    known = labels["train"] != NO_LABEL
-    return replace(
-        dataset,
-        train=dataset.train[known],
-        unlabelled=np.concatenate([dataset.train[~known], dataset.unlabelled]),
-    )

@@ -15,13 +15,13 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset
+from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
 from ae_cls.dataset.decoding import Frame
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.decode import FORMAT, quiet
 from ae_cls.dataset.files.image_table import decode_some
-from ae_cls.dataset.files.label_array import labels_of_parts
+from ae_cls.dataset.files.label_array import labels_of_parts, notes_of_missing
 from ae_cls.dataset.files.parquet_file import ParquetImages, read_parquet
 from ae_cls.dataset.files.part_files import files_of_parts
 from ae_cls.dataset.files.published import data_folder
@@ -93,9 +93,7 @@ class ParquetConfig(ImageFilesConfig):
             *(f"left out: {place}: {why}" for place, why in failed.items()),
             *notes_of(facts, places, self.frame),
         )
-        return replace(
-            _without_labels_unlabelled(dataset), left_out=tuple(failed), notes=notes, facts=facts
-        )
+        return replace(dataset, left_out=tuple(failed), notes=notes, facts=facts)
 
 
 def _labels(
@@ -105,10 +103,8 @@ def _labels(
     arrays: dict[PartName, NamedArray] = {
         part: _array(tables[part]) for part in LABELLED_PARTS if part in tables
     }
-    labels, names = labels_of_parts(arrays, tables["train"][0].class_names)
     unlabelled = sum(table.count for table in tables.get("unlabelled", ()))
-    labels["unlabelled"] = np.full(unlabelled, NO_LABEL, np.int64)
-    return labels, names
+    return labels_of_parts(arrays, tables["train"][0].class_names, unlabelled)
 
 
 def _array(tables: Sequence[ParquetImages]) -> NamedArray:
@@ -167,24 +163,8 @@ def _without(
     return kept
 
 
-def _without_labels_unlabelled(dataset: Dataset) -> Dataset:
-    """Rows of any part that have no label are for pretraining alone."""
-    known = dataset.labels.numpy() != NO_LABEL
-    rows = np.arange(len(known), dtype=np.int64)
-    return replace(
-        dataset,
-        train=dataset.train[known[dataset.train]],
-        valid=dataset.valid[known[dataset.valid]],
-        test=dataset.test[known[dataset.test]],
-        unlabelled=rows[~known],
-    )
-
-
 def _notes(tables: Tables, labels: Mapping[PartName, Int64[np.ndarray, " _"]]) -> Iterator[str]:
     first = tables["train"][0]
     if first.others:
         yield f"{first.file.name}: columns ignored: {', '.join(some(first.others))}"
-    for part in LABELLED_PARTS:
-        without = int((labels[part] == NO_LABEL).sum())
-        if without:
-            yield f"{without} images of {part} have no label: only pretraining sees them"
+    yield from notes_of_missing(labels)
