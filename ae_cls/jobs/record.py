@@ -31,12 +31,15 @@ class Job:
         name: of its folder; words and a hash of the resolved config.
         note: what the table says of it besides; mostly nothing.
         plain: the composed config; not in the plan on disk, as the run folder has it.
+        lot: jobs of one lot that follow each other share a process, which reads their data once;
+            empty: a process for this job alone.
     """
 
     words: tuple[str, ...]
     name: str
     note: str = ""
     plain: Mapping[str, Any] = field(default_factory=dict)
+    lot: str = ""
 
     @property
     def digest(self) -> str:
@@ -98,6 +101,16 @@ class Record:
     def is_over(self) -> bool:
         """Whether nothing more happens to it in this call."""
         return self.state not in {"running", "waiting"}
+
+    @property
+    def lets_others_follow(self) -> bool:
+        """Whether its process goes on with the next job of the lot after it.
+
+        Not after a signal or a full disk, and not where the process has died.
+        """
+        if self.state == "failed":
+            return self.code != StorageError.code
+        return self.is_done
 
     @property
     def in_words(self) -> str:

@@ -43,6 +43,7 @@ class Work:
         folder: of the sweep or search.
         signals: that may end the work.
         most: jobs that there are at a time at most, which share the cores.
+        quiet: what jobs say goes to their logs, as whoever asked for them shows how they go.
     """
 
     command: str
@@ -50,13 +51,15 @@ class Work:
     folder: SweepFolder
     signals: Signals
     most: int
+    quiet: bool = False
 
     def is_done(self, job: Job) -> bool:
         """Whether the job was finished before; its record then says so."""
         done = finished_before(self.folder, job)
         if done:
             self.folder.keep(job.name, done)
-            _LOG.info("job: %s (finished before)", job)
+            if not self.quiet:
+                _LOG.info("job: %s (finished before)", job)
         return done is not None
 
     def tell_end(self, job: Job, *, quiet: bool) -> None:

@@ -71,14 +71,15 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
             "protocol": protocol(pretraining, data) | work.continuation(),
             "encoder": {"weights_sha256": trained.weights_sha256},
         }
-        pictures = work.take(Figures(pretraining, data, trained))
+        pictures = _pictures(pretraining, data, trained, work)
         with work.stopwatch.stage("report"):
             names, model = data.dataset.class_names, trained.model
             save_model(
                 work.folder / "model", pretraining, model, class_names=names, head=None,
                 likeness=data.likeness(None, pretraining.seed),
             )  # fmt: skip
-            figures.write_pictures(work.folder / "figures", pictures)
+            if pretraining.figures:
+                figures.write_pictures(work.folder / "figures", pictures)
         return _written(work, data, metrics, trained.history)
 
 
@@ -120,7 +121,7 @@ def _classify_and_report(
         "encoder": {"weights_sha256": trained.weights_sha256, **origin},
         "head": dict(classifier.head.facts),
     }
-    pictures = work.take(Figures(experiment, data, trained))
+    pictures = _pictures(experiment, data, trained, work)
     with work.stopwatch.stage("report"):
         save_model(
             work.folder / "model", experiment, classifier.encoder.model,
@@ -129,10 +130,11 @@ def _classify_and_report(
         )  # fmt: skip
         if experiment.test:
             write_predictions(work.folder, data.dataset, data.split, scored.probabilities)
-        figures.write_pictures(work.folder / "figures", pictures)
-        if learned.history:  # then the curves go on where those of pretraining end
-            figures.write_history(work.folder / "figures", history)
-        figures.write_classification(work.folder / "figures", data, scored)
+        if experiment.figures:
+            figures.write_pictures(work.folder / "figures", pictures)
+            if learned.history:  # then the curves go on where those of pretraining end
+                figures.write_history(work.folder / "figures", history)
+            figures.write_classification(work.folder / "figures", data, scored)
     return _written(work, data, metrics, history)
 
 
@@ -143,6 +145,13 @@ def _reconstruction(
     if not description.autoencoder.decodes:
         return {}
     return {"reconstruction": work.take(Reconstruct(description, data, trained, part))}
+
+
+def _pictures(
+    description: Experiment | Pretraining, data: Data, trained: Trained, work: Work
+) -> dict[str, bytes]:
+    """Of the pretrained network, where figures are wanted."""
+    return work.take(Figures(description, data, trained)) if description.figures else {}
 
 
 def _written(

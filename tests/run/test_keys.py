@@ -25,10 +25,10 @@ READS = {
 
 NEVER_READ = {
     "outputs", "folder", "store", "checkpoint_seconds", "threads", "devices", "device", "dataset",
-    "test",
+    "test", "figures",
 }  # fmt: skip
 """Where things are kept; the last bit (`threads`, `devices`); what is hashed or resolved;
-what comes after (`test`)."""
+what comes after (`test`, `figures`)."""
 
 
 def keys(experiment: Experiment, data: Data | None = None) -> dict[str, str]:
@@ -60,6 +60,7 @@ CHANGED: dict[str, Any] = {
     "encode.grid": 2, "head.C": [0.5], "head.class_weight": "balanced",
     "precision": "bf16", "threads": 1, "devices": 2, "outputs": "elsewhere", "folder": "elsewhere",
     "store": "own", "checkpoint_seconds": 1.0, "test": False,
+    "figures": False,
 }  # fmt: skip
 
 

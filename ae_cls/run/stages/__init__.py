@@ -24,7 +24,7 @@ def stages_after_pretraining(
     decodes = description.autoencoder.decodes
     last = [
         *([Reconstruct(description, data, trained, judged)] if decodes else []),
-        Figures(description, data, trained),
+        *([Figures(description, data, trained)] if description.figures else []),
     ]
     if isinstance(description, Pretraining):
         return last
