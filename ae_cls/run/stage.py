@@ -47,8 +47,8 @@ class Stage(ABC, Generic[Output]):
 
     Not among the inputs, and why: `threads`, `devices` and the number of decoding workers change
     the last bit at most and are recorded with the entry; `outputs`, `folder`, `store`,
-    `checkpoint_seconds` and `figures` say where things are kept, how often, and what is drawn; names of data sets, folders and
-    classes stand for contents that are hashed.
+    `checkpoint_seconds` and `figures` say where things are kept, how often, and what is drawn;
+    names of data sets, folders and classes stand for contents that are hashed.
     """
 
     name: ClassVar[str]
