@@ -61,6 +61,9 @@ def table_at_the_end(
     records: list[Record] = []
     try:
         yield records
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stop.add_note(str(folder.path))  # where there is what has finished
+        raise
     finally:
         ended = folder.ended()
         records += [record for _, record in ended]

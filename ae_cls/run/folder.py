@@ -124,6 +124,11 @@ def new_folders_of(description: CommonKeys) -> Path:
     return Path(description.outputs) / description.below / "-".join(description.words())
 
 
+def own_store(folder: Path) -> Path:
+    """Where a run with `store=own` keeps the outputs of its stages until it has finished."""
+    return folder / "stages"
+
+
 def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
     half_written = {file.name for file in path.glob(_HALF_WRITTEN)}

@@ -17,7 +17,7 @@ from ae_cls.processes.world import ALONE, World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.files import write_split
-from ae_cls.run.folder import STAGES, run_folder
+from ae_cls.run.folder import STAGES, own_store, run_folder
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
 from ae_cls.run.stopped import stopped_run
@@ -167,4 +167,4 @@ def _in_its_folder(
 
 def store_root(description: StagedKeys, folder: Path) -> Path:
     """Where the outputs of a run's stages are kept."""
-    return shared_store() if description.store == "shared" else folder / "stages"
+    return shared_store() if description.store == "shared" else own_store(folder)

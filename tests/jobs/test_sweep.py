@@ -220,6 +220,10 @@ def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
     assert outcome.code == code
     assert [job["state"] for job in jobs(tmp_path)] == ["finished", state, "waiting"]
     assert (jobs(tmp_path)[1]["code"], jobs(tmp_path)[1]["reason"]) == (code, reason)
+    if state == "stopped":
+        folder = sweep_folder(tmp_path).relative_to(tmp_path)
+        assert f"{reason}\n  saved  1 of 3 jobs have finished, in {folder}\n" in outcome.err
+        assert f"  next   ae-cls run -m seed=0,{seed},6\n" in outcome.err
     assert ["6", "waiting"] in [line.split()[:2] for line in outcome.out.splitlines()]
     assert time.monotonic() - begun < 20  # and not the minute that the job would have slept
     assert not (sweep_folder(tmp_path) / ".stop").exists()
@@ -412,7 +416,10 @@ def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Pa
     assert str(sweep_folder(tmp_path).relative_to(tmp_path)) in outcome.out
     assert ae_cls("run", "-m", "seed=0,6,7").code == 0
     assert ae_cls("sweep-status").code == 0  # the newest
+    assert ae_cls("sweep-status", "-2").code == 8
     assert ae_cls("sweep-status", "outputs").code == 2
+    none = ae_cls("sweep-status", "--outputs", "elsewhere")
+    assert none.code == 2 and "below elsewhere/run there is none" in none.err
 
 
 def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) -> None:
