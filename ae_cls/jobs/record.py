@@ -1,7 +1,7 @@
 """What a sweep leaves on disk: its plan and how each job went (`sweep.json`), who runs it.
 
 `jobs/NAME.json` says how a job goes from its start on; `jobs/NAME.log` what went wrong where there
-was no run folder to say it in.
+was no run folder to say it in; `results.csv` has the numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,11 @@ class Job:
     def digest(self) -> str:
         """The hash in its name: the same for equal jobs of any sweep."""
         return self.name.rpartition("-")[2]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Its words as keys and values; a word without a value has an empty one."""
+        return {key: value for key, _, value in (word.partition("=") for word in self.words)}
 
     def __str__(self) -> str:
         return " ".join(self.words)

@@ -14,6 +14,7 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
+from ae_cls.run.folder import ENVIRONMENT
 from ae_cls.run.scores import evaluate_classifier, label_counts, protocol, warnings_of
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
@@ -165,7 +166,7 @@ def _written(
         "epochs": [record.speed() for record in history],
         "processes": work.followers.world.size,
     }
-    write_json(work.folder / "environment.json", conditions)
+    write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics.get("warnings", []):
         log.warning("%s", warning)
