@@ -1,4 +1,4 @@
-"""Folds of labelled rows: each holds some of every class back, and keeps together what belongs so."""
+"""Folds of labelled rows: each holds back some of every class, and keeps what belongs together."""
 
 import numpy as np
 from jaxtyping import Int64

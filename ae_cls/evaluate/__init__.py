@@ -8,6 +8,7 @@ from ae_cls.evaluate.reconstruction import (
     SquaredError,
     psnr,
 )
+from ae_cls.evaluate.resampled import corrected_interval
 
 __all__ = [
     "MEASURE_NAMES",
@@ -16,6 +17,7 @@ __all__ = [
     "Metrics",
     "Reconstruction",
     "SquaredError",
+    "corrected_interval",
     "evaluate",
     "label_warnings",
     "psnr",

@@ -97,7 +97,7 @@ def rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
     if "reconstruction" not in metrics:
         return "", ""
     mse, psnr = metrics["reconstruction"]["mse"], metrics["reconstruction"]["psnr"]
-    return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:.1f}"
+    return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:z.1f}"
 
 
 def chosen_by(metrics: RunMetrics) -> "Measure":

@@ -15,7 +15,13 @@ from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
 from ae_cls.run.folder import ENVIRONMENT
-from ae_cls.run.scores import evaluate_classifier, label_counts, protocol, warnings_of
+from ae_cls.run.scores import (
+    evaluate_classifier,
+    label_counts,
+    labels_read,
+    protocol,
+    warnings_of,
+)
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
 from ae_cls.saved.encoder_run import read_encoder_run
@@ -69,7 +75,11 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         trained = work.take(Pretrain(pretraining, data))
         metrics: dict[str, Any] = {
             **_reconstruction(pretraining, data, trained, "valid", work),
-            "protocol": protocol(pretraining, data) | work.continuation(),
+            "protocol": {
+                **protocol(pretraining, data),
+                "chosen_on": "validation images without their labels",
+                **work.continuation(),
+            },
             "encoder": {"weights_sha256": trained.weights_sha256},
         }
         pictures = _pictures(pretraining, data, trained, work)
@@ -118,7 +128,11 @@ def _classify_and_report(
         "warnings": warnings_of(experiment, data, scored),
         **_reconstruction(experiment, data, trained, scored.part, work),
         "labels": label_counts(data),
-        "protocol": protocol(experiment, data) | work.continuation(),
+        "protocol": {
+            **protocol(experiment, data),
+            **labels_read(experiment, data, classifier.head),
+            **work.continuation(),
+        },
         "encoder": {"weights_sha256": trained.weights_sha256, **origin},
         "head": dict(classifier.head.facts),
     }

@@ -34,7 +34,7 @@ def stages_after_pretraining(
     return [*encode, Classify(description, data, trained, no_features), *last]
 
 
-def no_features() -> tuple[Labelled, Labelled]:
+def no_features() -> tuple[Labelled, Labelled | None]:
     """For a `Classify` that is not made, or that reads images."""
     raise AssertionError("features were asked for that nobody has encoded")
 
