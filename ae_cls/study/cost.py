@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ae_cls.study.cells import Cell
-from ae_cls.study.facts import Facts
+from ae_cls.study.facts import ArmFacts, Facts, Training
 
 Measured = Mapping[tuple[str, str], float]
 """Seconds of a cell that has finished, by arm and title of the budget."""
@@ -45,16 +45,23 @@ def own_seconds_in(environment: Mapping[str, Any]) -> float:
 def _own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
     if (known := measured.get((cell.arm.name, cell.budget.title))) is not None:
         return known
-    arm, labels = facts.arms[cell.arm.name], cell.budget.count
-    if arm.finetune is None:
-        fixed, of_label = _HEADS.get(arm.head, _OTHER_HEAD)
-        return _AROUND + fixed + of_label * labels
-    epochs = (
-        arm.longer_epochs(labels, facts.passes) if cell.arm.same_compute else arm.finetune.epochs
-    )
-    images = epochs * arm.finetune.images_an_epoch(labels)
-    of_image = arm.pretrain_seconds / arm.cost_ratio
-    return _AROUND + images * of_image + facts.judged * arm.encode_seconds
+    arm = facts.arms[cell.arm.name]
+    if arm.finetune is not None:
+        return _AROUND + _finetuning_seconds(cell, arm, arm.finetune, facts)
+    fixed, of_label = _HEADS.get(arm.head, _OTHER_HEAD)
+    return _AROUND + fixed + of_label * cell.budget.count
+
+
+def _finetuning_seconds(cell: Cell, arm: ArmFacts, finetune: Training, facts: Facts) -> float:
+    labels = cell.budget.count
+    longer = cell.arm.same_compute
+    epochs = arm.longer_epochs(labels, facts.passes) if longer else finetune.epochs
+    of_step = arm.step_seconds * finetune.steps_an_epoch(labels)
+    of_images = arm.pretrain_seconds / arm.cost_ratio * finetune.images_an_epoch(labels)
+    # Within a budget no validation image is looked at while the encoder trains.
+    watched = facts.valid if cell.budget.is_all else 0
+    of_epoch = of_step + of_images + watched * arm.encode_seconds
+    return epochs * of_epoch + facts.judged * arm.encode_seconds
 
 
 def _shared_seconds(cells: Sequence[Cell], facts: Facts) -> float:
@@ -64,7 +71,8 @@ def _shared_seconds(cells: Sequence[Cell], facts: Facts) -> float:
     for cell in cells:
         arm, place = facts.arms[cell.arm.name], (cell.seed, cell.split)
         if arm.passes and not (arm.is_kept and _is_first(*place)):
-            networks[arm.pretraining, *place] = arm.passes * arm.pretrain_seconds
+            seconds = arm.passes * arm.pretrain_seconds + arm.steps * arm.step_seconds
+            networks[arm.pretraining, *place] = seconds
         if arm.finetune is None:
             tables[cell.arm.name, *place] = (facts.pretrain + facts.judged) * arm.encode_seconds
     return sum(networks.values()) + sum(tables.values())

@@ -20,10 +20,13 @@ class Training:
     batch_size: int
     least_steps: int
 
+    def steps_an_epoch(self, count: int) -> int:
+        """Steps of an epoch over `count` images."""
+        return max(self.least_steps, math.ceil(count / self.batch_size))
+
     def images_an_epoch(self, count: int) -> float:
         """Images that pass through the network in an epoch over `count` images."""
-        steps = math.ceil(count / self.batch_size)
-        return max(self.least_steps, steps) * count / steps
+        return self.steps_an_epoch(count) * count / math.ceil(count / self.batch_size)
 
 
 @final
@@ -38,8 +41,10 @@ class ArmFacts:
             is learnt before the head.
         is_kept: whether the store has the pretrained network of the first split and seed.
         passes: images that pass through the network in its pretraining, over all epochs.
+        steps: of that pretraining.
         finetune: how the head trains the encoder; None where it leaves it.
-        pretrain_seconds: of one image in pretraining, forward and back.
+        step_seconds: of one step of training, however few its images.
+        pretrain_seconds: of one image in pretraining besides, forward and back.
         encode_seconds: of one image through the encoder.
         cost_ratio: multiply-adds of a pretraining image over those of a fine-tuning image.
     """
@@ -49,7 +54,9 @@ class ArmFacts:
     pretraining: str = ""
     is_kept: bool = False
     passes: float = 0.0
+    steps: int = 0
     finetune: Training | None = None
+    step_seconds: float = 0.0
     pretrain_seconds: float = 0.0
     encode_seconds: float = 0.0
     cost_ratio: float = 1.0
@@ -76,6 +83,7 @@ class Facts:
         train: labelled images to learn from, of the first split.
         rarest: of them those of the rarest class.
         pretrain: images that pretraining sees.
+        valid: images of validation.
         judged: images of validation and test.
         labelled: labelled images in all parts that are ours to divide.
         has_official_test: whether the data set says what its test part is.
@@ -88,6 +96,7 @@ class Facts:
     train: int
     rarest: int
     pretrain: int
+    valid: int
     judged: int
     labelled: int
     has_official_test: bool

@@ -24,7 +24,7 @@ from ae_cls.store.places import shared_store
 from ae_cls.study.facts import MOST_FOLDS, ArmFacts, Training
 from ae_cls.train.schedule import Schedule
 
-_BATCH, _TIMINGS = 128, 3
+_SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
 
 
 def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> 
     data = prepare(experiment)
     refuse_without_labels(data, test=True)
     found = {name: asdict(_facts_of_arm(plain, data)) for name, plain in arms.items()}
-    passes = _passes(experiment, len(data.split.pretrain))
+    passes, _ = _passes(experiment, len(data.split.pretrain))
     return {**_facts_of_data(data), "passes": passes, "arms": found}
 
 
@@ -57,6 +57,7 @@ def _facts_of_data(data: Data) -> dict[str, Any]:
         "train": len(split.train),
         "rarest": int(of_class.min()),
         "pretrain": len(split.pretrain),
+        "valid": len(split.valid),
         "judged": len(split.valid) + len(split.test),
         "labelled": len(dataset.train),
         "has_official_test": len(dataset.test) > 0,
@@ -71,14 +72,18 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
     except UsageError as error:  # the words of the arm do not go with those of the study
         return ArmFacts(mistake=error.where or error.what)
     trains = experiment.autoencoder.has_gradients
+    passes, steps = _passes(experiment, len(own.split.pretrain))
+    step_seconds, image_seconds = _training_seconds(own) if trains else (0.0, 0.0)
     return ArmFacts(
         head=experiment.head.name,
         pretraining=_pretraining(experiment),
         is_kept=Store(shared_store()).is_whole(Pretrain(experiment, own).key()),
-        passes=_passes(experiment, len(own.split.pretrain)),
+        passes=passes,
+        steps=steps,
         finetune=_training(experiment.head) if isinstance(experiment.head, Schedule) else None,
-        pretrain_seconds=_seconds(lambda: _train(own)) if trains else 0.0,
-        encode_seconds=_seconds(lambda: _encode(experiment, own)),
+        step_seconds=step_seconds,
+        pretrain_seconds=image_seconds,
+        encode_seconds=_seconds(lambda: _encode(experiment, own)) / _LARGE,
         cost_ratio=_cost_ratio(experiment, own) if trains else 1.0,
     )
 
@@ -97,29 +102,43 @@ def _pretraining(experiment: Experiment) -> str:
     return experiment.autoencoder.model_dump_json() + experiment.pretrain.model_dump_json()
 
 
-def _passes(experiment: Experiment, count: int) -> float:
+def _passes(experiment: Experiment, count: int) -> tuple[float, int]:
+    """Images that pass through the network in pretraining, and steps, over all epochs."""
     if not (isinstance(experiment.pretrain, Schedule) and experiment.autoencoder.has_gradients):
-        return 0.0
+        return 0.0, 0
     training = _training(experiment.pretrain)
-    return training.epochs * training.images_an_epoch(count)
+    of_epoch = training.images_an_epoch(count), training.steps_an_epoch(count)
+    return training.epochs * of_epoch[0], training.epochs * of_epoch[1]
 
 
 def _training(schedule: Schedule) -> Training:
     return Training(schedule.epochs, schedule.batch_size, schedule.least_steps)
 
 
+def _training_seconds(data: Data) -> tuple[float, float]:
+    """Of one step with hardly an image, and of each image besides: the line through two sizes."""
+    optimiser = torch.optim.AdamW(data.network.parameters(), lr=0.0)
+    small, large = (
+        _seconds(lambda count=count: _train(data, optimiser, count)) for count in (_SMALL, _LARGE)
+    )
+    of_image = max(0.0, large - small) / (_LARGE - _SMALL)
+    return max(0.0, small - _SMALL * of_image), of_image
+
+
 def _seconds(step: Callable[[], object]) -> float:
-    """Of one image, by the fastest of a few batches: what disturbs only makes slower."""
+    """Of the fastest of a few: what disturbs only makes slower."""
     times: list[float] = []
     for _ in range(1 + _TIMINGS):
         begun = time.perf_counter()
         step()
-        times.append((time.perf_counter() - begun) / _BATCH)
+        times.append(time.perf_counter() - begun)
     return min(times[1:])
 
 
-def _train(data: Data) -> None:
-    _loss(data, _images(data)).backward()
+def _train(data: Data, optimiser: torch.optim.Optimizer, count: int) -> None:
+    optimiser.zero_grad()
+    _loss(data, _images(data, count)).backward()
+    optimiser.step()
 
 
 def _loss(data: Data, images: torch.Tensor) -> torch.Tensor:
@@ -131,13 +150,13 @@ def _loss(data: Data, images: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def _encode(experiment: Experiment, data: Data) -> None:
     with data.compute.autocast():
-        experiment.encode.features(data.network.eval(), _images(data))
+        experiment.encode.features(data.network.eval(), _images(data, _LARGE))
 
 
-def _images(data: Data) -> torch.Tensor:
+def _images(data: Data, count: int) -> torch.Tensor:
     """A batch of the size that is timed, of however few images there are."""
     rows = data.images(data.split.pretrain)
-    positions = torch.arange(_BATCH) % len(rows)
+    positions = torch.arange(count) % len(rows)
     return to_unit(rows.take(positions), data.compute.device)
 
 
@@ -146,7 +165,7 @@ def _cost_ratio(experiment: Experiment, data: Data) -> float:
 
     Back they are about twice as many in both, so the ratio is that of whole steps.
     """
-    images = _images(data)[:2]
+    images = _images(data, 2)
     with FlopCounterMode(display=False) as pretraining:
         _loss(data, images)
     with FlopCounterMode(display=False) as finetuning:

@@ -65,6 +65,11 @@ class Request:
         return {key: value for key, value in composed.items() if key != "study"}
 
 
+def words_for_study(words: Sequence[str]) -> list[str]:
+    """Those words of a run that a study takes; the others it sets itself."""
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in _DECIDED]
+
+
 def own_arms(words: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     """The other words, and the arms that some of them describe: `arm.NAME='WORD WORD ...'`.
 

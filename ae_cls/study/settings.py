@@ -29,7 +29,11 @@ class StudySettings(Settings):
         "and little data, else one split",
     )
     repeats: int = Field(ge=1, le=100, description="divisions into folds, where there are folds")
-    minutes: float | None = Field(gt=0, description="time that there is; null: as long as it takes")
+    minutes: float | None = Field(
+        gt=0,
+        description="time that there is; what does not fit is left out and named; null: as long as "
+        "it takes",
+    )
     folder: PathText | None = Field(
         min_length=1, description="of the study; null: one named after its words, under outputs"
     )

@@ -5,6 +5,7 @@ import logging
 from ae_cls.jobs.carry_out import exit_code
 from ae_cls.jobs.process import import_ahead
 from ae_cls.jobs.record import SweepFolder
+from ae_cls.jobs.results import Results, results_of
 from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
@@ -40,10 +41,13 @@ def study(request: Request) -> int:
         finally:
             ended = folder.ended()
             folder.end("run", ended)
+            results_of(plan.path, ended).write()
             print_table(study_table(progress.rows()))
     return exit_code([record for _, record in ended])
 
 
 def _carry_out(plan: StudyPlan, folder: SweepFolder, progress: Progress) -> None:
+    results = Results(plan.path, plan.jobs)
     with noted_signals() as signals, shown(progress):
-        plan.launch.carry_out(Work("run", plan.jobs, folder, signals, len(plan.jobs), quiet=True))
+        work = Work("run", plan.jobs, folder, signals, len(plan.jobs), results, quiet=True)
+        plan.launch.carry_out(work)

@@ -1,11 +1,12 @@
 """`run`, `pretrain`, `classify`, `check` and `bench`: the commands whose words Hydra composes."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from ae_cls.cli.commands.modes import MODES, carry_out_sweep
 from ae_cls.cli.exits import complain
-from ae_cls.cli.flags import sort_words
+from ae_cls.cli.flags import Words, sort_words
 from ae_cls.cli.last import with_last_runs
 from ae_cls.errors import UsageError, printable
 
@@ -37,8 +38,20 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     log_to_stderr()
     end_on_signals()
     result = carry_out(command, read(COMMANDS[command], plain))
-    # None: another process of the same run has it.
-    return 0 if result is None else print_result(command, result)
+    if result is None:  # another process of the same run has it
+        return 0
+    code = print_result(command, result)
+    if command == "run":
+        complain(f"one run; whether pretraining helped: {_study_of(typed)}")
+    return code
+
+
+def _study_of(typed: Words) -> str:
+    """The command that compares this run with its controls."""
+    from ae_cls.study.request import words_for_study
+
+    folders = (word for folder in typed.folders for word in ("--config-dir", str(folder)))
+    return shlex.join(["ae-cls", "study", *folders, *words_for_study(typed.overrides)])
 
 
 def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
