@@ -16,10 +16,11 @@ from ae_cls.jobs.record import Job
 from ae_cls.run.folder import STATUS
 from ae_cls.store.files import read_json
 from ae_cls.study.arms import QUESTION, Arm, arms_of, words_of_arm
+from ae_cls.study.ask import look
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds_in, seconds_of
-from ae_cls.study.facts import Facts, look
+from ae_cls.study.facts import Facts
 from ae_cls.study.fit import fitted, left_out
 from ae_cls.study.request import Request
 from ae_cls.study.settings import StudySettings
