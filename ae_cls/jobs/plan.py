@@ -218,7 +218,7 @@ def _data_sha256(described: CommonKeys, known: dict[str, str]) -> str:
 
     try:
         if isinstance(described, Classification):
-            described = described.on(read_encoder_run(Path(described.encoder)).pretraining)
+            described = read_encoder_run(Path(described.encoder)).experiment(described)
         assert isinstance(described, Experiment | Pretraining | Benchmark)
         config = described.dataset
         word = config.model_dump_json()

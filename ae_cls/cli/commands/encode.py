@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.paths import moved_root
 from ae_cls.errors import printable
 from ae_cls.experiment import configs
 
@@ -20,6 +21,7 @@ The .npz file, read by numpy.load(FILE) without pickle, holds
 
   ae-cls encode outputs/run/digits-conv-linear/20260101-120000-000000 --split test -o features.npz
   ae-cls encode RUN --folder photos -o photos.npz
+  ae-cls encode RUN dataset.root=WHERE_THE_DATA_ARE_NOW -o features.npz
 """
 PARTS = ("train", "labelled", "valid", "test", "pretrain", "all")
 
@@ -28,6 +30,9 @@ def parser() -> Parser:
     """What may stand behind `ae-cls encode`."""
     arguments = Parser("encode", SUMMARY, epilog=_EPILOG)
     arguments.add_argument("run", type=Path, metavar="RUN", help="folder of ae-cls run or pretrain")
+    arguments.add_argument(
+        "words", nargs="*", metavar="dataset.root=PATH", help="where the run's data are now"
+    )
     arguments.add_argument(
         "-o", "--output", type=output_file, required=True, metavar="FILE",
         help="the .npz file to write",
@@ -49,12 +54,14 @@ def parser() -> Parser:
 
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0."""
-    given = parser().read(words)
+    given = parser().read(words, flags_anywhere=True)
+    root = moved_root(given.words)
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.encode import load_encoder  # here, as it imports torch
 
     log_to_stderr()
     saved = load_encoder(given.run, given.encode, given.device)
+    saved = saved.with_data_at(root) if root else saved
     encoded = (
         saved.of_folder(given.folder) if given.folder else saved.of_part(given.run, given.split)
     )

@@ -19,7 +19,7 @@ from ae_cls.dataset.files.pixel_table import PixelTable, read_pixel_table, shape
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
-from ae_cls.settings import PathText
+from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 from ae_cls.store.key import Json
 
@@ -32,7 +32,7 @@ class CsvPixelsConfig(DatasetConfig):
     """Images as rows of numbers in text files."""
 
     name: Literal["csv_pixels"]
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="a table with the columns label, pixel0, pixel1, ... of 0 to 255, .csv or "
         ".csv.gz; or a folder with train.csv and, if wanted, valid.csv and test.csv"
     )

@@ -32,7 +32,7 @@ from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
-from ae_cls.settings import PathText
+from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 
 Arrays = Mapping[str, NamedArray]
@@ -54,7 +54,7 @@ class NpzConfig(DatasetConfig):
     """Images and labels as NumPy arrays."""
 
     name: Literal["npz"]
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="the .npz file: images and labels, or train_images, train_labels, val_images, "
         "val_labels, test_images, test_labels; if wanted unlabelled_images, class_names and groups "
         "or train_groups, ..."

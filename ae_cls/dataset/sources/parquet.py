@@ -29,7 +29,7 @@ from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import some
-from ae_cls.settings import PathText
+from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256, sha256
 
 Tables = Mapping[PartName, Sequence[ParquetImages]]
@@ -43,7 +43,7 @@ class ParquetConfig(ImageFilesConfig):
     """Image files in the rows of Parquet files."""
 
     name: Literal["parquet"]
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="a .parquet file, or a folder of them: train-*.parquet and, if wanted, "
         "validation-*.parquet and test-*.parquet"
     )
