@@ -111,6 +111,14 @@ def prepare(description: Experiment | Pretraining, source: EncoderRun | None = N
     return Data(compute, dataset, split, network)
 
 
+_WAYS_TO_LABEL = {
+    "folder": "give labels, as class folders, dataset.labels_csv=FILE or dataset.label_pattern=...",
+    "npz": "save an array labels beside images, or train_labels beside train_images",
+    "parquet": "name the column of labels: dataset.label_column=NAME",
+    "csv_pixels": "a column label beside those of pixels",
+}
+
+
 def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None) -> None:
     """Stop before time is spent when there is nothing to classify.
 
@@ -147,8 +155,7 @@ def refuse_unlabelled(dataset: Dataset, split: Split, encoder: Path | None = Non
         "a classifier needs labels of at least two classes",
         where=f"dataset={dataset.name}",
         why=_labels_there(dataset),
-        fix="give labels, for files as class folders, dataset.labels_csv=FILE or "
-        f"dataset.label_pattern=...\n{instead}",
+        fix=f"{_WAYS_TO_LABEL.get(dataset.name, 'give labels')}\n{instead}",
     )
 
 
