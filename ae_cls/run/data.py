@@ -131,7 +131,7 @@ def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None
         DataError: the data set has no labels, or those of one class alone.
         UsageError: there is no test part that is to be read.
     """
-    refuse_unlabelled(data.dataset, data.split, encoder)
+    refuse_unlabelled(data.dataset, data.split.labelled, encoder)
     if test and len(data.split.test) == 0:
         raise UsageError(
             "there is no test part to read",
@@ -140,13 +140,18 @@ def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None
         )
 
 
-def refuse_unlabelled(dataset: Dataset, split: Split, encoder: Path | None = None) -> None:
+def refuse_unlabelled(dataset: Dataset, rows: Rows, encoder: Path | None = None) -> None:
     """Stop where there are not labels of two classes to learn.
+
+    Args:
+        dataset: of the run.
+        rows: those whose labels are learnt.
+        encoder: the run whose encoder is taken over, if one is.
 
     Raises:
         DataError: with how many labels there are, and how to give more.
     """
-    if len(np.unique(dataset.labels_of(split.labelled))) >= 2:
+    if len(np.unique(dataset.labels_of(rows))) >= 2:
         return
     instead = "or train the encoder alone: ae-cls pretrain"
     if encoder is not None:
