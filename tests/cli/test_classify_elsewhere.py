@@ -1,6 +1,7 @@
 """`classify` on other data than the encoder was pretrained on, and on data that were moved."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 from PIL import Image
 
 from ae_cls.experiment.descriptions import Pretraining
-from ae_cls.run.run import pretrain
+from ae_cls.run.run import pretrain, run
 from tests.cli.conftest import AeCls, with_hydra
-from tests.composed import described
+from tests.composed import described, experiment
 from tests.dataset.pictures import leaves
 
 pytestmark = with_hydra
@@ -152,18 +153,32 @@ def test_wrong_words_about_the_data_are_refused(
     assert said in outcome.err and not (tmp_path / "c").exists()
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run `r` on class folders, which then moved from `photos` to `moved`."""
+    folder = tmp_path_factory.mktemp("finished")
+    sort_into_classes(folder / "photos", draw(folder / "unused", 40, seed=1))
+    words = ("dataset=folder", *SMALL, *QUICK, "encode=latent", f"folder={folder}/r")
+    before = Path.cwd()
+    os.chdir(folder)  # roots are typed as they are seen from here
+    try:
+        run(experiment("dataset.root=photos", *words))
+    finally:
+        os.chdir(before)
+    (folder / "photos").rename(folder / "moved")
+    return folder
+
+
 @pytest.fixture
-def labelled(ae_cls: AeCls, tmp_path: Path) -> AeCls:
-    """A run `r` on `photos`, which then moved to `moved`."""
-    sort_into_classes(tmp_path / "photos", draw(tmp_path / "unused", 40, seed=1))
-    words = ("dataset=folder", "dataset.root=photos", *SMALL, *QUICK, "encode=latent")
-    assert ae_cls("run", *words, "folder=r").code == 0
-    (tmp_path / "photos").rename(tmp_path / "moved")
+def labelled(ae_cls: AeCls, finished: Path, tmp_path: Path) -> AeCls:
+    """That run and its data in the test's own folder."""
+    shutil.copytree(finished / "r", tmp_path / "r")
+    shutil.copytree(finished / "moved", tmp_path / "moved")
     return ae_cls
 
 
-def test_a_root_is_kept_absolute(labelled: object, tmp_path: Path) -> None:
-    assert config(tmp_path / "r")["root"] == str(tmp_path / "photos")
+def test_a_root_is_kept_absolute(finished: Path) -> None:
+    assert config(finished / "r")["root"] == str(finished / "photos")
 
 
 def test_data_that_were_moved_are_named_anew(labelled: AeCls, tmp_path: Path) -> None:
