@@ -1,8 +1,10 @@
 """The base of every config object."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Width = Annotated[int, Field(ge=1, le=65536)]
 """Channels or units of one layer."""
@@ -12,6 +14,15 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
 """A file or folder. Its key stands in `configs.PATH_KEYS`, so that any name can be typed for it."""
+
+
+def _absolute(path: str) -> str:
+    # expanduser leaves a home that is not known here as it is.
+    return str(Path(os.path.expanduser(path)).absolute()) if path else path  # noqa: PTH111
+
+
+KeptPath = Annotated[PathText, AfterValidator(_absolute)]
+"""A path that is kept absolute: whoever reads it again, in whatever folder, finds the same."""
 
 Value = TypeVar("Value")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ae_cls.check.findings import Advice, BadFile, Balance
 from ae_cls.dataset.contract import Dataset, DatasetConfig
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import cuts_too_much
 from ae_cls.errors import typed
@@ -82,7 +83,8 @@ def _differing(
 ) -> Iterator[tuple[str, str]]:
     for key, value in values.items():
         if key not in ("name", "about") and value != defaults.get(key):
-            yield start + key, _word(start + key, value)
+            shown = str(data_folder(value)) if key == "root" else value
+            yield start + key, _word(start + key, shown)
 
 
 def _word(key: str, value: object) -> str:

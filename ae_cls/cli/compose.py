@@ -44,7 +44,19 @@ def compose(command: str, words: Sequence[str], folders: Sequence[Path] = ()) ->
             fix=f"ae-cls {command} " + " ".join(f"{key}=..." for key in missing),
         )
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return _left_to_the_encoder({str(key): value for key, value in plain.items()}, command, words)
+
+
+def _left_to_the_encoder(
+    plain: dict[str, Any], command: str, words: Sequence[str]
+) -> dict[str, Any]:
+    """For `classify`, without an option's own ways to decode files where no word says them."""
+    dataset = plain.get("dataset")
+    if command != "classify" or not dataset or "image_size" not in dataset:
+        return plain
+    said = {word.lstrip("+").partition("=")[0] for word in words}
+    unsaid = {key for key in configs.PICTURE_KEYS if f"dataset.{key}" not in said}
+    return plain | {"dataset": {k: v for k, v in dataset.items() if k not in unsaid}}
 
 
 def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -> DictConfig:

@@ -46,6 +46,23 @@ def readable(word: str, words: Sequence[str]) -> str:
     return f"{start}=" + ",".join(text for piece in pieces for text in _texts(piece))
 
 
+def moved_root(words: Sequence[str]) -> str | None:
+    """What `dataset.root=` says, the only word that may stand here; None without it.
+
+    Raises:
+        UsageError: there is another word.
+    """
+    root = None
+    for word in words:
+        key, _, value = word.partition("=")
+        if key != "dataset.root" or not value:
+            raise UsageError(
+                f"{word} cannot be said here", fix="dataset.root=WHERE_THE_DATA_ARE_NOW"
+            )
+        root = at_home(value)
+    return root
+
+
 def _texts(piece: str) -> Iterator[str]:
     """Each value of one piece, in quotes where it would not be read as text."""
     read = _read(piece)

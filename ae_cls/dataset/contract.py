@@ -13,7 +13,7 @@ from torch import Tensor
 from ae_cls.dataset.copies import Copies, joined
 from ae_cls.dataset.decoding import Decoding
 from ae_cls.dataset.facts import ImageFacts
-from ae_cls.settings import PathText, Settings
+from ae_cls.settings import KeptPath, Settings
 
 NO_LABEL = -1
 
@@ -122,7 +122,7 @@ class DatasetConfig(Settings, ABC):
     """The contract of every option of the group `dataset`."""
 
     about: About
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")

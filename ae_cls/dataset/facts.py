@@ -19,6 +19,7 @@ class FileFacts:
     width: int
     bands: int
     bits: int
+    stored_bits: int
     is_float: bool
     white_is_zero: bool
     lowest: float
@@ -44,6 +45,7 @@ class ImageFacts:
         width: likewise.
         bands: numbers a pixel: colours, alpha and whatever else there is.
         bits: of one number; 8 where the file has fewer, as those are spread over bytes.
+        stored_bits: of one number in the file, of which its decoder may give fewer.
         is_float: whether the numbers are floats.
         white_is_zero: whether the file says that its smallest number is white.
         lowest: number of all colours (of all bands where there is no telling), in the file's own
@@ -65,6 +67,7 @@ class ImageFacts:
     width: Int64[np.ndarray, " n"]
     bands: Int64[np.ndarray, " n"]
     bits: Int64[np.ndarray, " n"]
+    stored_bits: Int64[np.ndarray, " n"]
     is_float: Bool[np.ndarray, " n"]
     white_is_zero: Bool[np.ndarray, " n"]
     lowest: Float64[np.ndarray, " n"]

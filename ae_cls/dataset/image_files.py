@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ae_cls.dataset.contract import DatasetConfig
 from ae_cls.dataset.decoding import Decoding, Fit, Frame
 from ae_cls.dataset.facts import ImageFacts
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.noticed import refuse_flattened
 from ae_cls.dataset.range_in_use import refuse_unused_range
 from ae_cls.errors import DataError, some
@@ -97,7 +98,7 @@ class ImageFilesConfig(DatasetConfig, ABC):
         Raises:
             DataError: the images use a small part of the range, or decoding made them plain.
         """
-        where = f"dataset.root={self.root}"
+        where = f"dataset.root={data_folder(self.root)}"
         refuse_unused_range(facts, names, where, self.decoding)
         refuse_flattened(facts, names, trained, where, self.decoding)
 
@@ -114,7 +115,7 @@ class ImageFilesConfig(DatasetConfig, ABC):
             reasons = [f"{path}: {why}" for path, why in failed.items()]
             raise DataError(
                 f"{len(failed)} image{'s' * (len(failed) > 1)} cannot be decoded",
-                where=f"dataset.root={self.root}",
+                where=f"dataset.root={data_folder(self.root)}",
                 why="\n".join(some(reasons)),
                 fix="replace the files, or leave them out with dataset.on_bad=skip",
             )

@@ -119,6 +119,14 @@ def _depths(facts: ImageFacts, paths: Sequence[str], decoding: Decoding) -> Iter
             f"{_share(deep)} image files have more than 8 bits ({paths[first]}, but not "
             f"{paths[other]}; in all: {', '.join(kinds)}): {_one_scale(decoding)}"
         )
+    lost = facts.stored_bits > facts.bits
+    if lost.any():
+        first = int(lost.argmax())
+        yield (
+            f"{_share(lost)} image files have more than the 8 bits a number that can be read of "
+            f"their format (first {paths[first]}: {facts.stored_bits[first]} bits): save them as "
+            "PNG or TIFF of 16 bits if fine steps of brightness matter"
+        )
     if decoding.black is not None and decoding.white is not None:
         black, white = sorted((decoding.black, decoding.white))
         beyond = (facts.low < black) | (facts.high > white)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Dataset, DatasetConfig, ImageTable
 from ae_cls.dataset.copies import Copies, of_two_labels
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.find_copies import MOST_COMPARED, find_copies
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.errors import DataError, StorageError, some
@@ -82,7 +83,7 @@ def refuse_contradictions(config: DatasetConfig, dataset: Dataset) -> list[str]:
     if found and config.refuses_contradictions:
         raise DataError(
             f"{len(found)} picture{'s' * (len(found) > 1)} under two labels",
-            where=f"dataset.root={config.root}",
+            where=f"dataset.root={data_folder(config.root)}",
             why="\n".join(some(found)),
             fix="move the wrong one of each out of the folder, or keep all: dataset.on_bad=skip",
         )

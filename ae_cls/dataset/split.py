@@ -47,6 +47,25 @@ class SplitConfig(Settings):
 
 
 @final
+class SplitWords(Settings):
+    """Those of the keys of a split that are to be others than in an earlier run."""
+
+    valid_fraction: float | None = Field(
+        gt=0,
+        lt=1,
+        description="of the training rows, where there is no official validation part; "
+        "null: as the encoder's run",
+    )
+    test_fraction: float | None = Field(
+        ge=0,
+        lt=1,
+        description="of all labelled rows, where there is no official test part; 0: none; "
+        "null: as the encoder's run",
+    )
+    seed: int | None = Field(ge=0, lt=2**32, description="null: that of the encoder's run")
+
+
+@final
 @dataclass(frozen=True)
 class Split:
     """Rows of `Dataset.images`, each array in ascending order.

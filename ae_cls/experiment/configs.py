@@ -14,6 +14,10 @@ PATH_KEYS = frozenset(
 )  # fmt: skip
 """The keys of type `PathText`, listed here because the models cannot be asked without torch."""
 
+PICTURE_KEYS = ("image_size", "channels", "fit", "black", "white", "background", "bands")
+"""Of data sets of image files: how a file becomes what a network sees. An encoder that is taken
+over has seen one kind only, so `classify` leaves them to its run unless they are said."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -53,9 +57,9 @@ def groups(folders: Sequence[Path] = ()) -> list[str]:
     return sorted({name for folder in places for name in _groups_in(folder)})
 
 
-def groups_of(command: str) -> dict[str, str]:
-    """The groups that a command chooses from, in its order, each with its default option."""
-    chosen: dict[str, str] = {}
+def groups_of(command: str) -> dict[str, str | None]:
+    """The groups that a command chooses from, in its order, each with its default if any."""
+    chosen: dict[str, str | None] = {}
     for entry in _defaults(config_folder() / f"{command}.yaml"):
         if isinstance(entry, dict):
             chosen |= {group: option for group, option in entry.items() if group.isidentifier()}

@@ -1,14 +1,14 @@
 """The frozen, validated description of what a command is to do."""
 
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from pydantic import Field, ValidationError, model_validator
 
 from ae_cls.autoencoder import AutoencoderChoice
 from ae_cls.dataset import DatasetChoice
 from ae_cls.dataset.labels import ALL_SHOWN, LabelsConfig
-from ae_cls.dataset.split import SplitConfig
+from ae_cls.dataset.split import SplitConfig, SplitWords
 from ae_cls.encode import EncodeChoice
 from ae_cls.errors import UsageError
 from ae_cls.experiment.benchmark import Benchmark
@@ -80,6 +80,11 @@ class Classification(StagedKeys):
     encoder: PathText = Field(
         min_length=1, description="run folder of ae-cls pretrain or ae-cls run"
     )
+    dataset: dict[str, Any] | None = Field(
+        description="keys of the data set, of which those that are not here are as in the "
+        "encoder's run; with a name, the images may be others than that run was given"
+    )
+    split: SplitWords
     labels: LabelsConfig
     encode: EncodeChoice
     head: HeadChoice
@@ -89,15 +94,20 @@ class Classification(StagedKeys):
         """The encoder's run says what it is of."""
         return Path(self.encoder).name, self.head.name
 
+    @property
+    def names_data(self) -> bool:
+        """Whether a data set was chosen: then it may be another than the encoder's run had."""
+        return self.dataset is not None and "name" in self.dataset
+
     def on(self, pretraining: Pretraining) -> Experiment:
         """The whole experiment: that pretraining, with the split it was made on, then these stages.
 
         Raises:
             UsageError: the head cannot be used with that autoencoder.
         """
-        split_seed = pretraining.split.seed
-        split = pretraining.split.model_copy(
-            update={"seed": pretraining.seed if split_seed is None else split_seed}
+        before = pretraining.split.model_dump(exclude_none=True)
+        split = SplitConfig(
+            **{"seed": pretraining.seed, **before, **self.split.model_dump(exclude_none=True)}
         )
         inherited = ("dataset", "autoencoder", "pretrain")
         parts = {name: getattr(pretraining, name) for name in inherited}

@@ -11,6 +11,7 @@ from ae_cls.experiment.descriptions import COMMANDS, Experiment, Pretraining
 from ae_cls.experiment.mistakes import mistake_line
 
 Command = TypeVar("Command", bound=CommonKeys)
+Run = TypeVar("Run", Experiment, Pretraining)
 
 
 def read(kind: type[Command], plain: dict[str, Any]) -> Command:
@@ -42,6 +43,12 @@ def read_run(plain: dict[str, Any]) -> Experiment | Pretraining:
         UsageError: all mistakes at once.
     """
     return read(Experiment if "head" in plain else Pretraining, plain)
+
+
+def with_data_at(description: Run, root: str) -> Run:
+    """The same on data that have moved to this file or folder."""
+    dataset = description.dataset.model_dump(mode="json") | {"root": root}
+    return read(type(description), description.model_dump(mode="json") | {"dataset": dataset})
 
 
 def read_saved(plain: dict[str, Any]) -> Experiment | Pretraining:

@@ -1,10 +1,12 @@
 """What each command does."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from ae_cls.bench.compare import bench
 from ae_cls.check.check import Checked, check
+from ae_cls.errors import printable
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.check import Check
 from ae_cls.experiment.common import CommonKeys
@@ -43,4 +45,6 @@ def print_result(command: str, result: Result | Checked) -> int:
         print_table(bench_table(result.metrics, result.seconds, result.folder))
     else:
         print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
+    if result.hint:
+        print(printable(result.hint), file=sys.stderr)
     return 0

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import AeClsError, UsageError
+from ae_cls.errors import AeClsError, DataError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.jobs import process
-from ae_cls.jobs.launch import HERE, Launch, read_launch
+from ae_cls.jobs.launch import HERE, Launch, Local, read_launch
 from ae_cls.jobs.record import Job
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
@@ -61,6 +61,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
 
     Raises:
         UsageError: all mistakes of all jobs, or what the place for them lacks.
+        DataError: the data of some job are not there, or nothing can be learnt from them.
     """
     mistakes = Mistakes(command, [words for words, _ in wanted])
     composed: dict[int, dict[str, Any]] = {}
@@ -79,6 +80,8 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             mistakes.add(check.mistake, [number])
     mistakes.refuse()
     launch.refuse_missing()
+    if isinstance(launch, Local):  # other machines may have data that this one has not
+        _refuse_data(checks)
     jobs = [
         Job(words, name_of(words or (command,), check.digest), plain=plain)
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
@@ -160,10 +163,23 @@ def _launch(composed: Mapping[int, dict[str, Any]], mistakes: Mistakes) -> Launc
 @final
 @dataclass(frozen=True)
 class _Check:
-    """What a composed job is: its digest, or all that is wrong with it."""
+    """What a composed job is: its digest, or all that is wrong with it.
+
+    What its data are refused for is said as a `DataError` says it: what, where, why and fix.
+    """
 
     digest: str = ""
     mistake: str = ""
+    refusal: Sequence[str] = ()
+
+
+def _refuse_data(checks: Sequence[_Check]) -> None:
+    refusals = [check.refusal for check in checks if check.refusal]
+    if refusals:
+        what, where, why, fix = refusals[0]
+        same = sum(refusal == refusals[0] for refusal in refusals)
+        where += f"\nin {same} of {len(checks)} jobs; none was started" * (len(checks) > 1)
+        raise DataError(what, where=where, why=why, fix=fix)
 
 
 def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
@@ -187,29 +203,42 @@ def _check_one(command: str, plain: dict[str, Any], data: dict[str, str]) -> _Ch
         return _Check(mistake=error.where or error.what)
     if described.folder:
         return _Check(mistake="folder names one run; a sweep names the folders of its jobs")
-    return _Check(digest=digest_of(described, _data_sha256(described, data)))
+    try:
+        return _Check(digest=digest_of(described, _data_sha256(described, data)))
+    except DataError as error:
+        refusal = (error.what, error.where, error.why, error.fix)
+        return _Check(digest=digest_of(described, ""), refusal=refusal)
 
 
 def _data_sha256(described: CommonKeys, known: dict[str, str]) -> str:
-    """Of what a job reads, so that it is done again on other data; empty where it cannot be read.
+    """Of what a job reads, so that it is done again on other data; empty where it cannot be known.
 
-    Each data set is read once. What is wrong with it the job itself will say.
+    Each data set is read once.
+
+    Raises:
+        DataError: it cannot be read, or has nothing to classify where a job is to classify.
     """
     from ae_cls.dataset.identity import identity_of, identity_sha256
     from ae_cls.dataset.read import read
     from ae_cls.experiment.descriptions import Benchmark, Classification, Experiment, Pretraining
+    from ae_cls.run.data import refuse_unlabelled
     from ae_cls.saved.encoder_run import read_encoder_run
 
     try:
         if isinstance(described, Classification):
-            described = described.on(read_encoder_run(Path(described.encoder)).pretraining)
+            described = read_encoder_run(Path(described.encoder)).experiment(described)
         assert isinstance(described, Experiment | Pretraining | Benchmark)
         config = described.dataset
         word = config.model_dump_json()
         if word not in known:
-            known[word] = identity_sha256(identity_of(read(config)))
+            dataset = read(config)
+            if isinstance(described, Experiment):
+                refuse_unlabelled(dataset, dataset.train)
+            known[word] = identity_sha256(identity_of(dataset))
         return known[word]
-    except AeClsError:
+    except DataError:
+        raise
+    except AeClsError:  # what is wrong with an encoder's run the job itself will say
         return ""
 
 

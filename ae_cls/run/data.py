@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -17,7 +18,10 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
 from ae_cls.processes.rendezvous import world_of
 from ae_cls.run import leaks
+from ae_cls.saved.data import Numbers
+from ae_cls.saved.encoder_run import EncoderRun
 from ae_cls.saved.likeness import Likeness, learn
+from ae_cls.saved.pretrained_on import PretrainedOn
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +36,36 @@ class Data:
         dataset: all images.
         split: which rows are for what.
         network: as it was initialised, on the device; stages train copies.
+        pretrained_on: what the encoder has seen, if that was other data; None: `split.pretrain`.
     """
 
     compute: Compute
     dataset: Dataset
     split: Split
     network: Autoencoder
+    pretrained_on: PretrainedOn | None = None
+
+    @property
+    def seen_by_encoder(self) -> Numbers | None:
+        """A hash of the pixels of each image that the encoder learns from; None: not known."""
+        if self.pretrained_on is not None:
+            return self.pretrained_on.pixels
+        assert self.dataset.copies is not None, "the pixels have not been hashed"
+        return self.dataset.copies.pixels[self.split.pretrain]
+
+    def with_encoder_from(self, source: EncoderRun, *, may_be_other: bool) -> "Data":
+        """The same, for the encoder of an earlier run, which is asked whether it may be used.
+
+        Raises:
+            DataError: it was trained on other data, and that was not asked for, or takes images of
+                another shape.
+        """
+        before = source.pretrained_on(self.dataset, self.split, may_be_other=may_be_other)
+        notes = () if before is None else before.notes
+        for note in notes:
+            log.warning("%s", note)
+        dataset = replace(self.dataset, notes=(*self.dataset.notes, *notes))
+        return replace(self, dataset=dataset, pretrained_on=before)
 
     def images(self, rows: Rows) -> ImageRows:
         """The images of these rows."""
@@ -57,16 +85,22 @@ class Data:
         return getattr(self.split, part)
 
 
-def prepare(description: Experiment | Pretraining) -> Data:
+def prepare(description: Experiment | Pretraining, source: EncoderRun | None = None) -> Data:
     """Load, split and build: all that can be refused before a folder is made.
+
+    Args:
+        description: of the run.
+        source: whose encoder is to take the images.
 
     Raises:
         UsageError: the device is missing, the images are too small, there are too few labels.
-        DataError: the data set is missing or unreadable.
+        DataError: the data set is missing or unreadable, or the encoder takes other images.
     """
     world = world_of(description.devices)
     compute = start(description.device, description.precision, description.threads, world)
     dataset = read(description.dataset)
+    if source is not None:
+        source.refuse_other_shape(dataset)
     network = build(description.autoencoder, dataset.image_shape, description.seed)
     split = make_split(dataset, description.split, description.labels, description.seed)
     dataset = replace(dataset, notes=(*dataset.notes, *leaks.notes(dataset, split)))
@@ -77,27 +111,68 @@ def prepare(description: Experiment | Pretraining) -> Data:
     return Data(compute, dataset, split, network)
 
 
-def refuse_without_labels(data: Data, *, test: bool) -> None:
+_WAYS_TO_LABEL = {
+    "folder": "give labels, as class folders, dataset.labels_csv=FILE or dataset.label_pattern=...",
+    "npz": "save an array labels beside images, or train_labels beside train_images",
+    "parquet": "name the column of labels: dataset.label_column=NAME",
+    "csv_pixels": "a column label beside those of pixels",
+}
+
+
+def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None) -> None:
     """Stop before time is spent when there is nothing to classify.
+
+    Args:
+        data: of the run.
+        test: whether the test part is to be read.
+        encoder: the run whose encoder is taken over, if one is.
 
     Raises:
         DataError: the data set has no labels, or those of one class alone.
         UsageError: there is no test part that is to be read.
     """
-    if len(np.unique(data.dataset.labels_of(data.split.labelled))) < 2:
-        raise DataError(
-            "a classifier needs labels of at least two classes",
-            where=f"dataset={data.dataset.name}",
-            why=_labels_there(data.dataset),
-            fix="give labels, for files as class folders, dataset.labels_csv=FILE or "
-            "dataset.label_pattern=...\nor train the encoder alone: ae-cls pretrain",
-        )
+    refuse_unlabelled(data.dataset, data.split.labelled, encoder)
     if test and len(data.split.test) == 0:
         raise UsageError(
             "there is no test part to read",
             where="split.test_fraction=0",
             fix="hold one out, for example split.test_fraction=0.2, or leave it closed: test=false",
         )
+
+
+def refuse_unlabelled(dataset: Dataset, rows: Rows, encoder: Path | None = None) -> None:
+    """Stop where there are not labels of two classes to learn.
+
+    Args:
+        dataset: of the run.
+        rows: those whose labels are learnt.
+        encoder: the run whose encoder is taken over, if one is.
+
+    Raises:
+        DataError: with how many labels there are, and how to give more.
+    """
+    if len(np.unique(dataset.labels_of(rows))) >= 2:
+        return
+    instead = "or train the encoder alone: ae-cls pretrain"
+    if encoder is not None:
+        instead = f"or classify images that have labels: {_on_other_data(encoder)}"
+    raise DataError(
+        "a classifier needs labels of at least two classes",
+        where=f"dataset={dataset.name}",
+        why=_labels_there(dataset),
+        fix=f"{_WAYS_TO_LABEL.get(dataset.name, 'give labels')}\n{instead}",
+    )
+
+
+def how_to_classify(run: Path, data: Data) -> str:
+    """The line to type after pretraining."""
+    if len(np.unique(data.dataset.labels_of(data.split.train))) < 2:
+        return f"next, a classifier on images with labels: {_on_other_data(run)}"
+    return f"next, a classifier: ae-cls classify encoder={run}"
+
+
+def _on_other_data(run: Path) -> str:
+    return f"ae-cls classify encoder={run} dataset=folder dataset.root=FOLDER_WITH_CLASSES"
 
 
 def _labels_there(dataset: Dataset) -> str:

@@ -43,9 +43,10 @@ def explain(description: Experiment | Pretraining | Classification) -> list[Expl
     if not isinstance(description, Classification):
         return list(_from_the_start(description, prepare(description)))
     source = read_encoder_run(Path(description.encoder))
-    experiment = description.on(source.pretraining)
-    data = prepare(experiment)
-    trained = Trained(*source.model_for(data.dataset, data.split, data.compute))
+    experiment = source.experiment(description)
+    data = prepare(experiment, source)
+    data = data.with_encoder_from(source, may_be_other=description.names_data)
+    trained = Trained(*source.model(data.compute))
     store = _store_of(experiment)
     return [
         _explained(store, stage) for stage in stages_after_pretraining(experiment, data, trained)

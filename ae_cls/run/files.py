@@ -11,7 +11,7 @@ from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.identity import Identity
 from ae_cls.dataset.split import Split
 from ae_cls.head.fitted import Probabilities
-from ae_cls.saved.data import SPLIT
+from ae_cls.saved.data import IDENTITY, SEEN, SPLIT, Numbers
 from ae_cls.store.cells import cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
@@ -47,10 +47,11 @@ def write_predictions(
     publish(folder / "predictions.csv", text.getvalue().encode())
 
 
-def write_split(folder: Path, split: Split, identity: Identity) -> None:
+def write_split(folder: Path, split: Split, identity: Identity, seen: Numbers | None) -> None:
     """split.npz: which rows of the data set were for what, and a number for each row of it.
 
     The hash of the former stands in metrics.json as `split_sha256`, of the latter as `data_sha256`.
+    By the hashes of the pixels that the encoder has seen they are known again in other data sets.
     """
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -59,6 +60,7 @@ def write_split(folder: Path, split: Split, identity: Identity) -> None:
         labelled=split.labelled,
         valid=split.valid,
         test=split.test,
-        identity=identity,
+        **{IDENTITY: identity},
+        **({} if seen is None else {SEEN: seen}),
     )
     publish(folder / SPLIT, buffer.getvalue())

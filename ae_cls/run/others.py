@@ -28,7 +28,7 @@ def is_another(description: CommonKeys) -> bool:
     fall_silent()
     leave_signals_to(None)
     if isinstance(description, Classification):
-        description = description.on(read_encoder_run(Path(description.encoder)).pretraining)
+        description = read_encoder_run(Path(description.encoder)).experiment(description)
     take_part(description.model_dump_json())
     return True
 

@@ -8,21 +8,22 @@ from typing import Any
 
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.experiment.read import read_run, read_saved
+from ae_cls.experiment.read import read_run, read_saved, with_data_at
 from ae_cls.run import run as runner
-from ae_cls.run.data import prepare
 from ae_cls.run.folder import CONFIG, STAGES, changes_table, read_status
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
-from ae_cls.saved.data import refuse_other_data
-from ae_cls.store.files import read_json
+from ae_cls.saved.data import data_of
+from ae_cls.saved.encoder_run import read_encoder_run
+from ae_cls.store.files import read_json, write_json
 from ae_cls.store.key import Change, changes, flat
 
 log = logging.getLogger(__name__)
 
 MAY_GROW = ("pretrain.epochs", "head.epochs")
+ROOT = "dataset.root"
 MAY_DIFFER = (
-    "device", "devices", "threads", "checkpoint_seconds", "figures", "store", "outputs",
+    ROOT, "device", "devices", "threads", "checkpoint_seconds", "figures", "store", "outputs",
 )  # fmt: skip
 
 
@@ -40,12 +41,14 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
         ModelFileError: the run is of another version.
     """
     before = read_saved(_config(folder))
+    _refuse_what_matters(_differences(before, new_values), folder)
+    if ROOT in new_values:
+        before = _moved(before, folder, new_values[ROOT])
+    new_values = {key: value for key, value in new_values.items() if key != ROOT}
     differences = _differences(before, new_values)
-    _refuse_what_matters(differences, folder)
     if not differences:
         return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
-    data = prepare(before)
-    refuse_other_data(folder, data.dataset, data.split)
+    data_of(folder, before)
     for line in changes_table(differences).splitlines():
         log.info("changed: %s", line)
     log.info("the result may differ in the last digits from a run started from scratch")
@@ -55,6 +58,18 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     )
 
 
+def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:
+    """The run with its data, which have moved; its folder knows it from now on.
+
+    Raises:
+        DataError: what lies there are other data.
+    """
+    moved = with_data_at(before, root)
+    data_of(folder, moved)
+    write_json(folder / CONFIG, moved.model_dump(mode="json"))
+    return moved
+
+
 def _continued(
     description: Experiment | Pretraining, folder: Path, stages: Mapping[str, str]
 ) -> Result | None:
@@ -62,9 +77,11 @@ def _continued(
         return None
     if isinstance(description, Pretraining):
         return runner.pretrain(description, stages)
-    encoder = read_status(folder).get("encoder")
-    if encoder is not None:
-        return runner.classify_on(Path(encoder), description, stages)
+    status = read_status(folder)
+    if "encoder" in status:
+        source = read_encoder_run(Path(status["encoder"]))
+        other = status.get(runner.OTHER_DATA, False)
+        return runner.classify_on(source, description, stages, may_be_other=other)
     return runner.run(description, stages)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -10,7 +10,7 @@ from typing import Any, final
 from ae_cls.dataset.split import Part
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
-from ae_cls.run.data import Data, prepare, refuse_without_labels
+from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
@@ -24,7 +24,7 @@ from ae_cls.run.scores import (
 )
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
-from ae_cls.saved.encoder_run import read_encoder_run
+from ae_cls.saved.encoder_run import EncoderRun, read_encoder_run
 from ae_cls.saved.model import save_model
 from ae_cls.store.files import write_json
 from ae_cls.train.record import EpochRecord
@@ -32,6 +32,8 @@ from ae_cls.train.record import EpochRecord
 log = logging.getLogger(__name__)
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+OTHER_DATA = "may_be_other_data"
+"""In status.json of `classify`: whether the user chose data other than the encoder's."""
 
 
 @final
@@ -44,12 +46,14 @@ class Result:
         metrics: as in metrics.json.
         seconds: of each stage.
         kept: stages whose output was kept from an earlier run and not made again.
+        hint: what to type next; empty where nothing follows.
     """
 
     folder: Path
     metrics: dict[str, Any]
     seconds: dict[str, float]
     kept: tuple[str, ...] = ()
+    hint: str = ""
 
 
 def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Result:
@@ -91,22 +95,36 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
             )  # fmt: skip
             if pretraining.figures:
                 figures.write_pictures(work.folder / "figures", pictures)
-        return _written(work, data, metrics, trained.history)
+        result = _written(work, data, metrics, trained.history)
+    return replace(result, hint=how_to_classify(result.folder, data))
 
 
 def classify(classification: Classification) -> Result:
     """The stages after pretraining, on the encoder of an earlier run."""
     source = read_encoder_run(Path(classification.encoder))
-    return classify_on(source.folder, classification.on(source.pretraining), NOTHING)
+    experiment = source.experiment(classification)
+    return classify_on(source, experiment, NOTHING, may_be_other=classification.names_data)
 
 
-def classify_on(encoder: Path, experiment: Experiment, continued: Mapping[str, str]) -> Result:
-    """The stages after pretraining of this experiment, on the encoder of the run in that folder."""
-    source = read_encoder_run(encoder)
-    data = prepare(experiment)
-    model, weights = source.model_for(data.dataset, data.split, data.compute)
-    refuse_without_labels(data, test=experiment.test)
-    facts = {"command": "classify", "encoder": str(source.folder.resolve())}
+def classify_on(
+    source: EncoderRun, experiment: Experiment, continued: Mapping[str, str], *, may_be_other: bool
+) -> Result:
+    """The stages after pretraining of this experiment, on the encoder of an earlier run.
+
+    Args:
+        source: the run.
+        experiment: what to do.
+        continued: stages.json of a run whose trainings continue here.
+        may_be_other: whether the data may be others than that run was given.
+    """
+    data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
+    model, weights = source.model(data.compute)
+    refuse_without_labels(data, test=experiment.test, encoder=source.folder)
+    facts = {
+        "command": "classify",
+        "encoder": str(source.folder.resolve()),
+        OTHER_DATA: may_be_other,
+    }
     with work_on(experiment, data, facts, continued) as work:
         origin = {"from_run": source.folder.name}
         return _classify_and_report(experiment, data, Trained(model, weights), work, origin)

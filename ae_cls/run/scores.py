@@ -24,6 +24,7 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
 from ae_cls.run.data import Data
 from ae_cls.run.leaks import groups, leaks
+from ae_cls.saved.pretrained_on import PROTOCOL as PRETRAINED_ON
 
 _BATCH = 512  # images at a time
 
@@ -120,7 +121,7 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "seed": description.seed,
         "split_sha256": split.parts_sha256(),
         "images": {
-            "pretrain": len(split.pretrain),
+            "pretrain": _pretraining_images(data),
             "labelled": len(split.labelled),
             "valid": len(split.valid),
             "test": len(split.test),
@@ -132,6 +133,24 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "groups": groups(data.dataset, data.split),
         "encoder_saw": "training images without their labels",
         "precision": data.compute.precision,
+        **_pretrained_elsewhere(data),
+    }
+
+
+def _pretraining_images(data: Data) -> int | None:
+    """How many the encoder has seen; None where nobody knows."""
+    if data.pretrained_on is None:
+        return len(data.split.pretrain)
+    return data.pretrained_on.facts["images"]
+
+
+def _pretrained_elsewhere(data: Data) -> dict[str, Any]:
+    """What the protocol says otherwise where the encoder comes from other data."""
+    if data.pretrained_on is None:
+        return {}
+    return {
+        "encoder_saw": "images of other data without their labels",
+        PRETRAINED_ON: data.pretrained_on.facts,
     }
 
 

@@ -134,7 +134,7 @@ def work_on(
     """
     with run_folder(_in_its_folder(description, data, facts, continued), facts) as folder:
         refuse_other_data(folder.path, data.dataset, data.split)
-        write_split(folder.path, data.split, identity_of(data.dataset))
+        write_split(folder.path, data.split, identity_of(data.dataset), data.seen_by_encoder)
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
         world = world_of(description.devices)
         followers = followers_of(

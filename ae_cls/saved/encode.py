@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ae_cls.dataset.contract import Dataset, Rows
-from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.dataset.split import Split, make_split
+from ae_cls.dataset.split import Split
 from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
 from ae_cls.errors import DataError
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.saved.data import refuse_other_data
+from ae_cls.experiment.read import with_data_at
+from ae_cls.saved.data import data_of
 from ae_cls.saved.encoded import Encoded
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.model import (
@@ -46,17 +46,17 @@ class SavedEncoder:
     encoder: Encoder
     likeness: Likeness | None
 
+    def with_data_at(self, root: str) -> "SavedEncoder":
+        """The same where the run's data have moved."""
+        return replace(self, description=with_data_at(self.description, root))
+
     def of_part(self, run: Path, part: str) -> Encoded:
         """Features of a part of the run's own data set.
 
         Raises:
             DataError: the data set is not there, or is not what the run was given.
         """
-        dataset = read(self.description.dataset)
-        split = make_split(
-            dataset, self.description.split, self.description.labels, self.description.seed
-        )
-        refuse_other_data(run, dataset, split)
+        dataset, split = data_of(run, self.description)
         rows = _rows_of(part, dataset, split)
         return Encoded(
             features=self.encoder.features(ImageRows(dataset.images, rows)),

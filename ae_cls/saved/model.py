@@ -57,9 +57,10 @@ def load_classifier(folder: Path, compute: Compute) -> Classifier:
     files = read_files(model_folder(folder))
     description, config = _description(files)
     if not isinstance(description, Experiment):
+        labels = "" if config["class_names"] else " dataset=folder dataset.root=FOLDER_WITH_CLASSES"
         raise ModelFileError(
             "this run has no classifier, only an encoder", where=str(folder),
-            fix=f"ae-cls classify encoder={folder} head=linear",
+            fix=f"ae-cls classify encoder={folder} head=linear{labels}",
         )  # fmt: skip
     model = _model(files, description, _image_shape(config), compute)
     head = description.head.load({n: c for n, c in files.items() if n.startswith("head.")})
@@ -107,6 +108,15 @@ def read_class_names(folder: Path) -> tuple[str, ...]:
         ModelFileError: the folder holds no undamaged model.
     """
     return tuple(_description(read_files(model_folder(folder)))[1]["class_names"])
+
+
+def read_image_shape(folder: Path) -> ImageShape:
+    """Channels, height and width of the images that the saved model takes.
+
+    Raises:
+        ModelFileError: the folder holds no undamaged model.
+    """
+    return _image_shape(_description(read_files(model_folder(folder)))[1])
 
 
 def model_folder(folder: Path) -> Path:

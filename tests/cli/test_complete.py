@@ -66,7 +66,7 @@ def test_commands_groups_options_keys_flags_and_their_values_are_offered(
 
 def test_only_groups_of_the_command_are_offered(suggested) -> None:
     assert "head=" in suggested("ae-cls classify ")
-    assert not any(word.startswith("dataset") for word in suggested("ae-cls classify "))
+    assert not any(word.startswith("pretrain") for word in suggested("ae-cls classify "))
 
 
 def test_keys_of_the_chosen_option_alone_are_offered(suggested) -> None:

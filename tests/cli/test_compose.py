@@ -52,7 +52,10 @@ MISTAKES = {
     ("run", "seed=${oops}"): ["oops"],
     ("run", "seed.x=1"): ["seed"],
     ("classify",): ["encoder must be given", "ae-cls classify encoder=..."],
-    ("classify", "encoder=x", "dataset=mnist"): ["classify has no group dataset", "encode, head"],
+    ("classify", "encoder=x", "pretrain=long"): [
+        "classify has no group pretrain",
+        "dataset, encode, head",
+    ],
     ("run", "-cd", "nowhere"): ["there is no folder nowhere"],
     ("run", "-m", "folder=x", "seed=1,2"): ["a sweep names the folders of its jobs"],
 }

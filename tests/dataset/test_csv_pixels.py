@@ -116,7 +116,6 @@ def test_names_are_labels_too(tmp_path: Path) -> None:
         (table(["label", *PIXELS], np.c_[LABELS, IMAGES % 2]), "no pixel is above 1"),
         (LABELLED + "1,2,3\n", "column"),
         (LABELLED + "1," + ",".join(["?"] * 16), "?"),
-        (table(PIXELS, IMAGES), "no column of labels"),
         ("label," + ",".join(PIXELS) + "\n", "no rows"),
         ("path,label\na.png,0\n", "dataset=folder"),
         ("", "no table of pixels"),
@@ -150,3 +149,53 @@ def test_rows_with_an_empty_label_are_for_pretraining_and_counted(tmp_path: Path
     assert dataset.unlabelled.tolist() == [0, 5]
     assert dataset.train.tolist() == [row for row in range(12) if row not in (0, 5)]
     assert any(note.startswith("2 images of train have no label") for note in dataset.notes)
+
+
+def faces(usage: list[str], quote: str = "") -> str:
+    """The form of FER2013: all pixels in one column, and parts by another."""
+    rows = [
+        f"{label},{quote}{' '.join(map(str, image))}{quote},{word}"
+        for label, image, word in zip(LABELS, IMAGES.tolist(), usage, strict=True)
+    ]
+    return "\n".join(["emotion,pixels,Usage", *rows, ""])
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_pixels_may_stand_in_one_column_and_parts_in_another(quote: str, tmp_path: Path) -> None:
+    usage = ["PublicTest", *["Training"] * 8, "PrivateTest", "Training", "PublicTest"]
+    dataset = load(saved(tmp_path, faces(usage, quote)))
+    rows = [*range(1, 9), 10, 0, 11, 9]
+    assert np.array_equal(whole(dataset.images), IMAGES[rows].reshape(-1, 1, 4, 4))
+    assert dataset.labels.tolist() == LABELS[rows].tolist()
+    assert [len(part) for part in (dataset.train, dataset.valid, dataset.test)] == [9, 2, 1]
+    assert any("label is the column emotion" in note for note in dataset.notes)
+
+
+def test_a_row_of_no_part_is_named(tmp_path: Path) -> None:
+    usage = [*["Training"] * 11, "Extra"]
+    assert "row 12 has 'Extra'" in refusal(saved(tmp_path, faces(usage))).why
+
+
+def test_pixels_of_one_column_that_are_too_few_are_named_by_line(tmp_path: Path) -> None:
+    content = faces(["Training"] * 12).replace(f" {IMAGES[5, -1]},Training", ",Training", 1)
+    assert "after line" in refusal(saved(tmp_path, content)).why
+
+
+def test_a_column_of_groups_is_no_pixel(tmp_path: Path) -> None:
+    groups = np.array(["p1", "p1", "p2", ""] * 3)
+    rows = np.c_[LABELS.astype(str), groups, IMAGES.astype(str)]
+    path = saved(tmp_path, table(["label", "patient_id", *PIXELS], rows))
+    dataset = load(path)
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == [0, 0, 1, -1] * 3
+    assert np.array_equal(whole(dataset.images), IMAGES.reshape(-1, 1, 4, 4))
+    named = saved(tmp_path, path.read_text().replace("patient_id", "hospital"), "other.csv")
+    again = load(named, group_column="hospital").groups
+    assert again is not None and again.tolist() == dataset.groups.tolist()
+    assert "no column ward" in refusal(named, group_column="ward").what
+
+
+def test_a_label_by_another_name_is_the_column_without_a_number(tmp_path: Path) -> None:
+    dataset = load(saved(tmp_path, LABELLED.replace("label", "digit")))
+    assert dataset.labels.tolist() == LABELS.tolist()
+    assert any("label is the column digit" in note for note in dataset.notes)

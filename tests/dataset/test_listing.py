@@ -11,6 +11,7 @@ from ae_cls.errors import DataError
 from tests.dataset.listed import classes, pictures_at
 
 OF_SYSTEMS = [
+    "node_modules", "venv", "ae_cls.egg-info", "wandb", "lightning_logs",
     "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
     ".ipynb_checkpoints", "__pycache__", ".git", "@Recycle", ".Trash-1000", ".@__thumb",
     ".picasaoriginals", "RECYCLER", "Network Trash Folder", "found.000", ".thumbnails", "#snapshot",

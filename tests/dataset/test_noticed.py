@@ -279,3 +279,19 @@ def test_a_rounded_range_holds_the_range_and_is_not_much_wider(low: float, width
     slack = 1e-6 * (high - low)
     assert black <= low + slack and high - slack <= white
     assert white - black <= 1.21 * (high - low)
+
+
+def test_bits_that_no_decoder_gives_are_told(root: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heif is missing")
+    (root / "bar").mkdir(parents=True)
+    for row, picture in enumerate((65535 * textures(4)).astype(np.uint16)):
+        deep, size = np.stack([picture] * 3, axis=2), (SIDE, SIDE)
+        if row == 0:
+            plain = Image.fromarray((deep // 257).astype(np.uint8))
+            pillow_heif.from_pillow(plain).save(root / "bar" / "0.heic")
+            continue
+        file = pillow_heif.from_bytes(mode="RGB;16", size=size, data=deep.tobytes())
+        file.save(root / "bar" / f"{row}.heic", bit_depth=10)
+    (note,) = load(root).notes
+    assert note.startswith("3 of 4 image files have more than the 8 bits")
+    assert "first bar/1.heic: 10 bits" in note

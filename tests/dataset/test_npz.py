@@ -140,7 +140,7 @@ def nan_at_seven() -> np.ndarray:
         ({"images": GREY, "labels": LABELS[:-1]}, "11 labels for 12"),
         ({"images": GREY, "labels": LABELS - 2}, "index 0 holds -2"),
         ({"images": GREY, "labels": LABELS + 0.5}, "index 0 holds 0.5: no whole number"),
-        ({"images": GREY, "labels": LABELS + np.nan}, "index 0 holds nan"),
+        ({"images": GREY, "labels": LABELS + np.inf}, "index 0 holds inf"),
         ({"images": GREY, "labels": np.eye(12, 3, dtype=int)}, "labels.argmax(1)"),
         ({"images": GREY, "labels": np.full((12, 3), 1 / 3)}, "labels.argmax(1)"),
         ({"images": GREY, "labels": np.zeros((12, 9, 8))}, "one label an image"),
@@ -174,7 +174,8 @@ def nan_at_seven() -> np.ndarray:
         ),
         ({"images": GREY, "labels": LABELS, "groups": LABELS / 2}, "one integer or name an image"),
         ({"images": GREY, "labels": LABELS, "groups": LABELS[1:]}, "12 in all"),
-        ({"images": GREY}, "labels is missing"),
+        ({"images": GREY, "kinds": LABELS}, "labels is missing"),
+        ({"x": GREY, "data": GREY, "y": LABELS}, "two arrays of own.npz may be the images"),
         ({"pictures": GREY, "labels": LABELS}, "pictures"),
         ({"images": GREY, "train_images": GREY, "labels": LABELS}, "train_images"),
         (
@@ -443,3 +444,25 @@ def test_images_without_a_group_stand_alone(tmp_path: Path) -> None:
     assert found is not None
     assert ((found == -1) == (LABELS == 1)).all()
     assert load(save(tmp_path, images=GREY, labels=LABELS)).groups is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "Y_train", "X_val", "Y_val"),
+        ("train_x", "train_y", "test_x", "test_y"),
+        ("train_data", "train_targets", "test_data", "test_targets"),
+    ],
+)
+def test_the_names_of_other_libraries_are_read(names: tuple[str, ...], tmp_path: Path) -> None:
+    arrays = (GREY[:8], LABELS[:8], GREY[8:], LABELS[8:])
+    dataset = load(save(tmp_path, **dict(zip(names, arrays, strict=True))))
+    assert np.array_equal(whole(dataset.images), GREY[:, None])
+    assert dataset.labels.tolist() == LABELS.tolist()
+    assert len(dataset.train) == 8 and len(dataset.test) + len(dataset.valid) == 4
+
+
+def test_arrays_named_as_we_name_them_win_over_others(tmp_path: Path) -> None:
+    dataset = load(save(tmp_path, images=GREY, labels=LABELS, x=GREY[:3], y=LABELS[:3]))
+    assert np.array_equal(whole(dataset.images), GREY[:, None])

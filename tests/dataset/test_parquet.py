@@ -141,3 +141,20 @@ def test_without_pyarrow_the_extra_is_named(
     with pytest.raises(UsageError, match="needs pyarrow") as caught:
         load(path)
     assert "ae-cls[parquet]" in caught.value.fix
+
+
+def test_a_column_of_groups_keeps_rows_together(tmp_path: Path) -> None:
+    groups = ["p1", "p1", "p2", None] * 3
+    path = save(tmp_path / "own.parquet", image=BYTES, label=LABELS, patient_id=groups)
+    dataset = load(path)
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == [0, 0, 1, -1] * 3
+    assert not any("ignored" in note for note in dataset.notes)
+    assert "no column ward" in refusal(path, group_column="ward").what
+
+
+def test_groups_follow_their_images_where_others_are_left_out(tmp_path: Path) -> None:
+    broken = [*BYTES[:4], b"no image", *BYTES[5:]]
+    path = save(tmp_path / "own.parquet", image=broken, label=LABELS, ward=list(range(12)))
+    groups = load(path, group_column="ward", on_bad="skip").groups
+    assert groups is not None and len(np.unique(groups)) == len(groups) == 11

@@ -7,8 +7,8 @@ from ae_cls.dataset.files.parts import like_parts, part_of
 WORDS = {
     "train": "train Train TRAINING train_set trainset train-set training_set Train_Images "
     "images_train training-data dataset_train",
-    "valid": "val valid Validation VAL validation_set valset dev dev_set",
-    "test": "test Testing TEST test_set testset test-images holdout hold-out testing data",
+    "valid": "val valid Validation VAL validation_set valset dev dev_set PublicTest",
+    "test": "test Testing TEST test_set testset test-images holdout hold-out testing data PrivateTest",
     "unlabelled": "unlabelled unlabeled Unlabeled nolabel no_labels unlabelled_images",
 }
 

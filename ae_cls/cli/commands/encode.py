@@ -8,6 +8,7 @@ from pathlib import Path
 from ae_cls.cli.exits import complain
 from ae_cls.cli.last import FINISHED, add_run, named_run
 from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.paths import moved_root
 from ae_cls.errors import IN_PART, UsageError, printable
 from ae_cls.experiment import configs
 
@@ -28,6 +29,7 @@ reads them. Exit code 8 when some files could not be read; they are named and le
 
   ae-cls encode outputs/run/digits-conv-linear/20260101-120000-000000 --split test -o features.npz
   ae-cls encode latest --folder photos -o photos.csv
+  ae-cls encode RUN dataset.root=WHERE_THE_DATA_ARE_NOW -o features.npz
 """
 FORMATS = (".npz", ".csv", ".parquet")
 _SUFFIXES = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
@@ -38,6 +40,9 @@ def parser() -> Parser:
     """What may stand behind `ae-cls encode`."""
     arguments = Parser("encode", SUMMARY, epilog=_EPILOG)
     add_run(arguments, "run", "folder of ae-cls run or pretrain")
+    arguments.add_argument(
+        "words", nargs="*", metavar="dataset.root=PATH", help="where the run's data are now"
+    )
     arguments.add_argument(
         "-o", "--output", type=_features_file, required=True, metavar="FILE",
         help=f"the file to write, {_SUFFIXES}",
@@ -59,7 +64,8 @@ def parser() -> Parser:
 
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0, or 8 when some files could not be read."""
-    given = parser().read(words)
+    given = parser().read(words, flags_anywhere=True)
+    root = moved_root(given.words)
     from ae_cls.interrupt import end_on_signals
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.encode import load_encoder  # here, as it imports torch
@@ -68,6 +74,7 @@ def encode(words: Sequence[str]) -> int:
     end_on_signals()
     run = named_run(given.run, given.outputs, FINISHED)
     saved = load_encoder(run, given.encode, given.device)
+    saved = saved.with_data_at(root) if root else saved
     encoded = saved.of_folder(given.folder) if given.folder else saved.of_part(run, given.split)
     encoded.save(given.output)
     count, size = encoded.features.shape

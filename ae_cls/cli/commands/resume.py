@@ -13,12 +13,13 @@ SUMMARY = "continue a run that was stopped or killed"
 _EPILOG = """\
 The run goes on in its own folder and ends with the same bytes as one that was never stopped.
 More epochs, another device, or another number of devices or threads may be given; the result then
-goes into a new folder:
+goes into a new folder. If only its data have moved, it goes on in its own:
 
   ae-cls resume outputs/run/digits-conv-linear/20260101-120000-000000
   ae-cls resume latest
   ae-cls resume RUN pretrain.epochs=20
   ae-cls resume RUN device=cuda
+  ae-cls resume RUN dataset.root=WHERE_THE_DATA_ARE_NOW
 """
 
 
@@ -43,7 +44,7 @@ def resume(words: Sequence[str]) -> int:
 
     log_to_stderr()
     end_on_signals()
-    if not changes and read_status(run)["state"] == "finished":
+    if not changes.keys() - {"dataset.root"} and read_status(run)["state"] == "finished":
         complain(printable(f"this run has finished; there is nothing left to do: {run}"))
         return 0
     if result := continue_run(run, changes):

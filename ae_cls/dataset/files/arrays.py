@@ -54,6 +54,24 @@ class NamedArray:
             self.refuse(self.values, ~np.isfinite(self.values), "not a number of a picture", fix)
         return float(self.values.min()), float(self.values.max())
 
+    @property
+    def place(self) -> str:
+        """For people: the file, and the array or column in it."""
+        return f"{self.file.name}: {self.name}"
+
+    def words(self, values: np.ndarray) -> list[str]:
+        """Names among `values`, without blanks around them.
+
+        Raises:
+            DataError: they are bytes, and no text.
+        """
+        if values.dtype.kind == "U":
+            return [word.strip() for word in values.tolist()]
+        try:
+            return [word.decode().strip() for word in values.tolist()]
+        except UnicodeDecodeError as error:
+            raise self.wrong(str(error), "labels = np.char.decode(labels, 'latin-1')") from error
+
     def channels_first(self) -> np.ndarray:
         """The same numbers as (n, c, h, w).
 

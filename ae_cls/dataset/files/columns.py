@@ -39,6 +39,9 @@ _NAMES: dict[Role, tuple[tuple[str, ...], ...]] = {
         ("lesion", "lesionid"),
     ),
 }  # fmt: skip
+SPLITS = frozenset(word for words in _NAMES["split"] for word in words)
+"""Letters of the names of columns that say the part of each image."""
+
 _NUMBERS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "true": 1}
 
 
@@ -89,6 +92,14 @@ def columns_of(table: TextTable, names: ColumnNames) -> Columns:
     split = _split(table, names.split, {path, group})
     label = _labels(table, names.label, {path, group, split})
     return Columns(path, label, split, group)
+
+
+def columns_of_groups(names: Sequence[str]) -> list[str]:
+    """The columns that are called as groups are, all by words that are equally sure."""
+    for words in _NAMES["group"]:
+        if found := [name for name in names if letters_of(name) in words]:
+            return found
+    return []
 
 
 def one_hot_label(

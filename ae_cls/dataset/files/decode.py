@@ -18,7 +18,7 @@ from ae_cls.dataset.files.raster import Raster
 from ae_cls.dataset.files.read import read
 from ae_cls.errors import DataError
 
-FORMAT = "2"
+FORMAT = "3"
 """Changes when the same file would give other bytes or other facts."""
 
 SUFFIXES = (
@@ -172,6 +172,7 @@ def _facts(raster: Raster, decoded: UInt8[np.ndarray, "c h w"], decoding: Decodi
         width=height if lying else width,
         bands=raster.bands,
         bits=raster.bits,
+        stored_bits=raster.stored_bits or raster.bits,
         is_float=raster.samples.dtype.kind == "f",
         white_is_zero=raster.white_is_zero,
         lowest=lowest,

@@ -1,7 +1,8 @@
-"""HEIC and HEIF photographs, as phones write them: read by an extra that few need."""
+"""HEIC and HEIF photographs, as phones write them: read by an extra that few need; and AVIF."""
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
+_MOST_BITS = 16  # else these are the four letters by chance
 
 
 def is_heif(head: bytes) -> bool:
@@ -9,6 +10,21 @@ def is_heif(head: bytes) -> bool:
     if head[4:8] != b"ftyp" or any(brand in head for brand in _AVIF):
         return False
     return head[8:12] in _BRANDS
+
+
+def bits_of(content: bytes) -> int:
+    """Bits of a number in the pictures of an AVIF or HEIF; 8 where the file does not say.
+
+    ISO/IEC 23008-12, PixelInformationProperty: version and flags, then how many channels, then the
+    bits of each. Decoders give no more than 8, whatever stands there.
+    """
+    found = [8]
+    place = content.find(b"pixi")
+    while place >= 0:
+        channels = content[place + 8 : place + 9]
+        found += content[place + 9 : place + 9 + int.from_bytes(channels)]
+        place = content.find(b"pixi", place + 4)
+    return max(bits for bits in found if bits <= _MOST_BITS)
 
 
 def allow_heif() -> None:

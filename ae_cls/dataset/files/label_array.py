@@ -21,13 +21,15 @@ def labels_of_parts(
     """Class numbers of each part, and the names of the classes.
 
     Args:
-        arrays: of labels, train among them.
+        arrays: of labels, train among them; none where no image has a label.
         given: names of the classes; None: the labels themselves.
         unlabelled: images of the part that has no labels.
 
     Raises:
         DataError: a part has labels of another kind, or training lacks a class.
     """
+    if not arrays:
+        return {"unlabelled": np.full(unlabelled, NO_LABEL, np.int64)}, ()
     named = given or _names_of(arrays["train"])
     train = _numbers(arrays["train"], named)
     _refuse_untrained(arrays["train"], train, named)
@@ -58,7 +60,7 @@ def _names_of(array: NamedArray) -> tuple[str, ...] | None:
     """
     values = _one_column(array)
     if values.ndim == 1 and values.dtype.kind in "US":
-        names = sorted({name for name in _words(array, values) if name})
+        names = sorted({name for name in array.words(values) if name})
         _refuse_spellings(array, names)
         return tuple(names)
     if values.ndim == 2 and _is_one_hot(values):
@@ -76,7 +78,7 @@ def _numbers(array: NamedArray, class_names: tuple[str, ...] | None) -> Int64[np
     """
     values = _one_column(array)
     if values.ndim == 1 and values.dtype.kind in "US":
-        return _numbers_of_words(array, _words(array, values), class_names or ())
+        return _numbers_of_words(array, array.words(values), class_names or ())
     if values.ndim == 2:
         return _numbers_of_columns(array, values, class_names)
     if values.ndim != 1 or values.dtype.kind not in "biuf":
@@ -85,7 +87,8 @@ def _numbers(array: NamedArray, class_names: tuple[str, ...] | None) -> Int64[np
             "save one label an image: its number from 0, or its name",
         )
     if values.dtype.kind == "f":
-        array.refuse(values, ~(values == np.rint(values)), "no whole number", _TO_WHOLE)
+        broken = ~(values == np.rint(values)) | np.isinf(values)
+        array.refuse(values, broken, "no whole number", _TO_WHOLE)
     outside = ~(values >= NO_LABEL) if values.dtype.kind in "if" else np.zeros(len(values), bool)
     if class_names is not None:
         outside = outside | (values >= len(class_names))
@@ -140,7 +143,7 @@ def group_names(array: NamedArray, count: int) -> list[str]:
             f"save one integer or name an image, {count} in all; -1 for an image without a group",
         )
     if values.dtype.kind in "US":
-        return _words(array, values)
+        return array.words(values)
     return ["" if value < 0 else str(value) for value in values.tolist()]
 
 
@@ -153,15 +156,6 @@ def numbered(names: list[str]) -> Rows:
 def _one_column(array: NamedArray) -> np.ndarray:
     values = array.values
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-
-
-def _words(array: NamedArray, values: np.ndarray) -> list[str]:
-    if values.dtype.kind == "U":
-        return [word.strip() for word in values.tolist()]
-    try:
-        return [word.decode().strip() for word in values.tolist()]
-    except UnicodeDecodeError as error:
-        raise array.wrong(str(error), "labels = np.char.decode(labels, 'latin-1')") from error
 
 
 def _refuse_spellings(array: NamedArray, names: list[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from ae_cls.dataset.files.image_file import ImageFile, ImageFiles, top_folder
 from ae_cls.dataset.files.listing import Listing
+from ae_cls.dataset.files.no_label import words_for_none
 from ae_cls.dataset.files.parts import part_of
 from ae_cls.dataset.table import PartName
 from ae_cls.errors import DataError, some, typed
@@ -15,12 +16,19 @@ PARENT_FOLDER = "parent_folder"
 """In place of an expression for groups: the folder that a file lies in."""
 
 
-def files_by_pattern(listing: Listing, pattern: re.Pattern[str]) -> ImageFiles:
+def files_by_pattern(
+    listing: Listing, pattern: re.Pattern[str], no_label: Sequence[str | int] | None = None
+) -> ImageFiles:
     """The class that the expression finds in each path; a path without it is unlabelled.
 
     The class is what the group named label matched, else the first group, else the whole match.
     The part is what a group named part matched, train where it matched nothing; without such a
     group the folders train, valid and test say it, if there is one for training.
+
+    Args:
+        listing: all files.
+        pattern: the expression.
+        no_label: what it may find that is no class; None: the usual words.
 
     Raises:
         DataError: no path has a class, or what the group named part matched is no part.
@@ -31,6 +39,9 @@ def files_by_pattern(listing: Listing, pattern: re.Pattern[str]) -> ImageFiles:
     if "train" not in part_folders.values():
         part_folders = {}
     files = [_file(path, pattern, part_folders) for path in listing.files]
+    found = [file.label or "" for file in files]
+    none = words_for_none(found, no_label, "dataset.label_pattern", _folders_of(listing))
+    files = [_without(file) if file.label in none.words else file for file in files]
     without = [file.path for file in files if file.part == "unlabelled"]
     if len(without) == len(files):
         raise DataError(
@@ -41,7 +52,8 @@ def files_by_pattern(listing: Listing, pattern: re.Pattern[str]) -> ImageFiles:
             + typed("dataset.label_pattern", "^(?P<label>[^/]+)/"),
         )
     note = f"{len(without)} images have no class by dataset.label_pattern and are unlabelled: "
-    return ImageFiles(tuple(files), (note + ", ".join(some(without, 3)),) if without else ())
+    notes = (note + ", ".join(some(without, 3)),) if without else ()
+    return ImageFiles(tuple(files), (*none.notes, *notes))
 
 
 def with_groups(files: Sequence[ImageFile], pattern: str) -> ImageFiles:
@@ -67,6 +79,16 @@ def with_groups(files: Sequence[ImageFile], pattern: str) -> ImageFiles:
     if alone:
         note += f"; {len(alone)} images match none and stand alone: {', '.join(some(alone, 3))}"
     return ImageFiles(tuple(grouped), (note,))
+
+
+def _folders_of(listing: Listing) -> list[str]:
+    """Names of folders, which are the classes that they say, but for those of unlabelled images."""
+    names = {name for folder in listing.folders for name in folder.split("/")}
+    return sorted(name for name in names if part_of(name) != "unlabelled")
+
+
+def _without(file: ImageFile) -> ImageFile:
+    return replace(file, part="unlabelled", label=None)
 
 
 def _file(

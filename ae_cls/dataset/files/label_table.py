@@ -1,7 +1,7 @@
 """A table of labels beside the images: path and label in each row; part and group if wanted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -14,6 +14,7 @@ from ae_cls.dataset.files.columns import (
 )
 from ae_cls.dataset.files.image_file import ImageFile, ImageFiles, top_folder
 from ae_cls.dataset.files.listing import Listing
+from ae_cls.dataset.files.no_label import NoLabel, words_for_none
 from ae_cls.dataset.files.parts import part_of
 from ae_cls.dataset.files.table_paths import Completion, TablePaths, completion
 from ae_cls.dataset.files.text_table import TextTable, read_text_table
@@ -31,12 +32,14 @@ class LabelTable:
         columns: their names, where the user gives them.
         folder: below the root, which the paths are relative to; None: the root, or what fits.
         suffix: to be put after the paths; None: none, or the only one that there is.
+        no_label: labels that mean that there is none; None: the usual words.
     """
 
     file: Path
     columns: ColumnNames
     folder: str | None
     suffix: str | None
+    no_label: Sequence[str | int] | None = None
 
 
 @final
@@ -67,13 +70,15 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
     table = read_text_table(given.file, "dataset.labels_csv")
     columns = columns_of(table, given.columns)
     written = [_row(table, columns, line, values) for line, values in table.rows]
+    none = _words_for_none(written, columns, given)
+    written = [replace(row, label=none.cleared(row.label)) for row in written]
     found = completion(listing, [row.path for row in written], given.folder, given.suffix)
     paths = TablePaths(listing, found)
     rows = [_with_file(row, paths) for row in written]
     _refuse_mistakes(listing, given.file, rows, paths, found)
     files = [_image_file(row, listing) for row in rows]
     rest = _without_row(listing, {file.path for file in files})
-    notes = [*table.notes, *column_notes(table, columns), *found.notes]
+    notes = [*table.notes, *column_notes(table, columns), *found.notes, *none.notes]
     notes += _notes(table, files, [file.path for file in rest])
     return ImageFiles((*files, *rest), tuple(notes))
 
@@ -109,6 +114,12 @@ def _row(table: TextTable, columns: Columns, line: int, values: Sequence[str]) -
         label, mistake = one_hot_label(table, columns.label, values)
     split, group = field(columns.split), field(columns.group)
     return _Row(line, values[columns.path], label, split, group, mistake)
+
+
+def _words_for_none(rows: Sequence[_Row], columns: Columns, given: LabelTable) -> NoLabel:
+    """Of a table in which each class has a column, the labels are names of columns: none."""
+    labels = [row.label for row in rows] if len(columns.label) == 1 else []
+    return words_for_none(labels, given.no_label, given.file.name)
 
 
 def _with_file(row: _Row, paths: TablePaths) -> _Row:

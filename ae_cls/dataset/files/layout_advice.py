@@ -57,8 +57,16 @@ def loose_beside(listing: Listing, loose: Sequence[str], what: str, where: str) 
         listing,
         f"{loose[0]} lies beside {what}" + _as_do(loose),
         f"move it to {where}, to unlabelled/FILE if its class is unknown, or out of the folder\n"
+        f"{_loose_unlabelled(what)}"
         f"or write a table of labels; images without a row are unlabelled:\n{_example(loose)}",
     )
+
+
+def _loose_unlabelled(what: str) -> str:
+    """A line with the word by which images in no class folder are unlabelled."""
+    pattern = "^([^/]+)/" if what == "the class folders" else "^(?P<part>[^/]+)/(?P<label>[^/]+)/"
+    word = typed("dataset.label_pattern", pattern)
+    return f"or leave them where they are, unlabelled: {word}\n"
 
 
 def no_train(listing: Listing, parts: Mapping[str, PartName], classes: Sequence[str]) -> DataError:

@@ -20,6 +20,15 @@ _STARTS = (
 _BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
 
+_WAYS_TO_READ = {
+    ".npz": "dataset=npz",
+    ".parquet": "dataset=parquet",
+    ".csv": "dataset.root=FOLDER, that of the images, dataset.labels_csv=FILE\n"
+    "or, if the pixels are in the table: dataset=csv_pixels",
+}
+"""Words for a file that stands in the place of a folder."""
+
+
 @final
 @dataclass(frozen=True)
 class Listing:
@@ -117,7 +126,7 @@ def by_suffix(paths: Iterable[str]) -> Mapping[str, list[str]]:
 
 def _no_folder(folder: Path) -> DataError:
     if folder.is_file():
-        fix = "dataset=npz" if folder.suffix == ".npz" else "unpack it first, if it is an archive"
+        fix = _WAYS_TO_READ.get(folder.suffix.lower(), "unpack it first, if it is an archive")
         return DataError("a file is no folder", where=f"dataset.root={folder}", fix=fix)
     upper = next(path for path in folder.absolute().parents if path.is_dir())
     return DataError(

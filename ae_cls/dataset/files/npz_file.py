@@ -1,6 +1,6 @@
 """A stranger's .npz file: small arrays whole, images a block at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,14 @@ from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.errors import DataError
 
 _BLOCK = 2**24  # bytes read at a time
+_PARTS = {
+    "train": "train", "training": "train", "val": "val", "valid": "valid", "validation": "valid",
+    "test": "test", "testing": "test", "unlabelled": "unlabelled", "unlabeled": "unlabelled",
+}  # fmt: skip
+_KINDS = {
+    "images": "images", "image": "images", "imgs": "images", "x": "images", "data": "images",
+    "labels": "labels", "label": "labels", "y": "labels", "target": "labels", "targets": "labels",
+}  # fmt: skip
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -107,20 +115,61 @@ class ImageArray:
 
 
 def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
-    """All arrays; those whose names end in `images` are left in the file.
+    """All arrays by our names for them; those that end in `images` are left in the file.
 
     Raises:
         DataError: it is not an .npz file, is damaged, or holds Python objects.
     """
     with _reading(path, "the directory"), path.open("rb") as opened, ZipFile(opened) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = _our_names(path, [name.removesuffix(".npy") for name in archive.namelist()])
         pictures = {
-            name: _image_array(path, archive, name) for name in names if name.endswith("images")
+            ours: _image_array(path, archive, name)
+            for ours, name in names.items()
+            if ours.endswith("images")
         }
         opened.seek(0)
         with np.load(opened, allow_pickle=False) as file:
-            arrays = {name: _array(path, file, name) for name in names if name not in pictures}
+            arrays = {
+                ours: _array(path, file, name)
+                for ours, name in names.items()
+                if ours not in pictures
+            }
     return arrays, pictures
+
+
+def _our_names(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """The name in the file of each array, by ours, such as train_images for Keras' x_train.
+
+    An array that has one of our names keeps it, whatever others there are.
+
+    Raises:
+        DataError: two arrays may be meant by one name.
+    """
+    found = {name: name for name in names if _our_name(name) in (name, "")}
+    for name in names:
+        ours = _our_name(name)
+        if name in found.values() or ours in names:
+            found.setdefault(name, name)
+        elif ours in found:
+            raise DataError(
+                f"two arrays of {path.name} may be the {ours}",
+                where=str(path),
+                why=f"{found[ours]} and {name}",
+                fix=f"np.savez(FILE, {ours}=...), which of them it is",
+            )
+        else:
+            found[ours] = name
+    return found
+
+
+def _our_name(name: str) -> str:
+    """What we call such an array; empty for one that is neither of images nor of labels."""
+    words = name.lower().split("_")
+    parts = [_PARTS[word] for word in words if word in _PARTS]
+    kinds = [_KINDS[word] for word in words if word in _KINDS]
+    if len(kinds) != 1 or len(parts) > 1 or len(parts) + 1 != len(words):
+        return ""
+    return "_".join([*parts, *kinds])
 
 
 def _array(path: Path, file: Mapping[str, np.ndarray], name: str) -> NamedArray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ae_cls.dataset.contract import NO_LABEL
+from ae_cls.dataset.files.columns import columns_of_groups
 from ae_cls.errors import DataError, UsageError, some, typed
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ _LABELS = ("label", "labels", "class", "target", "category", "y")
 
 @final
 @dataclass(frozen=True)
+class ParquetColumns:
+    """The names that the user gives; None: found by what the file says, or by usual names."""
+
+    image: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+@final
+@dataclass(frozen=True)
 class ParquetImages:
     """A file whose images are read as they are needed.
 
@@ -28,6 +39,7 @@ class ParquetImages:
         file: it is read from.
         image: name of the column of images.
         label: name of the column of labels; None: there is none.
+        group: name of the column of groups; None: there is none.
         class_names: as the file names them; None: it does not.
         others: names of the other columns.
         count: of rows.
@@ -36,6 +48,7 @@ class ParquetImages:
     file: Path
     image: str
     label: str | None
+    group: str | None
     class_names: tuple[str, ...] | None
     others: tuple[str, ...]
     count: int
@@ -54,6 +67,18 @@ class ParquetImages:
         nothing = "" if words else NO_LABEL
         return np.array([nothing if value is None else value for value in column])
 
+    def groups(self) -> list[str]:
+        """The name of the group of each row; empty for one that stands alone.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        if self.group is None:
+            return [""] * self.count
+        with _opened(self.file) as file:
+            column = file.read(columns=[self.group]).column(0).to_pylist()
+        return ["" if value is None else str(value).strip() for value in column]
+
     def blocks(self, size: int) -> Iterator[list[bytes]]:
         """The bytes of all images, some at a time; none for a row without an image.
 
@@ -65,13 +90,12 @@ class ParquetImages:
                 yield [_content(value) for value in batch.column(0).to_pylist()]
 
 
-def read_parquet(file: Path, image: str | None, label: str | None) -> ParquetImages:
+def read_parquet(file: Path, given: ParquetColumns) -> ParquetImages:
     """What a file holds; its images are left in it.
 
     Args:
         file: to be read.
-        image: name of the column of images; None: the only one that can be.
-        label: name of the column of labels; None: what the file says, else a usual name.
+        given: names of columns.
 
     Raises:
         DataError: the file is damaged, or it is unclear which column is which.
@@ -80,13 +104,15 @@ def read_parquet(file: Path, image: str | None, label: str | None) -> ParquetIma
     with _opened(file) as opened:
         schema, count = opened.schema_arrow, opened.metadata.num_rows
     features = _features(schema.metadata or {})
-    image = _column(file, schema, "image", image, _image_columns(schema, features))
+    image = _column(file, schema, "image", given.image, _image_columns(schema, features))
     if image is None:
         raise _no_images(file, schema)
-    label = _column(file, schema, "label", label, _label_columns(schema, features))
-    names = features.get(label or "", {}).get("names")
-    others = tuple(name for name in schema.names if name not in (image, label))
-    return ParquetImages(file, image, label, tuple(names) if names else None, others, count)
+    label = _column(file, schema, "label", given.label, _label_columns(schema, features))
+    groups = columns_of_groups([name for name in schema.names if name not in (image, label)])
+    group = _column(file, schema, "group", given.group, groups)
+    names = tuple(features.get(label or "", {}).get("names") or ()) or None
+    others = tuple(name for name in schema.names if name not in (image, label, group))
+    return ParquetImages(file, image, label, group, names, others, count)
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from ae_cls.dataset.table import PartName
 _NOUN = "(?:dataset|sets?|data|images?|imgs?|pictures?|pics?|photos?|samples?|split|part|folder)"
 _WORDS: dict[PartName, tuple[str, ...]] = {
     "train": ("train", "training", "trn"),
-    "valid": ("valid", "val", "validation", "validate", "dev", "development"),
-    "test": ("test", "testing", "tst", "holdout", "heldout"),
+    "valid": (
+        "valid", "val", "validation", "validate", "dev", "development", "publictest",
+    ),
+    "test": ("test", "testing", "tst", "holdout", "heldout", "privatetest"),
     "unlabelled": (
-        "unlabelled", "unlabeled", "nolabel", "nolabels", "withoutlabel", "withoutlabels",
-        "unannotated",
+        "unlabelled", "unlabeled", "notlabelled", "notlabeled", "nolabel", "nolabels",
+        "withoutlabel", "withoutlabels", "unannotated", "unsupervised",
     ),
 }  # fmt: skip
 _PARTS: dict[str, PartName] = {word: part for part, words in _WORDS.items() for word in words}

@@ -17,11 +17,15 @@ from ae_cls.store.places import at_home
 
 
 def data_folder(root: str | None) -> Path:
-    """`root` if one is given, else AE_CLS_DATA, else the user's data folder."""
+    """`root` if one is given, else AE_CLS_DATA, else the user's data folder.
+
+    A folder below the present one is given as a person there would type it.
+    """
     given = os.environ.get("AE_CLS_DATA") if root is None else root
-    if given:
-        return Path(at_home(given))
-    return platformdirs.user_data_path("ae-cls", appauthor=False)
+    if not given:
+        return platformdirs.user_data_path("ae-cls", appauthor=False)
+    path, here = Path(at_home(given)), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @final

@@ -31,6 +31,7 @@ class Raster:
         orientation: how the stored picture must be turned (EXIF 2.3, tag 0x0112); 1: not at all.
         pictures: how many the file holds.
         stored_size: height and width before a decoder shrank it; None: as `samples`.
+        stored_bits: of a number in the file, where its decoder gives fewer; None: `bits`.
         most: the number that the file declares to be its largest; None: the type's.
     """
 
@@ -45,6 +46,7 @@ class Raster:
     pictures: int = 1
     stored_size: tuple[int, int] | None = None
     most: int | None = None
+    stored_bits: int | None = None
 
     @property
     def bands(self) -> int:

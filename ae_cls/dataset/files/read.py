@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ae_cls.dataset.files.deep_png import is_deep_png, read_deep_png
-from ae_cls.dataset.files.heif import allow_heif, is_heif
+from ae_cls.dataset.files.heif import allow_heif, bits_of, is_heif
 from ae_cls.dataset.files.netpbm import read_netpbm, starts_netpbm
 from ae_cls.dataset.files.raster import Colours, Raster, refuse_huge
 from ae_cls.dataset.files.tiff import is_tiff, read_tiff
@@ -17,6 +17,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What Pillow may try. To try all its formats is risky: EPS starts Ghostscript, FITS had bombs."""
 
 _HEAD = 32  # bytes that tell the formats apart
+_HEADER = 2**16  # bytes of an AVIF or HEIF in which its properties stand, before the pictures
 _ORIENTATION = 0x0112
 _COLOURS: dict[str, Colours] = {
     "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK",
@@ -45,8 +46,14 @@ def read(path: Path, enough: int) -> Raster:
         return _deep_png(path)
     if is_heif(head):
         allow_heif()
-        return _by_pillow(path, ("HEIF",), enough)
-    return _by_pillow(path, FORMATS, enough)
+        return _with_stored_bits(path, _by_pillow(path, ("HEIF",), enough))
+    raster = _by_pillow(path, FORMATS, enough)
+    return _with_stored_bits(path, raster) if raster.format == "AVIF" else raster
+
+
+def _with_stored_bits(path: Path, raster: Raster) -> Raster:
+    with path.open("rb") as file:
+        return replace(raster, stored_bits=bits_of(file.read(_HEADER)))
 
 
 def _refuse_special(path: Path) -> None:

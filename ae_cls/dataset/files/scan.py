@@ -21,6 +21,8 @@ _OF_SYSTEMS = re.compile(
     r"|\$recycle\.bin|recycler|recycled|system volume information|found\.\d{3}|lost\+found"
     r"|@eadir|@recycle|@recently-snapshot|@tmp|@sharebin|#recycle|#snapshot|~snapshot"
     r"|lost\.dir|msocache|_gsdata_|_vti_cnf|.*@syno(?:eastream|resource)|.*:zone\.identifier"
+    r"|node_modules|bower_components|jspm_packages|venv|virtualenv|site-packages|.*\.egg-info"
+    r"|.*\.dist-info|cmakefiles|wandb|mlruns|lightning_logs"
     r"|network trash folder|temporary items|zbthumbnail\.info|pspbrwse\.jbf|picasa\.ini",
     re.IGNORECASE,
 )

@@ -20,6 +20,7 @@ from ae_cls.dataset.files.label_pattern import files_by_pattern, with_groups
 from ae_cls.dataset.files.label_table import LabelTable, files_by_table
 from ae_cls.dataset.files.layout import files_by_folder
 from ae_cls.dataset.files.listing import Listing, by_suffix, list_images
+from ae_cls.dataset.files.no_label import NoLabelWords
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.files.scan import Links
 from ae_cls.dataset.files.spelling import Spellings, settled
@@ -69,6 +70,7 @@ class FolderConfig(ImageFilesConfig):
         description="regular expression over relative paths, in place of class folders: the group "
         "named label, else the first one, is the class; the group named part, if any, the part"
     )
+    no_label: NoLabelWords
     spellings: Spellings = Field(
         description="labels that differ in case, blanks or Unicode form only: end the run, merge "
         "them to the most frequent one, or keep them as classes"
@@ -151,7 +153,8 @@ class FolderConfig(ImageFilesConfig):
         if table is not None:
             found = files_by_table(listing, self._table(table))
         elif self.label_pattern is not None:
-            found = files_by_pattern(listing, re.compile(self.label_pattern))
+            pattern = re.compile(self.label_pattern)
+            found = files_by_pattern(listing, pattern, self.no_label)
         else:
             found = files_by_folder(listing)
         one_spelling = settled(found.files, self.spellings)
@@ -163,7 +166,7 @@ class FolderConfig(ImageFilesConfig):
         names = ColumnNames(
             self.path_column, self.label_column, self.split_column, self.group_column
         )
-        return LabelTable(file, names, self.image_folder, self.image_suffix)
+        return LabelTable(file, names, self.image_folder, self.image_suffix, self.no_label)
 
     def _grouped(self, files: Sequence[ImageFile]) -> ImageFiles:
         return ImageFiles(tuple(files)) if self.group is None else with_groups(files, self.group)

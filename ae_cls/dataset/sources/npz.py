@@ -25,20 +25,22 @@ from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.label_array import (
     group_names,
     labels_of_parts,
+    notes_of_missing,
     numbered,
 )
 from ae_cls.dataset.files.meaning import refuse_unclear
+from ae_cls.dataset.files.no_label import NoLabelWords, cleared_arrays
 from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
-from ae_cls.settings import PathText
+from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]
 
-# What the arrays of each part begin with; MedMNIST says val.
+# What the arrays of each part begin with; MedMNIST says val. `npz_file` reads other usual names so.
 _PREFIXES: dict[str, PartName] = {
     "": "train",
     "train_": "train",
@@ -47,6 +49,7 @@ _PREFIXES: dict[str, PartName] = {
     "test_": "test",
 }
 _UNLABELLED = "unlabelled_images"
+_NO_LABELS = {"class_names", "groups", "train_groups", "unlabelled_groups"}
 
 
 @final
@@ -54,14 +57,15 @@ class NpzConfig(DatasetConfig):
     """Images and labels as NumPy arrays."""
 
     name: Literal["npz"]
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="the .npz file: images and labels, or train_images, train_labels, val_images, "
-        "val_labels, test_images, test_labels; if wanted unlabelled_images, class_names and groups "
-        "or train_groups, ..."
+        "val_labels, test_images, test_labels, also as x_train, y_train, ...; if wanted "
+        "unlabelled_images, class_names and groups or train_groups, ..."
     )
     class_names: tuple[str, ...] | None = Field(
         description="names in the order of the labels; null: those in the file, else the numbers"
     )
+    no_label: NoLabelWords
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
 
     @model_validator(mode="after")
@@ -75,29 +79,42 @@ class NpzConfig(DatasetConfig):
     def load(self) -> Dataset:
         path = data_folder(self.root)
         arrays, pictures = read_npz(path)
+        pictures, aside = _without_labels_aside(arrays, pictures)
         present = _present(path, arrays, pictures)
         sources = [pictures[f"{prefix}images"] for prefix in present.values()]
         sources += [pictures[_UNLABELLED]] if _UNLABELLED in pictures else []
         image_shape = _image_shape(sources)
-        labels, names = self._labels(arrays, pictures, present)
+        labels, names, notes = self._labels(arrays, pictures, present)
         images = _table(path, sources, image_shape)
         dataset = with_labels(
             "npz", images, labels, class_names=names, mirrored_is_same=self.mirrored_is_same
         )
-        return replace(dataset, groups=_groups(arrays, pictures, present))
+        notes = (*aside, *notes, *notes_of_missing(labels))
+        return replace(dataset, groups=_groups(arrays, pictures, present), notes=notes)
 
     def _labels(
         self, arrays: Arrays, pictures: Pictures, present: Mapping[PartName, str]
-    ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
-        """The labels of each part, and the names of the classes."""
-        told: dict[PartName, NamedArray] = {
-            part: _label_array(arrays, pictures, prefix) for part, prefix in present.items()
-        }
-        unlabelled = len(pictures.get(_UNLABELLED, ()))
-        labels, names = labels_of_parts(told, self.class_names or _names_in(arrays), unlabelled)
+    ) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...], tuple[str, ...]]:
+        """The labels of each part, the names of the classes, and what is to be said of them."""
+        known = self.class_names or _names_in(arrays)
+        told, notes = cleared_arrays(
+            {part: _label_array(arrays, pictures, prefix) for part, prefix in present.items()},
+            self.no_label,
+            known or (),
+        )
+        labels, names = labels_of_parts(told, known, len(pictures.get(_UNLABELLED, ())))
         for part in present.keys() - {"train"}:
             _refuse_no_label(told[part], labels[part])
-        return labels, names
+        return labels, names, notes
+
+
+def _without_labels_aside(arrays: Arrays, pictures: Pictures) -> tuple[Pictures, tuple[str, ...]]:
+    """Where the file holds images alone, they are unlabelled; with a note."""
+    if list(pictures) not in (["images"], ["train_images"]) or arrays.keys() - _NO_LABELS:
+        return pictures, ()
+    (images,) = pictures.values()
+    note = f"{images.file.name} has no labels: only pretraining sees its {len(images)} images"
+    return {_UNLABELLED: images}, (note,)
 
 
 def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, str]:
@@ -106,7 +123,8 @@ def _present(path: Path, arrays: Arrays, pictures: Pictures) -> dict[PartName, s
         (part, prefix) for prefix, part in _PREFIXES.items() if f"{prefix}images" in pictures
     ]
     present = dict(prefixes)
-    if len(present) < len(prefixes) or "train" not in present:
+    only_unlabelled = not present and _UNLABELLED in pictures
+    if len(present) < len(prefixes) or not ("train" in present or only_unlabelled):
         raise DataError(
             "the file needs exactly one array of training images",
             where=str(path),
@@ -126,9 +144,16 @@ def _label_array(arrays: Arrays, pictures: Pictures, prefix: str) -> NamedArray:
         )
     array = arrays[name]
     if array.values.ndim == 0 or len(images) != len(array.values):
-        count = len(array.values) if array.values.ndim else "no"
-        raise array.wrong(f"{count} labels for {len(images)} images", "one label an image")
+        raise _wrong_count(array, len(images))
     return array
+
+
+def _wrong_count(array: NamedArray, images: int) -> DataError:
+    labels, fix = len(array.values) if array.values.ndim else 0, "one label an image"
+    if 0 < labels < images and array.values.ndim == 1 and array.values.dtype.kind in "iu":
+        more = f"np.concatenate([{array.name}, np.full({images - labels}, -1)])"
+        fix += f"; if these are of the first {labels}: {array.name} = {more}, as -1 means no label"
+    return array.wrong(f"{labels or 'no'} labels for {images} images", fix)
 
 
 def _refuse_no_label(array: NamedArray, labels: Int64[np.ndarray, " _"]) -> None:

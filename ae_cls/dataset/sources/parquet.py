@@ -15,21 +15,22 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from ae_cls.dataset.contract import Dataset
+from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
 from ae_cls.dataset.decoding import Frame
 from ae_cls.dataset.files.arrays import NamedArray
 from ae_cls.dataset.files.decode import FORMAT, quiet
 from ae_cls.dataset.files.image_table import decode_some
-from ae_cls.dataset.files.label_array import labels_of_parts, notes_of_missing
-from ae_cls.dataset.files.parquet_file import ParquetImages, read_parquet
+from ae_cls.dataset.files.label_array import labels_of_parts, notes_of_missing, numbered
+from ae_cls.dataset.files.no_label import NoLabelWords, cleared_arrays
+from ae_cls.dataset.files.parquet_file import ParquetColumns, ParquetImages, read_parquet
 from ae_cls.dataset.files.part_files import files_of_parts
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import some
-from ae_cls.settings import PathText
+from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256, sha256
 
 Tables = Mapping[PartName, Sequence[ParquetImages]]
@@ -43,7 +44,7 @@ class ParquetConfig(ImageFilesConfig):
     """Image files in the rows of Parquet files."""
 
     name: Literal["parquet"]
-    root: PathText | None = Field(
+    root: KeptPath | None = Field(
         description="a .parquet file, or a folder of them: train-*.parquet and, if wanted, "
         "validation-*.parquet and test-*.parquet"
     )
@@ -51,6 +52,11 @@ class ParquetConfig(ImageFilesConfig):
     label_column: str | None = Field(
         description="of integers from 0 or of names; null: what the file says, else label"
     )
+    group_column: str | None = Field(
+        description="images of one group stay in one part, such as those of one patient; null: "
+        "group, patient_id, subject or another usual name"
+    )
+    no_label: NoLabelWords
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
 
     @model_validator(mode="after")
@@ -63,11 +69,12 @@ class ParquetConfig(ImageFilesConfig):
 
     def load(self) -> Dataset:
         found = files_of_parts(data_folder(self.root), (".parquet",))
+        given = ParquetColumns(self.image_column, self.label_column, self.group_column)
         tables: Tables = {
-            part: [read_parquet(file, self.image_column, self.label_column) for file in files]
+            part: [read_parquet(file, given) for file in files]
             for part, files in found.files.items()
         }
-        labels, names = _labels(tables)
+        labels, names, of_labels = _labels(tables, self.no_label)
         in_order = [table for part in PART_NAMES for table in tables.get(part, ())]
         decoded = _decode_all(in_order, self.frame)
         places = [
@@ -89,22 +96,34 @@ class ParquetConfig(ImageFilesConfig):
         )  # fmt: skip
         notes = (
             *found.notes,
+            *of_labels,
             *_notes(tables, kept),
             *(f"left out: {place}: {why}" for place, why in failed.items()),
             *notes_of(facts, places, self.frame),
         )
-        return replace(dataset, left_out=tuple(failed), notes=notes, facts=facts)
+        groups = _groups(in_order, decoded.failures)
+        return replace(dataset, left_out=tuple(failed), notes=notes, facts=facts, groups=groups)
 
 
 def _labels(
-    tables: Tables,
-) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...]]:
-    """The labels of each part, and the names of the classes."""
-    arrays: dict[PartName, NamedArray] = {
-        part: _array(tables[part]) for part in LABELLED_PARTS if part in tables
-    }
+    tables: Tables, no_label: Sequence[str | int] | None
+) -> tuple[dict[PartName, Int64[np.ndarray, " _"]], tuple[str, ...], tuple[str, ...]]:
+    """The labels of each part, the names of the classes, and what is to be said of them."""
+    known = tables["train"][0].class_names
+    arrays, notes = cleared_arrays(
+        {part: _array(tables[part]) for part in LABELLED_PARTS if part in tables},
+        no_label,
+        known or (),
+    )
     unlabelled = sum(table.count for table in tables.get("unlabelled", ()))
-    return labels_of_parts(arrays, tables["train"][0].class_names, unlabelled)
+    return *labels_of_parts(arrays, known, unlabelled), notes
+
+
+def _groups(tables: Sequence[ParquetImages], failures: Mapping[int, str]) -> Rows | None:
+    """The number of the group of each image that could be decoded; None if no image has any."""
+    names = [name for table in tables for name in table.groups()]
+    kept = [name for row, name in enumerate(names) if row not in failures]
+    return numbered(kept) if any(kept) else None
 
 
 def _array(tables: Sequence[ParquetImages]) -> NamedArray:
