@@ -85,7 +85,7 @@ class FeatureHeadConfig(HeadConfig):
         """
         task = FeatureTask(train, valid, class_count, choose_by, seed, progress)
         trials = task.bar(
-            self.trials(task), name=self.name, unit="setting", total=self._combinations()
+            self.trials(task), name=self.name, unit="settings", total=self._combinations()
         )
         head = choose(trials, valid.labels, by=choose_by, name=self.name)
         facts = weight_facts(self.class_weight, self.weights(task))

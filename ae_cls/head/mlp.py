@@ -67,7 +67,7 @@ class MlpConfig(FeatureHeadConfig):
         best: tuple[tuple[float, float], int, Mlp, Probabilities] | None = None
         epoch = 0
         epochs = range(1, self.epochs + 1)
-        for epoch in task.bar(epochs, name=self.name, unit="epoch", total=self.epochs):
+        for epoch in task.bar(epochs, name=self.name, unit="epochs", total=self.epochs):
             self._pass(task, standardiser, network, optimiser)
             head = self._head(network, standardiser)
             probabilities = head.predict_proba(task.valid.features)
