@@ -47,7 +47,7 @@ SCHEDULE = GradientPretraining(
     name="gradient",
     epochs=10,
     batch_size=_BATCH,
-    least_steps=20,
+    min_steps=200,
     optimiser="adamw",
     lr=0.002,
     warm_up=0.1,
@@ -127,7 +127,7 @@ def _trained(images: ImageRows, batch: int, *, epochs: int) -> tuple[float, floa
     keep_pages()
     compute = resolve("auto", "auto")
     schedule = SCHEDULE.model_copy(
-        update={"epochs": epochs, "batch_size": batch, "least_steps": 1, "patience": None}
+        update={"epochs": epochs, "batch_size": batch, "min_steps": 1, "patience": None}
     )
     few = ImageRows(images.images, images.rows[:64])
     model = build(NETWORK, _shape_of(images.images), 0).to(compute.device)

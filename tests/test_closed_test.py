@@ -19,11 +19,11 @@ from ae_cls.run import run as runner
 from tests.composed import described, experiment
 
 QUICK = (
-    "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "autoencoder.widths=[8,16]",
+    "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "autoencoder.widths=[8,16]",
     "autoencoder.latent_dim=8", "device=cpu", "precision=fp32", "threads=1",
 )  # fmt: skip
 LINEAR = ("head.C=[0.1]",)
-FINETUNE = ("head=finetune", "head.epochs=1")
+FINETUNE = ("head=finetune", "head.epochs=1", "head.min_steps=20")
 
 
 @dataclass(frozen=True)

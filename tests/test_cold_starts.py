@@ -12,7 +12,7 @@ from tests.composed import described
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["ae_cls.run.run", "tests.test_cold_starts"])
 WORDS = (
-    "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=2", "pretrain.least_steps=3",
+    "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=2", "pretrain.min_steps=6",
     "autoencoder.widths=[16,8]", "head.C=[0.1]",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from ae_cls.run.stages import figures as figures_stage
 from tests.composed import described
 
 SMALL = (
-    "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=4", "autoencoder.widths=[8,16]",
+    "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=4", "autoencoder.widths=[8,16]",
     "autoencoder.latent_dim=8", "head.C=[0.1]", "device=cpu", "precision=fp32", "threads=1",
 )  # fmt: skip
 LONG = (*SMALL, "pretrain.epochs=100000")
@@ -69,7 +69,7 @@ def test_a_run_by_two_processes_gives_what_one_gives(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_fine_tuning_by_two_processes_gives_what_one_gives(tmp_path):
     words = [word for word in SMALL if not word.startswith("head")]
-    words += ["head=finetune", "head.epochs=1", "head.lr=0.0005", "store=own"]
+    words += ["head=finetune", "head.epochs=1", "head.min_steps=20", "head.lr=0.0005", "store=own"]
     found = []
     for devices in (1, 2):
         description = described("run", *words, f"devices={devices}")

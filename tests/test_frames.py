@@ -11,7 +11,9 @@ from ae_cls.cli.main import main
 
 HOME = Path(__file__).parents[1] / "ae_cls"
 MOST_FRAMES = 16
-WORDS = ("run", "pretrain=quick", "pretrain.epochs=1", "threads=1", "store=own")
+WORDS = (
+    "run", "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=20", "threads=1", "store=own",
+)  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings(
     # OmegaConf's containers derive from typing.MutableMapping, and the shape checker warns of that.

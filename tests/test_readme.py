@@ -29,7 +29,7 @@ PARSERS = {
     word: command.parser for word, command in WORDS.items() if word not in {*COMMANDS, "search"}
 }
 AE_CLS = Path(sys.executable).with_name("ae-cls")
-QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "head.C=[0.1]")
+QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "head.C=[0.1]")
 
 
 def command_lines() -> list[list[str]]:

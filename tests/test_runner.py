@@ -29,7 +29,7 @@ from tests.autoencoder.variants import VARIANTS
 from tests.composed import described, experiment, options
 
 QUICK = (
-    "pretrain=quick", "pretrain.epochs=1", "pretrain.least_steps=2", "device=cpu", "precision=fp32",
+    "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "device=cpu", "precision=fp32",
     "threads=1",
 )  # fmt: skip
 SMALL_CONV = ("autoencoder.widths=[8,16]", "autoencoder.latent_dim=8")
@@ -193,7 +193,7 @@ def test_every_head_runs_to_the_end(tmp_path, name):
         "svm": ("head.C=[10.0]", "head.gamma=[1.0]"),
         "forest": ("head.trees=20", "head.min_samples_leaf=[1]"),
         "mlp": ("head.epochs=10", "head.learning_rate=[0.001]"),
-        "finetune": ("head.epochs=3",),
+        "finetune": ("head.epochs=3", "head.min_steps=60"),
     }.get(name, ())
     result = go(tmp_path, "run", *QUICK, *SMALL_CONV, f"head={name}", *words)
     assert result.metrics["test"]["accuracy"] > 0.8
@@ -214,7 +214,7 @@ def test_every_way_of_encoding_runs_to_the_end(tmp_path, name):
 
 @pytest.mark.parametrize("name", options("pretrain"))
 def test_every_pretraining_runs_to_the_end(tmp_path, name):
-    words = () if name == "none" else ("pretrain.epochs=1", "pretrain.least_steps=2")
+    words = () if name == "none" else ("pretrain.epochs=1", "pretrain.min_steps=2")
     words = (f"pretrain={name}", *words, *SMALL_CONV, *ONE_TRIAL)
     assert go(tmp_path, "run", *words).metrics["test"]["accuracy"] > 0.5
 
@@ -236,7 +236,8 @@ def test_classify_with_another_seed_keeps_the_split_of_the_encoder(tmp_path, fin
 
 
 def test_classify_refuses_an_encoder_that_saw_labels(tmp_path):
-    tuned = go(tmp_path, "run", *QUICK, *SMALL_CONV, "head=finetune", "head.epochs=1")
+    words = (*QUICK, *SMALL_CONV, "head=finetune", "head.epochs=1", "head.min_steps=20")
+    tuned = go(tmp_path, "run", *words)
     with pytest.raises(UsageError, match="trained on labels"):
         go(tmp_path, "classify", f"encoder={tuned.folder}")
 

@@ -5,11 +5,10 @@ import os
 import statistics
 from typing import Any
 
-from tqdm import tqdm
-
 from ae_cls.bench.child import measured
 from ae_cls.bench.contenders import CONTENDERS, Contender
 from ae_cls.experiment.benchmark import Benchmark
+from ae_cls.progress.progress import progressing
 from ae_cls.run.data import prepare
 from ae_cls.run.environment import environment
 from ae_cls.run.folder import run_folder
@@ -52,7 +51,7 @@ def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
     """In turn, so that what else the machine does hits all alike."""
     speeds: dict[Contender, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
     turns = [contender for _ in range(benchmark.repeats) for contender in CONTENDERS]
-    for contender in tqdm(turns, "bench", unit="run", disable=None):
+    for contender in progressing(turns, "bench", total=len(turns), unit="runs"):
         speeds[contender].append(measured(benchmark, contender, "speed"))
         rate = speeds[contender][-1]["images_per_second"]
         log.info("%s: %.0f images/s", contender.title(benchmark), rate)
@@ -62,7 +61,7 @@ def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
 def _probes(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
     if benchmark.until is None:
         return {}
-    turns = tqdm(CONTENDERS, "probe", unit="run", disable=None)
+    turns = progressing(CONTENDERS, "probe", total=len(CONTENDERS), unit="runs")
     return {contender: measured(benchmark, contender, "probe") for contender in turns}
 
 

@@ -30,12 +30,13 @@ _VALIDATED = 64  # images; validation is not part of the speed
 def speed(benchmark: Benchmark, contender: Contender) -> dict[str, Any]:
     """Images/s over `steps` steps after as many to warm up, FLOP an image, memory, matrix rate."""
     data = prepare(contender.pretraining(benchmark))
-    batch_size = contender.schedule(benchmark).batch_size
-    images = _as_many(data.images(data.split.pretrain), benchmark.steps * batch_size)
+    all_images, schedule = data.images(data.split.pretrain), contender.schedule(benchmark)
+    batch_size = schedule.batch_of(len(all_images))
+    images = _as_many(all_images, benchmark.steps * batch_size)
     if contender.loop == "tutorial":
         rate = _tutorial_rate(data, images, benchmark)
     else:
-        rate = _our_rate(data, images, contender.schedule(benchmark))
+        rate = _our_rate(data, images, schedule, batch_size)
     return {
         "images_per_second": rate,
         "peak_memory_mib": peak_memory_mib(),
@@ -51,9 +52,12 @@ def _as_many(images: ImageRows, count: int) -> ImageRows:
     return ImageRows(images.images, np.resize(images.rows, count))
 
 
-def _our_rate(data: Data, images: ImageRows, schedule: GradientPretraining) -> float:
-    # One epoch to warm up, one to time; each passes over the images once.
-    twice = schedule.model_copy(update={"epochs": 2, "least_steps": 1, "patience": None})
+def _our_rate(
+    data: Data, images: ImageRows, schedule: GradientPretraining, batch_size: int
+) -> float:
+    # One epoch to warm up, one to time.
+    changes = {"epochs": 2, "min_steps": 1, "batch_size": batch_size, "patience": None}
+    twice = schedule.model_copy(update=changes)
     task = TrainTask(
         train=images,
         valid=data.images(data.split.valid[:_VALIDATED]),

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
-from tqdm import tqdm
 
 from ae_cls.check.filters import Filters, draw_filters
 from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
+from ae_cls.progress.progress import Progress
 
 MOST_JUDGED = 100_000
 """Rows; of more than these some are drawn, so that memory and time stay bounded."""
@@ -175,10 +175,10 @@ def _out_of_fold(
 
 def _features(filters: Filters, images: ImageRows) -> Iterator[Tensor]:
     """In half precision, which halves the memory and changes no answer."""
-    with tqdm(total=len(images), desc="labels", unit="image", disable=None) as bar:
+    with Progress("labels", total=len(images), unit="images") as progress:
         for batch in images.batches(_BATCH):
             yield filters.features(batch).half()
-            bar.update(len(batch))
+            progress.advance(len(batch))
 
 
 def _in_few_numbers(features: Float[Tensor, "n _"]) -> Float[Tensor, "n _"]:

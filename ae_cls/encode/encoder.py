@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
-from tqdm import tqdm
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.feature_table import joined
+from ae_cls.progress.progress import progressing
 
 BATCH = 512
 """Images at a time. Always the same: another batch size may change the last bit of a feature."""
@@ -52,9 +52,9 @@ class Encoder:
         self.model.eval()
         world, batches = self.compute.world, torch.arange(len(images)).split(BATCH)
         own = (self._of_batch(images.take(batch)) for batch in world.dealt(batches))
-        parts = tqdm(
-            world.in_order(own, [len(batch) for batch in batches]), "encode", len(batches),
-            unit="batch", disable=None if world.is_first else True, leave=False,
+        parts = progressing(
+            world.in_order(own, [len(batch) for batch in batches]), "encode",
+            total=len(batches), unit="batches", shown=world.is_first,
         )  # fmt: skip
         return (part.numpy() for part in parts)
 

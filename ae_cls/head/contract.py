@@ -243,7 +243,7 @@ class FeatureHeadConfig(HeadConfig):
 
     def _bar(self, task: FeatureTask, items: Iterable[Item]) -> Iterator[Item]:
         total = math.prod(len(value) for _, value in self if isinstance(value, tuple))
-        return task.bar(items, name=self.name, unit="setting", total=total)
+        return task.bar(items, name=self.name, unit="settings", total=total)
 
     @final
     def load(self, files: Mapping[str, bytes]) -> FittedHead:

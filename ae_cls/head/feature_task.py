@@ -7,11 +7,11 @@ from typing import TypeVar, final
 
 import numpy as np
 from jaxtyping import Int64
-from tqdm import tqdm
 
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.fitted import Labelled
+from ae_cls.progress.progress import progressing
 
 Classes = Int64[np.ndarray, " s"]
 """Class indices that have a labelled row, rising."""
@@ -30,7 +30,7 @@ class FeatureTask:
         class_count: columns of the probabilities; may exceed the classes seen in `train`.
         choose_by: what is best on the rows held out.
         seed: every random draw follows from it.
-        progress: whether bars are drawn at a terminal.
+        progress: whether it is shown how far the work is.
         is_fold: whether others of the same rows follow, so that a warning would come again.
 
     Raises:
@@ -67,13 +67,8 @@ class FeatureTask:
         return replace(self, train=self.train.rows(kept), held=self.train.rows(held), is_fold=True)
 
     def bar(self, items: Iterable[Item], *, name: str, unit: str, total: int) -> Iterator[Item]:
-        """The items, with a progress bar that disappears after the last one."""
-        return iter(
-            tqdm(
-                items, total=total, desc=name, unit=unit, leave=False,
-                disable=None if self.progress else True,
-            )
-        )  # fmt: skip
+        """The items, with the progress of what is done with them."""
+        return progressing(items, name, total=total, unit=unit, shown=self.progress)
 
 
 def _refuse_non_finite(part: Labelled) -> None:

@@ -74,7 +74,7 @@ class ForestConfig(FeatureHeadConfig):
         """All trees, a few at a time for the bar: the same trees as all at once."""
         estimator.set_params(warm_start=True)
         counts = np.linspace(0, trees, min(_SHOWN, trees) + 1, dtype=int)[1:]
-        for count in task.bar(counts, name=self.name, unit="part", total=len(counts)):
+        for count in task.bar(counts, name=self.name, unit="parts", total=len(counts)):
             estimator.set_params(n_estimators=int(count))
             estimator.fit(task.train.features, task.train.labels)
         # Threads sum trees in the order in which they finish, so predicting takes one.

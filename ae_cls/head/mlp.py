@@ -106,7 +106,7 @@ class MlpConfig(FeatureHeadConfig):
         return best
 
     def _epochs(self, task: FeatureTask) -> Iterator[int]:
-        return task.bar(range(1, self.epochs + 1), name=self.name, unit="epoch", total=self.epochs)
+        return task.bar(range(1, self.epochs + 1), name=self.name, unit="epochs", total=self.epochs)
 
 
 @final

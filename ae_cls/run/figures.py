@@ -109,7 +109,8 @@ def _latent_map(data: Data, model: Autoencoder) -> Figure | None:
     images = data.images(data.split.valid).sample(_ON_THE_MAP)
     encoder = Encoder(model, LatentConfig(name="latent"), data.compute)
     labels = data.dataset.labels_of(images.rows)
-    return latent_map(encoder.features(images), labels, data.dataset.class_names)
+    names = data.dataset.class_names
+    return latent_map(encoder.features(images), labels, names, _PARTS["valid"])
 
 
 def _mistakes(data: Data, scored: Scored) -> Figure | None:

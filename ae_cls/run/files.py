@@ -18,7 +18,7 @@ from ae_cls.train.record import EpochRecord
 
 
 def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:
-    """history.jsonl: one line an epoch."""
+    """history.jsonl: one line an epoch, or a stretch of steps."""
     lines = (json.dumps(record.as_dict(), allow_nan=False) + "\n" for record in history)
     publish(folder / "history.jsonl", "".join(lines).encode())
 

@@ -20,7 +20,7 @@ from ae_cls.store.key import Json, Key
 from ae_cls.store.manifest import check_files
 from ae_cls.train.record import EpochRecord
 
-FORMAT = 3
+FORMAT = 4
 """Of the files of an entry: raise it when they change."""
 
 MADE = "made.json"

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
-from tqdm import tqdm
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.decoding import Decoding, Frame
@@ -23,6 +22,7 @@ from ae_cls.dataset.files.listing import images_below
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable, some
 from ae_cls.head.classifier import Classifier
+from ae_cls.progress.progress import Progress
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
@@ -164,12 +164,12 @@ def decoded(files: Sequence[Path], shape: ImageShape, decoding: Decoding) -> Ite
 
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(files), unit="image", disable=None) as bar,
+        Progress("decoding", total=len(files), unit="images") as progress,
     ):
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
             yield _batch(batch, list(pool.map(one, batch)), shape)
-            bar.update(len(batch))
+            progress.advance(len(batch))
 
 
 def predict(
@@ -205,12 +205,12 @@ def _predicted(
 
 
 def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], file: TextFile) -> int:
-    """Write `path, label, score, error, unlike` and one column a class; gives the number of errors.
+    """Write `path, predicted, score, error, unlike`, one column a class; the number of errors.
 
     Text is spelt as in all tables (see `store.cells`).
     """
     write = row_writer(file)
-    fixed = ("path", "label", "score", "error", "unlike")
+    fixed = ("path", "predicted", "score", "error", "unlike")
     write([*fixed, *probability_columns(class_names)])
     spelt = [cell(name) for name in class_names]
     errors = 0

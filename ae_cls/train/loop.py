@@ -10,7 +10,6 @@ from typing import final
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
-from tqdm import tqdm
 
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
@@ -18,9 +17,11 @@ from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.training import gradients_averaged
+from ae_cls.progress.progress import Progress
 from ae_cls.train.ahead import ahead
 from ae_cls.train.augment import Augment
 from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.lines import forecast, of_stretch, under_way
 from ae_cls.train.loss import Loss
 from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score
@@ -29,6 +30,7 @@ from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.state import State
 from ae_cls.train.step import make_optimiser, take_step, trained_parameters
 from ae_cls.train.task import LossOfBatch, Objective, TrainTask
+from ae_cls.train.trial import images_per_second
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +57,14 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
             objective.network, trained, objective.loss_of_batch, world
         ) as loss_of_batch:
             training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
+            if not _is_over(training, state):
+                training.announce(state)
             _train(training, state, objective.validate, checkpoints)
     except (KeyboardInterrupt, SystemExit):
         checkpoints.keep(state.checkpoint())
         raise
     if math.isinf(state.best):
-        raise TrainingError(f"no epoch of {objective.stage} has a finite validation score")
+        raise TrainingError(f"no validation of {objective.stage} has a finite score")
     objective.network.load_state_dict(state.best_weights)
     return state.history
 
@@ -71,35 +75,35 @@ def _train(
     validate: Callable[[], Score] | None,
     checkpoints: Checkpoints,
 ) -> None:
-    schedule, is_first = training.schedule, training.task.compute.world.is_first
-    with tqdm(
-        total=training.steps, initial=state.step, desc=training.stage, unit="step",
-        disable=None if is_first else True,
-    ) as bar:  # fmt: skip
-        while not _is_over(training, state.history):
-            for _ in training.rest_of_epoch(state):
-                bar.update()
+    with Progress(
+        training.stage, total=training.steps, unit="steps", done=state.step,
+        shown=training.task.compute.world.is_first,
+        line=lambda left: f"{training.under_way(state)}  {left}",
+    ) as progress:  # fmt: skip
+        while not _is_over(training, state):
+            for _ in training.rest_of_stretch(state):
+                progress.advance()
                 if checkpoints.is_due(epoch_ended=False):
                     checkpoints.keep(state.checkpoint())
             # Without validation each epoch is better than those before.
             score = validate() if validate else Score(-1.0 - len(state.history), {})
             with held():
                 state.end_epoch(training.record(state, score), score.value)
-            _log_epoch(bar, state.history[-1], schedule.epochs)
+            _say(progress, training, state.history[-1])
             if checkpoints.is_due(epoch_ended=True):
                 checkpoints.keep(state.checkpoint())
     checkpoints.keep(state.checkpoint())
 
 
-def _is_over(training: "_Training", history: list[EpochRecord]) -> bool:
-    patience = training.schedule.patience
-    if len(history) >= training.schedule.epochs:
+def _is_over(training: "_Training", state: State) -> bool:
+    patience, history = training.schedule.patience, state.history
+    if state.step >= training.steps:
         return True
     if patience is None or len(history) <= patience:
         return False
     if any(record.best for record in history[-patience:]):
         return False
-    log.info("%s: no improvement for %d epochs, stopping", training.stage, patience)
+    log.info("%s: the last %d validations were no better, stopping", training.stage, patience)
     return True
 
 
@@ -115,18 +119,38 @@ class _Training:
     schedule: Schedule
 
     @property
-    def steps_in_epoch(self) -> int:
-        return self.schedule.steps_in_epoch(len(self.task.train))
+    def images(self) -> int:
+        return len(self.task.train)
 
     @property
     def steps(self) -> int:
-        return self.schedule.epochs * self.steps_in_epoch
+        return self.schedule.steps(self.images)
 
-    def rest_of_epoch(self, state: State) -> Iterator[None]:
-        """The steps that the epoch still lacks; after each, `state` is whole."""
+    def announce(self, state: State) -> None:
+        """Say how long it will take."""
+        if self.task.compute.world.size > 1:
+            return  # a trial lasts until it has taken long enough, which each would judge alone
+        rate = images_per_second(
+            state.network, self.loss_of_batch, self.augment, self.task,
+            self.schedule.batch_of(self.images),
+        )  # fmt: skip
+        log.info("%s", forecast(
+            self.stage, self.schedule, done=state.step, images=self.images,
+            validated=len(self.task.valid), rate=rate,
+        ))  # fmt: skip
+
+    def under_way(self, state: State) -> str:
+        """Where it is within a stretch."""
+        return under_way(
+            self.stage, self.schedule, step=state.step, images=self.images,
+            train=state.means.means(),
+        )  # fmt: skip
+
+    def rest_of_stretch(self, state: State) -> Iterator[None]:
+        """The steps until the next validation; after each, `state` is whole."""
         state.network.train()
         started = time.monotonic() - state.seconds
-        last = (len(state.history) + 1) * self.steps_in_epoch
+        last = self.schedule.end_of_stretch(state.step, self.images)
         for batch in ahead(self._batches(state.step, last)):
             with held():
                 self._step(state, batch)
@@ -134,12 +158,12 @@ class _Training:
             yield
 
     def record(self, state: State, score: Score) -> EpochRecord:
-        """The epoch whose steps are done."""
-        epoch = len(state.history) + 1
+        """The stretch whose steps are done."""
         return EpochRecord(
             stage=self.stage,
-            epoch=epoch,
-            lr=self.schedule.lr_at(epoch / self.schedule.epochs),
+            epoch=self.schedule.passes(state.step, self.images),
+            step=state.step,
+            lr=self.schedule.lr_at(state.step / self.steps),
             seconds=round(state.seconds, 3),
             images_per_second=round(state.means.count / state.seconds, 1),
             train=state.means.means(),
@@ -155,16 +179,16 @@ class _Training:
         shared = shared_batch(compute.world, own=len(batch.positions), count=batch.count)
         with compute.autocast(), shared:
             loss = whole_loss(self.loss_of_batch(clean, batch.positions, draws, progress))
-        where = f"{self.stage}, epoch {len(state.history) + 1}, step {batch.step + 1}"
+        where = f"{self.stage}, step {batch.step + 1} of {self.steps}"
         take_step(state.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
         state.means.add(loss, batch.count)
         state.step = batch.step + 1
 
     def _batches(self, first: int, last: int) -> Iterator["_Batch"]:
-        """The batches of these steps; in an epoch, a small set is passed over several times."""
+        """The batches of these steps; a stretch may pass over a small set several times."""
         images, compute = self.task.train, self.task.compute
         rows = torch.from_numpy(images.rows)
-        orders = passes(len(images), self.schedule.batch_size, self.task.seed)
+        orders = passes(len(images), self.schedule.batch_of(len(images)), self.task.seed)
         for step in range(first, last):
             number, whole = orders(step)
             positions = compute.world.share_of(whole)
@@ -201,12 +225,10 @@ def whole_loss(part: Loss) -> Loss:
     return Loss(total, dict(zip(names, (term.detach() for term in terms), strict=True)))
 
 
-def _log_epoch(bar: tqdm, record: EpochRecord, epochs: int) -> None:
-    terms = "  ".join(
-        f"{name} {value:z.5g}" for name, value in (record.valid or record.train).items()
-    )
-    bar.set_postfix_str(terms)
-    log.info(
-        "%s  epoch %d/%d  %s  %.0f images/s", record.stage, record.epoch, epochs,
-        terms, record.images_per_second,
-    )  # fmt: skip
+def _say(progress: Progress, training: _Training, record: EpochRecord) -> None:
+    for name in [*record.valid][:1]:  # a narrow bar has room for one
+        progress.note(f"valid {name} {record.valid[name]:z.4g}")
+    line = of_stretch(record, training.schedule, training.images)
+    left = progress.left() if record.step < training.steps else ""
+    log.info("%s", f"{line}  {left}".rstrip())
+    progress.said()

@@ -22,10 +22,23 @@ class Score:
 @final
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of history.jsonl, and how long it took."""
+    """One line of history.jsonl, and how long it took: of an epoch, or of a stretch of steps.
+
+    Attributes:
+        stage: of the run.
+        epoch: passes over the images since the beginning; of a stretch of steps, with a fraction.
+        step: steps since the beginning.
+        lr: at its end.
+        seconds: of its steps; validation is not among them.
+        images_per_second: of its steps.
+        train: means of the loss and its terms over its steps.
+        valid: the same of the validation at its end.
+        best: whether no validation before was better.
+    """
 
     stage: str
-    epoch: int
+    epoch: int | float
+    step: int
     lr: float
     seconds: float
     images_per_second: float
@@ -40,8 +53,8 @@ class EpochRecord:
         return line
 
     def speed(self) -> dict[str, object]:
-        """How long the epoch took: for environment.json."""
-        names = ("stage", "epoch", "seconds", "images_per_second")
+        """How long it took: for environment.json."""
+        names = ("stage", "epoch", "step", "seconds", "images_per_second")
         return {name: getattr(self, name) for name in names}
 
 

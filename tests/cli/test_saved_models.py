@@ -114,7 +114,7 @@ def table(text: str) -> list[dict[str, str]]:
 def test_predict_labels_images_and_counts_errors(ae_cls: AeCls, run: Path, photos: Path) -> None:
     outcome = ae_cls("predict", str(run), "photos")
     assert outcome.code == 8
-    told = [(row["path"], row["label"], bool(row["error"])) for row in table(outcome.out)]
+    told = [(row["path"], row["predicted"], bool(row["error"])) for row in table(outcome.out)]
     assert told == [
         ("photos/bad.png", "", True),
         ("photos/first.png", "3", False),

@@ -22,7 +22,7 @@ CPU = Compute(torch.device("cpu"), "fp32")
 
 
 def config(*words: str) -> FinetuneConfig:
-    small = ("epochs=3", "batch_size=16", "least_steps=8", "lr=0.01", "augment.erase=0.0")
+    small = ("epochs=3", "batch_size=16", "min_steps=24", "lr=0.01", "augment.erase=0.0")
     words = tuple(f"head.{word}" for word in (*small, *words))
     found = described("classify", "encoder=x", "head=finetune", "encode=multiscale", *words)
     assert isinstance(found, Classification)

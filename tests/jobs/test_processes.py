@@ -261,7 +261,7 @@ def test_a_signal_to_the_whole_session_ends_all_in_time(
 def test_jobs_of_a_sweep_give_the_bytes_of_a_single_run_and_share_the_cores(
     shell: Shell, tmp_path: Path, place: tuple[str, ...]
 ) -> None:
-    words = (*SMALL, "pretrain.epochs=2", "pretrain.least_steps=1")
+    words = (*SMALL, "pretrain.epochs=2", "pretrain.min_steps=1")
     assert shell.run("run", *words, "threads=1", "seed=0", "folder=alone") == 0
     more = ("store=own", "threads=null" if place else "threads=1")
     assert shell.run("run", "-m", *words, *more, "seed=1,0", *place) == 0

@@ -82,7 +82,7 @@ def pretraining(
     name: str, given: tuple[str, ...], world: World, *, batch_size: int = 16
 ) -> dict[str, Any]:
     """Losses of 20 steps, validation and weights; 50 images leave a smaller last batch."""
-    small = ("pretrain=quick", "pretrain.least_steps=20", "pretrain.epochs=1")
+    small = ("pretrain=quick", "pretrain.min_steps=20", "pretrain.epochs=1")
     found = described("pretrain", *small, f"pretrain.batch_size={batch_size}")
     assert isinstance(found, Pretraining)
     model, steps = variant(name, SHAPE, words=given), EachStep()
@@ -94,7 +94,7 @@ def pretraining(
 
 def real(name: str, world: World) -> dict[str, Any]:
     """Losses of 20 steps and validation of a default network on the digits."""
-    words = (f"autoencoder={name}", "precision=fp32", "pretrain.epochs=1")
+    words = (f"autoencoder={name}", "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=20")
     found = described("pretrain", *words)
     assert isinstance(found, Pretraining)
     prepared, steps = prepare(found), EachStep()
@@ -113,7 +113,7 @@ def real(name: str, world: World) -> dict[str, Any]:
 def finetuning(world: World) -> dict[str, Any]:
     """Losses of 20 steps, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
-    words = ("batch_size=16", "least_steps=20", "epochs=1", "lr=0.0005")
+    words = ("batch_size=16", "min_steps=20", "epochs=1", "lr=0.0005")
     found = described("classify", "encoder=x", "head=finetune", *(f"head.{word}" for word in words))
     assert isinstance(found, Classification)
     steps, images = EachStep(), table(SHAPE, 61)
@@ -218,7 +218,8 @@ class From(Checkpoints):
 
 def resuming(world: World) -> dict[str, Any]:
     """Weights of a training, and of another one that goes on from its tenth step."""
-    found = described("pretrain", "pretrain=quick", "pretrain.epochs=1", "pretrain.batch_size=16")
+    words = ("pretrain.epochs=1", "pretrain.min_steps=20", "pretrain.batch_size=16")
+    found = described("pretrain", "pretrain=quick", *words)
     assert isinstance(found, Pretraining)
 
     def weights(own: Checkpoints) -> dict[str, Tensor]:

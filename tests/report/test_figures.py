@@ -63,7 +63,7 @@ def confused(class_names: tuple[str, ...]) -> Figure:
 
 def mapped(class_names: tuple[str, ...], count: int = 50) -> Figure:
     labels = np.arange(count) % (len(class_names) + 1) - 1
-    figure = latent_map(images(count, (1, 4, 4)).reshape(count, 16), labels, class_names)
+    figure = latent_map(images(count, (1, 4, 4)).reshape(count, 16), labels, class_names, "test")
     assert figure is not None
     return figure
 
@@ -88,11 +88,14 @@ def contact(class_names: tuple[str, ...], labels: np.ndarray | None = None) -> F
     return figure
 
 
-def trained(losses: list[float], stage: str = "pretrain") -> list[dict[str, object]]:
+def trained(
+    losses: list[float], stage: str = "pretrain", passes: int = 1
+) -> list[dict[str, object]]:
     return [
         {
             "stage": stage,
-            "epoch": epoch,
+            "epoch": epoch * passes,
+            "step": epoch * 50,
             "train": {"loss": loss, "mse": 1.0},
             "valid": {"loss": loss * 1.1},
             "best": loss == min(losses[:epoch]),
@@ -223,8 +226,14 @@ def test_reconstructions_show_a_dozen_of_many() -> None:
 def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:
     figure = drawn(trained([3.0, 1.0, 2.0]) + trained([1.0, 0.9], "finetune"))
     found = texts(figure)
-    assert {"pretrain: loss after each epoch", "finetune: loss after each epoch"} <= {*found}
+    stages = {f"{stage}: training and validation loss" for stage in ("pretrain", "finetune")}
+    assert stages <= {*found}
     assert {"weights kept: epoch 2", "training", "validation", "epoch"} <= {*found}
+
+
+def test_loss_curves_of_a_small_set_count_steps() -> None:
+    found = texts(drawn(trained([3.0, 1.0, 2.0], passes=20)))
+    assert {"weights kept: step 100", "step"} <= {*found} and "epoch" not in found
 
 
 @pytest.mark.parametrize(
@@ -248,7 +257,7 @@ def test_a_history_without_epochs_has_no_figure_and_one_epoch_has_one() -> None:
 
 
 def test_a_stage_without_validation_is_drawn() -> None:
-    history = [{"stage": "pretrain", "epoch": 1, "train": {"loss": None}, "valid": None}]
+    history = [{"stage": "pretrain", "epoch": 1, "step": 9, "train": {"loss": None}, "valid": None}]
     assert "validation" not in texts(drawn(history))
 
 
@@ -305,16 +314,16 @@ def test_at_most_24_mistakes_are_shown_and_none_give_no_figure() -> None:
 def test_a_map_tells_how_and_of_how_many_images_it_was_made() -> None:
     pixels, labels = load_digits(return_X_y=True)
     features = pixels.astype(np.float32)
-    figure = latent_map(features[:60], labels[:60], names(10))
-    assert figure is not None and "Features of 60 images: t-SNE" in texts(figure)
-    figure = latent_map(features[:59], labels[:59], names(10))
-    assert figure is not None and "Features of 59 images: principal components" in texts(figure)
+    figure = latent_map(features[:60], labels[:60], names(10), "test")
+    assert figure is not None and "Codes of 60 test images: t-SNE" in texts(figure)
+    figure = latent_map(features[:59], labels[:59], names(10), "test")
+    assert figure is not None and "Codes of 59 test images: principal components" in texts(figure)
 
 
 def test_a_map_of_many_images_draws_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ae_cls.report.figures.latents.MOST_ROWS", 40)
     figure = mapped(names(3), 1234)
-    assert "Features of 40 of 1,234 images: principal components" in texts(figure)
+    assert "Codes of 40 of 1,234 test images: principal components" in texts(figure)
     points = np.asarray(figure.axes[0].collections[0].get_offsets())
     assert points.shape == (40, 2)
     again = mapped(names(3), 1234).axes[0].collections[0].get_offsets()
@@ -333,7 +342,7 @@ def test_a_map_keeps_classes_apart_that_are_apart() -> None:
     draws = np.random.default_rng(0)
     labels = np.arange(90) % 3
     features = (np.eye(3)[labels] * 50 + draws.normal(size=(90, 3))).astype(np.float32)
-    figure = latent_map(features, labels, names(3))
+    figure = latent_map(features, labels, names(3), "test")
     assert figure is not None
     points = np.asarray(figure.axes[0].collections[0].get_offsets())
     centres = np.stack([points[labels == one].mean(axis=0) for one in range(3)])
@@ -344,13 +353,13 @@ def test_a_map_keeps_classes_apart_that_are_apart() -> None:
 def test_a_map_of_dead_or_single_number_codes_is_drawn() -> None:
     labels = np.arange(80) % 2
     for features in (np.ones((80, 5)), np.ones((2, 5)), images(80, (1, 1, 1)).reshape(80, 1)):
-        figure = latent_map(features.astype(np.float32), labels[: len(features)], names(2))
+        figure = latent_map(features.astype(np.float32), labels[: len(features)], names(2), "test")
         assert figure is not None
         assert_is_a_small_picture(render(figure))
 
 
 def test_fewer_than_two_rows_have_no_map() -> None:
-    assert latent_map(np.ones((1, 3), dtype=np.float32), np.zeros(1, dtype=int), names(1)) is None
+    assert latent_map(np.ones((1, 3), np.float32), np.zeros(1, int), names(1), "test") is None
 
 
 @pytest.mark.parametrize("count", CLASSES)

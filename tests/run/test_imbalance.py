@@ -13,7 +13,7 @@ from tests.composed import described
 QUICK: dict[str, tuple[str, ...]] = {
     "linear": ("head.C=[0.1]",),
     "finetune": (
-        "head.epochs=1", "head.least_steps=4", "autoencoder=conv", "pretrain=none",
+        "head.epochs=1", "head.min_steps=4", "autoencoder=conv", "pretrain=none",
         "autoencoder.widths=[8,8]",
     ),
 }  # fmt: skip

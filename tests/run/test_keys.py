@@ -55,7 +55,7 @@ CHANGED: dict[str, Any] = {
     "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
-    "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.least_steps": 3,
+    "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.min_steps": 3,
     "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
     "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
     "encode.grid": 2, "head.C": [0.5], "head.class_weight": "balanced",

@@ -141,7 +141,7 @@ def test_the_table_has_one_probability_a_class() -> None:
     (row,) = rows([Prediction(Path("a.png"), np.array([0.25, 0.75]), "")], ("cat", "dog"))
     assert row == {
         "path": "a.png",
-        "label": "dog",
+        "predicted": "dog",
         "score": "0.75",
         "error": "",
         "unlike": "",
@@ -153,7 +153,7 @@ def test_the_table_has_one_probability_a_class() -> None:
 def test_an_error_leaves_every_value_empty() -> None:
     text = io.StringIO()
     assert write_csv([Prediction(Path("a.png"), None, "cut\noff")], ("cat",), text) == 1
-    assert text.getvalue() == 'path,label,score,error,unlike,p_cat\na.png,,,"cut\noff",,\n'
+    assert text.getvalue() == 'path,predicted,score,error,unlike,p_cat\na.png,,,"cut\noff",,\n'
 
 
 @pytest.mark.parametrize(
@@ -178,5 +178,5 @@ def test_a_path_comes_back_from_the_table_and_is_no_formula(path: str, shown: st
 )
 def test_a_label_is_no_formula_but_may_be_a_number(name: str, shown: str) -> None:
     (row,) = rows([Prediction(Path("a"), np.array([1.0]), "")], (name,))
-    assert row["label"] == shown
+    assert row["predicted"] == shown
     assert f"p_{shown}" in row

@@ -59,11 +59,11 @@ def read(text: str) -> list[dict]:
 )
 def test_both_tables_can_be_joined_and_hold_no_formula(tmp_path: Path, names: list[str]) -> None:
     predicted, own = tables(tmp_path, tuple(names))
-    labels = [row["label"] for row in predicted]
+    labels = [row["predicted"] for row in predicted]
     assert labels == [row["label"] for row in own] == [row["predicted"] for row in own]
     assert len(set(labels)) == len(names)
     assert [row["path"] for row in predicted] == [row["path"] for row in own]
-    assert [row[f"p_{row['label']}"] for row in predicted] == ["1"] * len(names)
+    assert [row[f"p_{row['predicted']}"] for row in predicted] == ["1"] * len(names)
     assert [row[f"p_{row['label']}"] for row in own] == ["1"] * len(names)
     for row in (*predicted, *own):
         cells = [*row, *(value for name, value in row.items() if name != "path")]

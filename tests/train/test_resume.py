@@ -40,7 +40,7 @@ class StopsAt(Checkpoints):
 
 
 def train(name: str, checkpoints: Checkpoints, *words: str):
-    small = ("pretrain=quick", "pretrain.batch_size=8", "pretrain.least_steps=4")
+    small = ("pretrain=quick", "pretrain.batch_size=8", "pretrain.min_steps=12")
     told = described("pretrain", *small, "pretrain.epochs=3", *words)
     assert isinstance(told.pretrain, GradientPretraining)
     model = variant(name, (1, 8, 8))

@@ -10,14 +10,16 @@ from ae_cls.errors import IN_PART, printable, some
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
-The CSV has the columns path, label, score, error, unlike and one probability a class (p_CLASS). A
-file that cannot be decoded is a row with an error; the column unlike says in which way an image is
-unlike those of training, of which it would say so of 1 %. Images are brought to the size and
-channels of the model as the run did it (dataset.fit, black, white, background, bands); where the
-run read no image files, they are shown whole (pad) on the colour at the border of the training
-images. Text that a spreadsheet would take for a formula is defused, here and in predictions.csv of
-the run: ./ before a path, which still names the file, and ' before a label. A number or a sign
-alone is no formula.
+The CSV has the columns path, predicted, score, error, unlike and one
+probability a class (p_CLASS). A file that cannot be decoded is a row with an
+error; the column unlike says in which way an image is unlike those of
+training, of which it would say so of 1 %. Images are brought to the size and
+channels of the model as the run did it (dataset.fit, black, white,
+background, bands); where the run read no image files, they are shown whole
+(pad) on the colour at the border of the training images. Text that a
+spreadsheet would take for a formula is defused, here and in predictions.csv
+of the run: ./ before a path, which still names the file, and ' before a
+label. A number or a sign alone is no formula.
 
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
   ae-cls predict latest photos -o predictions.csv

@@ -12,7 +12,6 @@ from signal import SIG_IGN, SIGINT, signal
 
 import numpy as np
 import PIL
-from tqdm import tqdm
 
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
 from ae_cls.dataset.decoding import Frame
@@ -20,6 +19,7 @@ from ae_cls.dataset.facts import FileFacts
 from ae_cls.dataset.files.decode import FORMAT, picture_of, quiet
 from ae_cls.errors import DataError, TrainingError
 from ae_cls.interrupt import end_with_parent
+from ae_cls.progress.progress import Progress
 from ae_cls.store.files import file_sha256, sha256
 
 _BLOCK = 1024  # images in flight: bounds the memory of those that wait to be written
@@ -54,11 +54,10 @@ def decode_all(files: list[Path], frame: Frame) -> DecodedImages:
 
 
 def _decoded(files: list[Path], digests: list[str], frame: Frame) -> Iterator[Decoded]:
-    # disable=None: no bar where stderr is no terminal.
     with (
         _refusing_lost_workers(),
         _workers(len(files)) as pool,
-        tqdm(total=len(files), desc="decoding", unit="image", disable=None) as bar,
+        Progress("decoding", total=len(files), unit="images") as progress,
     ):
         for start in range(0, len(files), _BLOCK):
             firsts = range(start, min(start + _BLOCK, len(files)), _CHUNK)
@@ -70,7 +69,7 @@ def _decoded(files: list[Path], digests: list[str], frame: Frame) -> Iterator[De
                 [digests[chunk] for chunk in chunks],
             )
             for decoded in decoding:
-                bar.update(len(decoded.images) + len(decoded.failures))
+                progress.advance(len(decoded.images) + len(decoded.failures))
                 yield decoded
 
 

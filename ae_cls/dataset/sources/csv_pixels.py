@@ -8,7 +8,6 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Int64
 from pydantic import Field, model_validator
-from tqdm import tqdm
 
 from ae_cls.dataset.contract import (
     NO_LABEL,
@@ -28,6 +27,7 @@ from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
+from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 from ae_cls.store.key import Json
@@ -177,13 +177,12 @@ def _images(tables: Sequence[PixelTable], shape: ImageShape) -> ImageTable:
 
 
 def _decoded(tables: Sequence[PixelTable], shape: ImageShape) -> Iterator[Decoded]:
-    # disable=None: no bar where stderr is no terminal.
     total = sum(table.count for table in tables)
-    with tqdm(total=total, desc="reading", unit="image", disable=None) as bar:
+    with Progress("reading", total=total, unit="images") as progress:
         for table in tables:
             for block in table.blocks(shape):
                 yield Decoded(block)
-                bar.update(len(block))
+                progress.advance(len(block))
 
 
 def _notes(tables: Tables) -> Iterator[str]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from pydantic import Field, model_validator
-from tqdm import tqdm
 
 from ae_cls.dataset.contract import (
     NO_LABEL,
@@ -34,6 +33,7 @@ from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
+from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 
@@ -217,9 +217,8 @@ def _filled(shape: tuple[int, ...], sources: list[ImageArray]) -> UInt8[np.ndarr
 
 def _decoded(sources: list[ImageArray]) -> Iterator[Decoded]:
     refuse_unclear(sources)
-    # disable=None: no bar where stderr is no terminal.
-    with tqdm(total=sum(map(len, sources)), desc="storing", unit="image", disable=None) as bar:
+    with Progress("storing", total=sum(map(len, sources)), unit="images") as progress:
         for source in sources:
             for block in source.blocks():
                 yield Decoded(block)
-                bar.update(len(block))
+                progress.advance(len(block))

@@ -13,7 +13,6 @@ import numpy as np
 import PIL
 from jaxtyping import Int64
 from pydantic import Field, model_validator
-from tqdm import tqdm
 
 from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
@@ -30,6 +29,7 @@ from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import some
+from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256, sha256
 
@@ -147,10 +147,9 @@ def _decode_all(tables: Sequence[ParquetImages], frame: Frame) -> DecodedImages:
 def _decoded(tables: Sequence[ParquetImages], frame: Frame, count: int) -> Iterator[Decoded]:
     """All images, decoded as files are: a block at a time lies in a temporary folder."""
     first = 0
-    # disable=None: no bar where stderr is no terminal.
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=count, desc="decoding", unit="image", disable=None) as bar,
+        Progress("decoding", total=count, unit="images") as progress,
     ):
         for block in (block for table in tables for block in table.blocks(_BLOCK)):
             with TemporaryDirectory(prefix="ae-cls-") as folder:
@@ -165,7 +164,7 @@ def _decoded(tables: Sequence[ParquetImages], frame: Frame, count: int) -> Itera
                     [[sha256(each) for each in block[start : start + _CHUNK]] for start in starts],
                 )
             first += len(block)
-            bar.update(len(block))
+            progress.advance(len(block))
 
 
 def _without(

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ae_cls.report.figures.canvas import in_house_style, shortened
 
-Features = Float32[np.ndarray, "n d"]
+Codes = Float32[np.ndarray, "n d"]
 Plane = Float[np.ndarray, "n 2"]
 Labels = Int64[np.ndarray, " n"]
 Colour = tuple[float, float, float]
@@ -32,24 +32,27 @@ FEWEST_FOR_TSNE = 60
 
 
 @in_house_style
-def latent_map(features: Features, labels: Labels, class_names: Sequence[str]) -> Figure | None:
+def latent_map(
+    codes: Codes, labels: Labels, class_names: Sequence[str], part: str
+) -> Figure | None:
     """A map of at most `MOST_ROWS` rows coloured by class (-1: no label); `None` below two rows.
 
-    50 principal components, then t-SNE (van der Maaten & Hinton 2008), whose distances between
-    groups mean nothing; principal components alone with few rows. Equal input gives an equal map.
+    `part` of the data is named in the title. 50 principal components, then t-SNE (van der Maaten &
+    Hinton 2008), whose distances between groups mean nothing; principal components alone with few
+    rows. Equal input gives an equal map.
     """
-    if len(features) < 2:
+    if len(codes) < 2:
         return None
-    drawn = _sample(len(features))
+    drawn = _sample(len(codes))
     # One thread: on a shared machine two were 7 times slower (43 s against 6 s for 2,000 rows).
     with threadpool_limits(1):
-        method, axis, plane = _to_plane(features[drawn])
+        method, axis, plane = _to_plane(codes[drawn])
     figure = Figure(figsize=(5.4, 5.0))
     axes = figure.subplots()
     _draw_points(axes, plane, labels[drawn], len(class_names))
     _add_legend(axes, np.unique(labels[drawn]), class_names)
-    of_all = f" of {len(features):,}" if len(drawn) < len(features) else ""
-    axes.set_title(f"Features of {len(drawn):,}{of_all} images: {method}")
+    of_all = f" of {len(codes):,}" if len(drawn) < len(codes) else ""
+    axes.set_title(f"Codes of {len(drawn):,}{of_all} {part} images: {method}")
     axes.set_xlabel(f"first {axis}")
     axes.set_ylabel(f"second {axis}")
     return figure
@@ -61,13 +64,13 @@ def _sample(count: int) -> Int64[np.ndarray, " rows"]:
     return np.sort(np.random.default_rng(0).choice(count, MOST_ROWS, replace=False))
 
 
-def _to_plane(features: Features) -> tuple[str, str, Plane]:
+def _to_plane(codes: Codes) -> tuple[str, str, Plane]:
     """What was done, what the axes are, and the places."""
-    components = _principal_components(features)
-    if len(features) < FEWEST_FOR_TSNE or not components.any():
+    components = _principal_components(codes)
+    if len(codes) < FEWEST_FOR_TSNE or not components.any():
         return (
             "principal components",
-            "principal component (in units of the features)",
+            "principal component (in units of the code)",
             components[:, :2],
         )
     # Principal components as the start, not noise, keep the large-scale order of the groups (Kobak
@@ -76,9 +79,9 @@ def _to_plane(features: Features) -> tuple[str, str, Plane]:
     return "t-SNE", "t-SNE axis (no unit)", tsne.fit_transform(components)
 
 
-def _principal_components(features: Features) -> Float[np.ndarray, "n p"]:
+def _principal_components(codes: Codes) -> Float[np.ndarray, "n p"]:
     """At most 50 columns, at least two: a code of one number lies on a line."""
-    centred = features - features.mean(axis=0)
+    centred = codes - codes.mean(axis=0)
     count = min(MOST_COMPONENTS, *centred.shape)
     left, lengths, _ = randomized_svd(centred, count, random_state=0)
     missing = max(0, 2 - count)

@@ -1,4 +1,4 @@
-"""How training went, epoch by epoch."""
+"""How training went, from validation to validation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,9 +12,12 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from ae_cls.report.figures.canvas import in_house_style
 
 Record = Mapping[str, Any]
-"""One line of `history.jsonl`; read: `stage`, `epoch`, `best` and `loss` of `train` and `valid`."""
+"""One line of `history.jsonl`.
 
-Curve = Float64[np.ndarray, " epochs"]
+Read: `stage`, `epoch`, `step`, `best` and `loss` of `train` and `valid`.
+"""
+
+Curve = Float64[np.ndarray, " records"]
 
 WIDE_RANGE = 10
 """From this ratio of largest to smallest loss on, the axis is logarithmic."""
@@ -22,31 +25,41 @@ WIDE_RANGE = 10
 
 @in_house_style
 def loss_curves(history: Sequence[Record]) -> Figure | None:
-    """The loss of training and validation, one panel a stage; `None` without epochs."""
+    """The loss of training and validation, one panel a stage; `None` without records.
+
+    Over epochs where there is a record of each, else over steps.
+    """
     stages = list(dict.fromkeys(record["stage"] for record in history))
     if not stages:
         return None
     figure = Figure(figsize=(4.8 * len(stages), 3.4), layout="constrained")
     for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
         _draw_stage(axes, [record for record in history if record["stage"] == stage])
-        axes.set_title(f"{stage}: loss after each epoch")
+        axes.set_title(f"{stage}: training and validation loss")
     return figure
 
 
 def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
-    epochs = [record["epoch"] for record in records]
+    unit = _unit(records)
+    places = [record[unit] for record in records]
     train, valid = _losses(records, "train"), _losses(records, "valid")
-    marker = "o" if len(epochs) <= 30 else ""
+    marker = "o" if len(places) <= 30 else ""
     for name, losses in (("training", train), ("validation", valid)):
         if np.isfinite(losses).any():
-            axes.plot(epochs, losses, marker=marker, markersize=3, label=name)
-    _mark_kept(axes, records)
+            axes.plot(places, losses, marker=marker, markersize=3, label=name)
+    _mark_kept(axes, records, unit)
     _scale(axes, np.concatenate([train, valid]))
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(unit)
     axes.set_ylabel("loss, mean over images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if axes.lines:
         axes.legend()
+
+
+def _unit(records: Sequence[Record]) -> str:
+    """What is counted on the horizontal axis."""
+    by_epochs = [record["epoch"] for record in records] == list(range(1, len(records) + 1))
+    return "epoch" if by_epochs else "step"
 
 
 def _losses(records: Sequence[Record], part: str) -> Curve:
@@ -54,11 +67,12 @@ def _losses(records: Sequence[Record], part: str) -> Curve:
     return np.array(values, dtype=np.float64)  # None becomes NaN, which is not drawn
 
 
-def _mark_kept(axes: Axes, records: Sequence[Record]) -> None:
-    """The last epoch that was the best so far: training leaves its weights."""
-    best = [record["epoch"] for record in records if record.get("best")]
+def _mark_kept(axes: Axes, records: Sequence[Record], unit: str) -> None:
+    """The last record that was the best so far: training leaves its weights."""
+    best = [record[unit] for record in records if record.get("best")]
     if best:
-        axes.axvline(best[-1], color="grey", linestyle=":", label=f"weights kept: epoch {best[-1]}")
+        label = f"weights kept: {unit} {best[-1]:,}"
+        axes.axvline(best[-1], color="grey", linestyle=":", label=label)
 
 
 def _scale(axes: Axes, losses: Curve) -> None:

@@ -1,0 +1,86 @@
+"""What a training says of itself, one line at a time."""
+
+import math
+from collections.abc import Mapping
+
+from ae_cls.progress.duration import roughly
+from ae_cls.train.record import EpochRecord
+from ae_cls.train.schedule import Schedule
+
+_COST_OF_VALIDATION = 1 / 3  # of what an image costs in training: there is no way back
+
+
+def forecast(
+    stage: str, schedule: Schedule, *, done: int, images: int, validated: int, rate: float
+) -> str:
+    """How long the training will take.
+
+    Args:
+        stage: its name.
+        schedule: of the training.
+        done: steps.
+        images: to learn from.
+        validated: images of each validation.
+        rate: images a second.
+    """
+    steps, in_pass = schedule.steps(images), schedule.steps_in_pass(images)
+    left = (steps - done) / steps
+    validations = schedule.epochs * validated * _COST_OF_VALIDATION
+    trained = images * steps / in_pass
+    up_to = "about" if schedule.patience is None else "up to about"
+    more = " more" if done else ""
+    duration = roughly(left * (trained + validations) / rate)
+    at = f"at {_two_digits(rate)} images/s"
+    if schedule.goes_by_epochs(images):
+        each = roughly((trained + validations) / schedule.epochs / rate)
+        return (
+            f"{stage}: {up_to} {duration}{more}: {schedule.epochs} epochs of {images:,} images "
+            f"{at}, {each} each"
+        )
+    batch = min(schedule.batch_of(images), images)
+    return (
+        f"{stage}: {up_to} {duration}{more}: {steps} steps (min_steps) of {batch} images {at}, "
+        f"{steps / in_pass:.0f} passes over {images:,}"
+    )
+
+
+def under_way(
+    stage: str, schedule: Schedule, *, step: int, images: int, train: Mapping[str, float]
+) -> str:
+    """Where the training is within a stretch, and its loss so far in that."""
+    return f"{stage}  {_place(schedule, step, images)}  {_losses('training', train)}"
+
+
+def of_stretch(record: EpochRecord, schedule: Schedule, images: int) -> str:
+    """How a stretch of steps went: where the training is, losses, speed."""
+    named = [_losses("training", record.train), _losses("validation", record.valid)]
+    losses = "  ".join(filter(None, named))
+    place = _place(schedule, record.step, images)
+    return f"{record.stage}  {place}  {losses}  {record.images_per_second:,.0f} images/s"
+
+
+def _place(schedule: Schedule, step: int, images: int) -> str:
+    steps = f"step {step}/{schedule.steps(images)}"
+    if not schedule.goes_by_epochs(images):
+        return steps
+    in_pass = schedule.steps_in_pass(images)
+    epoch = f"epoch {math.ceil(step / in_pass)}/{schedule.epochs}"
+    return f"{epoch}  {steps}" if step % in_pass else epoch
+
+
+def _losses(part: str, terms: Mapping[str, float]) -> str:
+    """The loss, and its terms in brackets unless the loss is the only one."""
+    loss = terms.get("loss")
+    others = ", ".join(
+        f"{name} {value:z.4g}"
+        for name, value in terms.items()
+        if name != "loss" and (value != loss or len(terms) > 2)
+    )
+    if loss is None:
+        return f"{part} {others}" if others else ""
+    return f"{part} loss {loss:z.4g}" + (f" ({others})" if others else "")
+
+
+def _two_digits(rate: float) -> str:
+    """As exactly as a trial of a few images deserves."""
+    return f"{float(f'{rate:.2g}'):,.10g}"
