@@ -111,6 +111,16 @@ def test_numbers_may_lack_for_some_images(write: Write, tmp_path: Path) -> None:
     assert dataset.class_names == ("0", "1") and len(dataset.unlabelled) == COUNT - len(KNOWN)
 
 
+def test_minus_one_among_numbers_is_no_label_and_among_names_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    numbers = [str(NAMES.index(name)) if name else "-1" for name in labels(None)]
+    assert len(load(in_pixels(tmp_path, numbers)).unlabelled) == COUNT - len(KNOWN)
+    with pytest.raises(DataError) as caught:
+        load(in_a_table(tmp_path, labels("-1")))
+    assert 'dataset.no_label=["-1"]' in caught.value.fix
+
+
 def test_a_number_may_mean_that_there_is_no_label(tmp_path: Path) -> None:
     values = np.array([0, 1, *[99] * 10])
     np.savez(tmp_path / "a.npz", images=IMAGES, labels=values)
