@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser, add_device, output_file
-from ae_cls.cli.paths import moved_root
 from ae_cls.errors import printable
 from ae_cls.experiment import configs
 
@@ -55,10 +54,11 @@ def parser() -> Parser:
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0."""
     given = parser().read(words, flags_anywhere=True)
-    root = moved_root(given.words)
+    from ae_cls.cli.paths import moved_root  # here and below, as these import much
     from ae_cls.report.terminal import log_to_stderr
-    from ae_cls.saved.encode import load_encoder  # here, as it imports torch
+    from ae_cls.saved.encode import load_encoder
 
+    root = moved_root(given.words)
     log_to_stderr()
     saved = load_encoder(given.run, given.encode, given.device)
     saved = saved.with_data_at(root) if root else saved
