@@ -78,6 +78,8 @@ def test_images_without_a_label_are_for_pretraining(
     assert len(dataset.unlabelled) == COUNT - len(KNOWN)
     assert (dataset.labels[dataset.unlabelled] == NO_LABEL).all()
     assert any("9 images" in note for note in dataset.notes)
+    if write is in_a_table:
+        assert len(dataset.notes) == 1, "each image is told of once"
     if word:
         assert any(word in note and "dataset.no_label=[]" in note for note in dataset.notes)
 
