@@ -11,7 +11,7 @@ from ae_cls.experiment.descriptions import COMMANDS, Experiment, Pretraining
 from ae_cls.experiment.mistakes import mistake_line
 
 Command = TypeVar("Command", bound=CommonKeys)
-Run = TypeVar("Run", Experiment, Pretraining)
+Run = TypeVar("Run", bound=Experiment | Pretraining)
 
 
 def read(kind: type[Command], plain: dict[str, Any]) -> Command:

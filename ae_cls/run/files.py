@@ -53,14 +53,15 @@ def write_split(folder: Path, split: Split, identity: Identity, seen: Numbers | 
     The hash of the former stands in metrics.json as `split_sha256`, of the latter as `data_sha256`.
     By the hashes of the pixels that the encoder has seen they are known again in other data sets.
     """
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        pretrain=split.pretrain,
-        labelled=split.labelled,
-        valid=split.valid,
-        test=split.test,
-        **{IDENTITY: identity},
+    arrays = {
+        "pretrain": split.pretrain,
+        "labelled": split.labelled,
+        "valid": split.valid,
+        "test": split.test,
+        IDENTITY: identity,
         **({} if seen is None else {SEEN: seen}),
-    )
+    }
+    buffer = io.BytesIO()
+    # The names are ours, and none is that of a flag.
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     publish(folder / SPLIT, buffer.getvalue())

@@ -17,7 +17,7 @@ from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.experiment.mistakes import read_part
 from ae_cls.saved.data import is_of, refuse_other_data
-from ae_cls.saved.metrics import METRICS, read_metrics
+from ae_cls.saved.metrics import METRICS
 from ae_cls.saved.model import load_autoencoder, load_likeness, read_experiment, read_image_shape
 from ae_cls.saved.pretrained_on import PretrainedOn, pretrained_on
 from ae_cls.saved.use import decoding_of
@@ -34,14 +34,12 @@ class EncoderRun:
     Attributes:
         folder: the run folder.
         pretraining: its description.
-        metrics: its metrics.json.
         image_shape: of the images that its encoder takes: channels, height, width.
         decoding: how image files become such images.
     """
 
     folder: Path
     pretraining: Pretraining
-    metrics: dict[str, Any]
     image_shape: ImageShape
     decoding: Decoding
 
@@ -150,7 +148,6 @@ def read_encoder_run(folder: Path) -> EncoderRun:
     return EncoderRun(
         folder,
         saved if isinstance(saved, Pretraining) else saved.pretraining(),
-        read_metrics(folder),
         read_image_shape(folder),
         decoding_of(saved, load_likeness(folder)),
     )

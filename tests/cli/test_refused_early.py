@@ -35,7 +35,7 @@ def table(labels: list[str]) -> None:
 
 
 def npz(**arrays: np.ndarray) -> None:
-    np.savez("own.npz", images=IMAGES, **arrays)
+    np.savez("own.npz", images=IMAGES, **arrays)  # pyright: ignore[reportArgumentType]
 
 
 def rows(label: int | None) -> None:

@@ -78,6 +78,8 @@ def test_images_without_a_label_are_for_pretraining(
     assert len(dataset.unlabelled) == COUNT - len(KNOWN)
     assert (dataset.labels[dataset.unlabelled] == NO_LABEL).all()
     assert any("9 images" in note for note in dataset.notes)
+    if write is in_a_table:
+        assert len(dataset.notes) == 1, "each image is told of once"
     if word:
         assert any(word in note and "dataset.no_label=[]" in note for note in dataset.notes)
 
@@ -109,6 +111,16 @@ def test_numbers_may_lack_for_some_images(write: Write, tmp_path: Path) -> None:
     else:
         dataset = load(write(tmp_path, numbers))
     assert dataset.class_names == ("0", "1") and len(dataset.unlabelled) == COUNT - len(KNOWN)
+
+
+def test_minus_one_among_numbers_is_no_label_and_among_names_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    numbers = [str(NAMES.index(name)) if name else "-1" for name in labels(None)]
+    assert len(load(in_pixels(tmp_path, numbers)).unlabelled) == COUNT - len(KNOWN)
+    with pytest.raises(DataError) as caught:
+        load(in_a_table(tmp_path, labels("-1")))
+    assert 'dataset.no_label=["-1"]' in caught.value.fix
 
 
 def test_a_number_may_mean_that_there_is_no_label(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ WORDS = {
     "train": "train Train TRAINING train_set trainset train-set training_set Train_Images "
     "images_train training-data dataset_train",
     "valid": "val valid Validation VAL validation_set valset dev dev_set PublicTest",
-    "test": "test Testing TEST test_set testset test-images holdout hold-out testing data PrivateTest",
+    "test": "test Testing TEST test_set testset test-images holdout hold-out PrivateTest "
+    "testing data",
     "unlabelled": "unlabelled unlabeled Unlabeled nolabel no_labels unlabelled_images",
 }
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from ae_cls.cli.exits import complain
 from ae_cls.cli.last import FINISHED, add_run, named_run
 from ae_cls.cli.parser import Parser, add_device, output_file
-from ae_cls.cli.paths import moved_root
 from ae_cls.errors import IN_PART, UsageError, printable
 from ae_cls.experiment import configs
 
@@ -65,11 +64,12 @@ def parser() -> Parser:
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0, or 8 when some files could not be read."""
     given = parser().read(words, flags_anywhere=True)
-    root = moved_root(given.words)
+    from ae_cls.cli.paths import moved_root  # here and below, as these import much
     from ae_cls.interrupt import end_on_signals
     from ae_cls.report.terminal import log_to_stderr
-    from ae_cls.saved.encode import load_encoder  # here, as it imports torch
+    from ae_cls.saved.encode import load_encoder
 
+    root = moved_root(given.words)
     log_to_stderr()
     end_on_signals()
     run = named_run(given.run, given.outputs, FINISHED)

@@ -71,6 +71,7 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
     columns = columns_of(table, given.columns)
     written = [_row(table, columns, line, values) for line, values in table.rows]
     none = _words_for_none(written, columns, given)
+    worded = {row.line for row in written if row.label in none.words}
     written = [replace(row, label=none.cleared(row.label)) for row in written]
     found = completion(listing, [row.path for row in written], given.folder, given.suffix)
     paths = TablePaths(listing, found)
@@ -79,7 +80,9 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
     files = [_image_file(row, listing) for row in rows]
     rest = _without_row(listing, {file.path for file in files})
     notes = [*table.notes, *column_notes(table, columns), *found.notes, *none.notes]
-    notes += _notes(table, files, [file.path for file in rest])
+    told = {row.file for row in rows if row.line in worded}
+    notes += _notes(table, [file for file in files if file.path not in told], rest)
+    notes += _notes_of_groups(table, files)
     return ImageFiles((*files, *rest), tuple(notes))
 
 
@@ -191,13 +194,20 @@ def _without_row(listing: Listing, listed: set[str]) -> list[ImageFile]:
     return [ImageFile(path, "unlabelled", None) for path in rest]
 
 
-def _notes(table: TextTable, files: Sequence[ImageFile], rest: Sequence[str]) -> Iterator[str]:
-    unlisted = [path for path in rest if part_of(top_folder(path) or "") != "unlabelled"]
+def _notes(
+    table: TextTable, files: Sequence[ImageFile], rest: Sequence[ImageFile]
+) -> Iterator[str]:
+    """How many images have no label, because they have no row or an empty one in it."""
+    paths = [file.path for file in rest]
+    unlisted = [path for path in paths if part_of(top_folder(path) or "") != "unlabelled"]
     if unlisted:
         yield _unlabelled("no row in", table, unlisted)
     empty = [file.path for file in files if file.label is None]
     if empty:
         yield _unlabelled("an empty label in", table, empty)
+
+
+def _notes_of_groups(table: TextTable, files: Sequence[ImageFile]) -> Iterator[str]:
     groups = {file.group for file in files} - {None}
     if groups:
         alone = sum(file.group is None for file in files)

@@ -98,7 +98,8 @@ def _cleared(
         return values, ()
     if values.dtype.kind in "US":
         words = array.words(values)
-        found = words_for_none(words, given, array.place, known)
+        # Among numbers it means that there is no label, as it does in arrays of numbers.
+        found = words_for_none(words, given, array.place, (*known, str(NO_LABEL)))
         return np.array([found.cleared(word) for word in words], dtype=np.str_), found.notes
     none = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
     numbers = [float(word) for word in given or () if is_number(word)]

@@ -306,7 +306,8 @@ def _beside(file: Path, rows: Iterable[str], places: _Places) -> _Beside:
         for place, column in zip(wanted, columns, strict=True):
             if place is not None:
                 column.append(fields[place].strip().strip('"'))
-    return _Beside(*map(tuple, columns), count)
+    labels, groups, splits = map(tuple, columns)
+    return _Beside(labels, groups, splits, count)
 
 
 def _packed_in(row: str, places: _Places) -> list[str]:

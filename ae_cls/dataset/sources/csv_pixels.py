@@ -147,7 +147,9 @@ def _labels(
         known or (),
     )
     numbers = all(map(_holds_numbers, arrays.values()))
-    labels = {part: _as_numbers(array) if numbers else array for part, array in arrays.items()}
+    labels: dict[PartName, NamedArray] = {
+        part: _as_numbers(array) if numbers else array for part, array in arrays.items()
+    }
     unlabelled = sum(table.count for table in tables["unlabelled"])
     return *labels_of_parts(labels, known, unlabelled), notes
 
