@@ -14,10 +14,10 @@ from ae_cls.store.cells import cell, path_cell, row_writer
 from ae_cls.store.files import publish, read_json
 
 RESULTS = "results.csv"
-_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece")
 _ENDS = ("accuracy_low", "accuracy_high")  # of the 95 % interval
+_MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 _COLUMNS = (
-    *(f"{part}_{name}" for part in ("test", "valid") for name in (*_ENDS, *_MEASURES)),
+    *(f"{part}_{name}" for part in ("test", "valid") for name in ("accuracy", *_ENDS, *_MEASURES)),
     "reconstruction_mse", "seconds", "state", "folder",
 )  # fmt: skip
 
@@ -85,7 +85,7 @@ def _line(record: Record) -> dict[str, str]:
 
 def _scores(part: str, metrics: Mapping[str, Any]) -> dict[str, str]:
     ends = zip(_ENDS, metrics.get("accuracy_ci95", (None, None)), strict=True)
-    values = {**dict(ends), **{name: metrics.get(name) for name in _MEASURES}}
+    values = {**dict(ends), **{name: metrics.get(name) for name in ("accuracy", *_MEASURES)}}
     return {f"{part}_{name}": _number(value) for name, value in values.items()}
 
 
