@@ -5,9 +5,11 @@ The same finished jobs give the same bytes, whichever call of the sweep has done
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
+from ae_cls.errors import StorageError
 from ae_cls.jobs.record import Job, Record
 from ae_cls.run.folder import ENVIRONMENT
 from ae_cls.store.cells import cell, path_cell, row_writer
@@ -93,7 +95,8 @@ def _seconds(record: Record) -> float:
     """Of the stages of a finished run, by itself; of another job, as long as it lived."""
     stages: dict[str, float] = {}
     if record.is_done and record.folder:
-        stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
+        with suppress(StorageError):  # damaged: no reason to end a sweep
+            stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
     return round(sum(stages.values()), 3) if stages else round(record.seconds, 1)
 
 
