@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ae_cls.errors import UsageError
+from ae_cls.store.places import at_home
 
 PATH_KEYS = frozenset(
     {
@@ -96,7 +97,7 @@ def own_folder(word: str) -> Path:
     Raises:
         UsageError: there is no such folder, or a file in it has the name of one of ours.
     """
-    folder = Path(word)
+    folder = Path(at_home(word))
     if not folder.is_dir():
         raise UsageError(f"there is no folder {word}", where="--config-dir")
     for path in sorted(folder.rglob("*.yaml")):

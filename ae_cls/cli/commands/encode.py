@@ -1,10 +1,9 @@
 """`ae-cls encode`: features of a run's images, or of any folder of images."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 from ae_cls.errors import printable
 from ae_cls.experiment import configs
 
@@ -27,7 +26,9 @@ PARTS = ("train", "labelled", "valid", "test", "pretrain", "all")
 def parser() -> Parser:
     """What may stand behind `ae-cls encode`."""
     arguments = Parser("encode", SUMMARY, epilog=_EPILOG)
-    arguments.add_argument("run", type=Path, metavar="RUN", help="folder of ae-cls run or pretrain")
+    arguments.add_argument(
+        "run", type=home_path, metavar="RUN", help="folder of ae-cls run or pretrain"
+    )
     arguments.add_argument(
         "-o", "--output", type=output_file, required=True, metavar="FILE",
         help="the .npz file to write",
@@ -37,7 +38,7 @@ def parser() -> Parser:
         "--split", choices=PARTS, default="all", help="of the run's data set (default: all)"
     )
     source.add_argument(
-        "--folder", type=Path, metavar="FOLDER", help="image files of another folder"
+        "--folder", type=home_path, metavar="FOLDER", help="image files of another folder"
     )
     arguments.add_argument(
         "--encode", choices=configs.options("encode"),

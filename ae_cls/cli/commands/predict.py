@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
@@ -25,9 +25,11 @@ STDOUT = Path("-")
 def parser() -> Parser:
     """What may stand behind `ae-cls predict`."""
     arguments = Parser("predict", SUMMARY, epilog=_EPILOG)
-    arguments.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its model/")
     arguments.add_argument(
-        "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
+        "model", type=home_path, metavar="MODEL", help="a run folder, or its model/"
+    )
+    arguments.add_argument(
+        "paths", type=home_path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
     arguments.add_argument(
         "-o", "--output", type=output_file, default=STDOUT, metavar="FILE",

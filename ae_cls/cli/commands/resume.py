@@ -1,11 +1,10 @@
 """`ae-cls resume`: continue a run that was stopped."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.parser import Parser
+from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import UsageError, printable
 from ae_cls.experiment.configs import is_path_key
 
@@ -24,7 +23,7 @@ goes into a new folder:
 def parser() -> Parser:
     """What may stand behind `ae-cls resume`."""
     arguments = Parser("resume", SUMMARY, epilog=_EPILOG)
-    arguments.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    arguments.add_argument("run", type=home_path, metavar="RUN", help="folder of the run")
     arguments.add_argument("words", nargs="*", metavar="KEY=VALUE", help="what may differ")
     return arguments
 
@@ -60,6 +59,7 @@ def _read(word: str) -> tuple[str, Any]:
     if is_path_key(key) and value != "null" and value[:1] not in {"'", '"'}:
         return key, at_home(value)
     try:
-        return key, yaml.safe_load(value)
+        read = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise UsageError(f"{word} cannot be read", why=str(error)) from None
+    return key, at_home(read) if is_path_key(key) and isinstance(read, str) else read

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.parser import Parser
+from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import IN_PART, UsageError
 
 SUMMARY = "how far a sweep is, job by job"
@@ -20,7 +20,7 @@ def parser() -> Parser:
     """What may stand behind `ae-cls sweep-status`."""
     found = Parser("sweep-status", SUMMARY, epilog=_EPILOG)
     found.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER",
+        "folder", type=home_path, nargs="?", metavar="FOLDER",
         help="folder of a sweep (default: the one begun last below outputs/run)",
     )  # fmt: skip
     return found
