@@ -107,7 +107,7 @@ def meant_option(group: str, option: str, folders: Sequence[Path] = ()) -> str:
     """A question that names the words meant by `group=option`; empty when none is near."""
     group = group.replace("/", ".")
     known = configs.options(group.replace(".", "/"), folders)
-    if near := [name for name in known if _joined(name) == _joined(option)]:
+    if near := [name for name in known if _letters(name) == _letters(option)]:
         return f"did you mean {group}={near[0]}?"
     if group == "dataset" and (words := as_dataset(option)):
         return f"did you mean {words}?"
@@ -192,7 +192,10 @@ def meant_key(
 
 def same_keys(key: str, known: Sequence[str]) -> list[str]:
     """The keys that this is another name of, or the end of."""
-    meant, name = _by_other_name(key, _KEYS), _joined(key)
+    outer, _, inner = key.rpartition(".")
+    meant, name = _by_other_name(inner, _KEYS), _joined(key)
+    if outer and meant.rpartition(".")[0] != outer:
+        meant = ""
     for exact in (key.lstrip("-"), meant):
         if exact in known:
             return [exact]
@@ -227,6 +230,10 @@ def _by_other_name(word: str, others: Mapping[str, str]) -> str:
 def _joined(word: str) -> str:
     """The word without what people spell in different ways: case, and what joins its parts."""
     return re.sub(r"[-_./\s]+", "_", word.lower()).strip("_")
+
+
+def _letters(word: str) -> str:
+    return _joined(word).replace("_", "")
 
 
 def _last(key: str) -> str:
