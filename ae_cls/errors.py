@@ -57,6 +57,12 @@ class UsageError(AeClsError):
     code = 2
 
 
+def mistakes_in_config(lines: Sequence[str], fix: str) -> UsageError:
+    """All mistakes as one error, a line each."""
+    what = "mistake in the config" if len(lines) == 1 else f"{len(lines)} mistakes in the config"
+    return UsageError(what, where="\n".join(lines), fix=fix)
+
+
 @final
 class DataError(AeClsError):
     """Images or labels are missing, unreadable or do not fit together."""

@@ -178,11 +178,40 @@ def test_a_new_autoencoder_is_two_new_files_and_a_line_with_its_import(with_spar
     ]
 
 
+def test_the_example_is_as_long_as_is_said():
+    section = README.partition("## Add an autoencoder")[2].partition("## The house")[0]
+    counts = re.search(r"of (\d+) lines, one YAML file of (\d+)", section)
+    assert counts
+    (python,), (yaml,) = code("python"), code("yaml")
+    assert [int(n) for n in counts.groups()] == [len(python.splitlines()), len(yaml.splitlines())]
+    template = (HOME / "tests" / "head" / "test_template.py").read_text()
+    head = template[template.index("@final\nclass ") : template.index("CONFIG = ")].strip()
+    assert f"a head on features takes {len(head.splitlines())} lines" in section
+
+
 def test_the_example_autoencoder_works_as_printed(with_sparse):
-    main = "from ae_cls.cli.main import main; main()"
-    done = python_in(with_sparse, "-c", main, "run", "autoencoder=sparse", *QUICK)
+    ae_cls = ("-c", "from ae_cls.cli.main import main; main()")
+    done = python_in(with_sparse, *ae_cls, "run", "autoencoder=sparse", "encode=latent", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert len(list(with_sparse.glob("outputs/run/digits-sparse-linear/*/metrics.json"))) == 1
+    (metrics,) = with_sparse.glob("outputs/run/digits-sparse-linear/*/metrics.json")
+    done = python_in(with_sparse, *ae_cls, "encode", str(metrics.parent), "-o", "codes.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(with_sparse / "codes.npz") as encoded:
+        in_use = np.count_nonzero(encoded["features"], axis=1)
+    assert 1 <= in_use.min() <= in_use.max() == 16
+
+
+def test_the_example_autoencoder_is_in_help_in_completion_and_in_the_schema(with_sparse):
+    of_all = python_in(with_sparse, "-m", "ae_cls", "run", "--help")
+    assert re.search(r"^ +sparse +a dense autoencoder whose code is mostly", of_all.stdout, re.M)
+    line = "ae-cls run autoencoder=sp"
+    assert python_in(with_sparse, "-m", "ae_cls", "-sc", "query", line).stdout.split() == [
+        "autoencoder=sparse"
+    ]
+    own = python_in(with_sparse, "-m", "ae_cls", "run", "autoencoder=sparse", "--help")
+    assert "autoencoder.active=16" in own.stdout
+    assert "how many may differ from zero in an image; whole number from 1" in own.stdout
+    assert "SparseConfig" in python_in(with_sparse, "-m", "ae_cls", "schema").stdout
 
 
 def test_a_new_autoencoder_leaves_every_kept_output_of_the_others_valid(with_sparse, tmp_path):

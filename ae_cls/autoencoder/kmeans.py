@@ -22,7 +22,7 @@ from ae_cls.errors import UsageError
 
 _FLAT = 10 / 255**2  # added to the variance of a patch, so that noise in flat ones stays small
 _REGULARISER = 0.1  # added to the eigenvalues that whitening divides by
-_PASSES = 30  # over the patches; later ones hardly move a centre
+_PASSES = 15  # over the patches; later ones hardly move a centre
 _AT_ONCE = 2**20  # distances: few enough to stay in the processor's cache
 _IMAGES = 1024  # at a time, while patches are drawn
 
@@ -60,7 +60,7 @@ class KmeansConfig(AutoencoderConfig):
 
 @final
 class Kmeans(Fixed):
-    """Code = the triangle of each centre, averaged over the cells of a grid; it does not decode."""
+    """Code = roots of the nearness to each centre, by cell of a grid; it does not decode."""
 
     mean: Float[Tensor, " numbers"]
     whitening: Float[Tensor, "numbers numbers"]
@@ -84,13 +84,13 @@ class Kmeans(Fixed):
         self.register_buffer("centres", torch.randn(config.centres, numbers))
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        return self._responses(images).flatten(1)
+        return self._nearness(images).flatten(1).sqrt()
 
     def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
         raise NotImplementedError("kmeans does not decode")
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        return [self._responses(images)]
+        return [self._nearness(images)]
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         draw = generator(seed, "kmeans")
@@ -100,7 +100,7 @@ class Kmeans(Fixed):
         self.whitening.copy_(whitening)
         self.centres.copy_(lloyd((patches - mean) @ whitening, self.config.centres, draw))
 
-    def _responses(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k down across"]:
+    def _nearness(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k down across"]:
         height, width = (side - self.patch + 1 for side in images.shape[2:])
         cells = min(self.config.grid, height), min(self.config.grid, width)
         at_once = max(1, _AT_ONCE // (height * width * len(self.centres)))
@@ -120,13 +120,15 @@ class Kmeans(Fixed):
 
     def _drawn(self, images: ImageRows, draw: torch.Generator) -> Float[Tensor, "n numbers"]:
         """Patches from random places, of as many images as there are."""
-        some = images.sample(self.config.patches)
-        each = -(-self.config.patches // len(some))
-        return torch.cat([self._drawn_from(batch, each, draw) for batch in some.batches(_IMAGES)])
+        sources = images.sample(self.config.patches)
+        count = -(-self.config.patches // len(sources))
+        batches = sources.batches(_IMAGES)
+        return torch.cat([self._drawn_from(batch, count, draw) for batch in batches])
 
-    def _drawn_from(self, batch: Tensor, each: int, draw: torch.Generator) -> Tensor:
+    def _drawn_from(self, batch: Tensor, count: int, draw: torch.Generator) -> Tensor:
+        """So many patches of each image."""
         windows = windows_of(to_unit(batch, torch.device("cpu")), self.patch)
-        image = torch.arange(len(batch)).repeat_interleave(each)
+        image = torch.arange(len(batch)).repeat_interleave(count)
         down, across = (
             torch.randint(places, image.shape, generator=draw) for places in windows.shape[1:3]
         )

@@ -24,7 +24,6 @@ from ae_cls.settings import OneOrMore
 _NEIGHBOURS = 8
 _KINDS = 59  # 58 patterns that change at most twice around the circle, and all others as one
 _AS_BRIGHT = -1e-5  # a difference nearer to 0 than this is rounding: bytes differ by 4e-3
-
 _AT_ONCE = 2**17  # pixels: few enough to stay in the processor's cache
 
 
@@ -77,8 +76,8 @@ class Lbp(Fixed):
 
     def _counts(self, planes: Float[Tensor, "n h w"]) -> Int64[Tensor, "n radii kinds grid grid"]:
         """How many pixels of each kind lie in each cell."""
-        kinds = [_kinds(planes, radius) for radius in self.config.radii]
-        return torch.stack([_counted(each, self.config.grid) for each in kinds], dim=1)
+        grid = self.config.grid
+        return torch.stack([_counted(_kinds(planes, r), grid) for r in self.config.radii], dim=1)
 
 
 def _shares(counts: Float[Tensor, "b kinds _ _"]) -> Float[Tensor, "b kinds _ _"]:

@@ -8,8 +8,9 @@ from typing import final
 
 from hydra.core.override_parser.types import Override
 
-from ae_cls.cli.words import alternatives, parsed, word_of
+from ae_cls.cli.words import alternatives, parsed, refuse_unknown_options, word_of
 from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
 
 
 @final
@@ -55,4 +56,7 @@ def _values(override: Override, folders: Sequence[Path]) -> list[str]:
             "an interval holds more values than a sweep can try", where=override.input_line or "",
             fix="a search over it: ae-cls search run ...",
         )  # fmt: skip
-    return [f"{override.get_key_element()}={value}" for value in alternatives(override, folders)]
+    values = alternatives(override, folders)
+    if configs.is_group(override.key_or_group, folders):
+        refuse_unknown_options([(override.key_or_group, value) for value in values], folders)
+    return [f"{override.get_key_element()}={value}" for value in values]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ae_cls.cli.words import parsed, word_of
-from ae_cls.errors import UsageError, did_you_mean
+from ae_cls.cli.words import no_such_option, parsed, refuse_unknown_options, word_of
+from ae_cls.errors import UsageError, mistakes_in_config
 from ae_cls.experiment import configs
+from ae_cls.experiment.hints import meant_key
 
 _COMPLAINTS = (HydraException, OmegaConfBaseException, YAMLError)
 
@@ -33,6 +34,7 @@ def compose(command: str, words: Sequence[str], folders: Sequence[Path] = ()) ->
             only the user knows is missing.
     """
     config = composed(command, words, folders)
+    _refuse_unknown_keys(command, words, folders)
     try:
         missing = sorted(OmegaConf.missing_keys(config))
         plain = OmegaConf.to_container(config, resolve=True)
@@ -69,8 +71,12 @@ def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -
     for override in overrides:
         if override.is_sweep_override():
             raise _several_values(command, override)
-        if _is_group(override, folders) and not isinstance(override.value(), str | list):
-            raise _wrong_option(override.key_or_group, override.get_value_string(), folders)
+    chosen = [
+        (override.key_or_group, override.value() or override.get_value_string())
+        for override in overrides
+        if _is_group(override, folders) and not isinstance(override.value(), list)
+    ]
+    refuse_unknown_options(chosen, folders)
     merged, later = _divided(overrides, folders)
     try:
         config = deepcopy(_merged(command, merged, folders))
@@ -81,6 +87,54 @@ def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -
     except _COMPLAINTS as error:
         raise _as_usage_error(error, command, merged, folders) from error
     return config
+
+
+def _refuse_unknown_keys(command: str, words: Sequence[str], folders: Sequence[Path]) -> None:
+    """Say which keys do not exist before the models are imported, which takes seconds.
+
+    The options' files have every key. Where a value may be wrong as well, nothing is said here: the
+    models then name all mistakes at once.
+    """
+    merged, later = _divided(parsed(words, folders), folders)
+    known = OmegaConf.to_container(_merged(command, merged, folders))
+    assert isinstance(known, dict)
+    unknown = [override for override in later if not _has_place(known, override)]
+    others = [override for override in later if override not in unknown]
+    if not unknown or not all(_looks_right(known, override) for override in others):
+        return
+    names, elsewhere = list(configs.key_names(known)), partial(configs.keys_of_options, command)
+    meant = [meant_key(override.key_or_group, names, elsewhere) for override in unknown]
+    pairs = list(zip(unknown, meant, strict=True))
+    fix = " ".join(near.words(override.get_value_string()) for override, near in pairs).strip()
+    raise mistakes_in_config(
+        [near.said(override.key_or_group) for override, near in pairs],
+        fix=fix or f"ae-cls {command} --help",
+    )
+
+
+def _has_place(known: Any, override: Override) -> bool:
+    """Whether it sets a key that exists, as far as can be told without the models."""
+    for part in override.key_or_group.split("."):
+        if not isinstance(known, dict):
+            return known is None or isinstance(known, list)  # only the models can tell
+        if known and part not in known:
+            return False
+        known = known.get(part)
+    return not known or not isinstance(known, dict) or isinstance(override.value(), dict)
+
+
+def _looks_right(known: Any, override: Override) -> bool:
+    """Whether a value is of the default's kind; hardly a number of ours is below 0."""
+    for part in override.key_or_group.split("."):
+        known = known.get(part) if isinstance(known, dict) else None
+    value = override.value()
+    if isinstance(value, bool) or isinstance(known, bool):
+        return isinstance(value, bool) and isinstance(known, bool)
+    if isinstance(value, int | float):
+        return value >= 0 and (known is None or type(known) in {type(value), float})
+    if configs.is_path_key(override.key_or_group):
+        return value is None or isinstance(value, str)
+    return type(value) is type(known) and not isinstance(known, dict)
 
 
 def _divided(
@@ -135,19 +189,10 @@ def _as_usage_error(
 ) -> UsageError:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        return _wrong_option(group, option, folders)
+        return no_such_option(group, option, folders)
     if isinstance(error, ConfigCompositionException):
         return _not_chosen(command, words, folders) or _not_composed(error)
     return _not_composed(error)
-
-
-def _wrong_option(group: str, option: str, folders: Sequence[Path]) -> UsageError:
-    known = configs.options(group, folders)
-    near = did_you_mean(option, known)
-    return UsageError(
-        f"{group}={option}: there is no such option",
-        fix="\n".join([*([near] if near else []), ", ".join(known)]),
-    )
 
 
 def _not_chosen(

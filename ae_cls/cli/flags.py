@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae_cls.cli.parser import Parser, Withheld
+from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
+from ae_cls.experiment.hints import same_keys
 
 _ROOTS = "the roots are ours; --config-dir FOLDER adds options"
 _ONLY_COMPOSES = "Hydra only composes the config here; --cfg job prints it"
@@ -74,9 +76,24 @@ def sort_words(command: str, words: Sequence[str]) -> Words:
     Raises:
         UsageError: a flag is not offered, lacks its value or has a wrong one.
     """
-    given = parser(command).read(words, flags_anywhere=True)
+    arguments = parser(command)
+    for word in words:
+        _refuse_key_as_flag(command, word, arguments)
+    given = arguments.read(words, flags_anywhere=True)
     modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name)]
     folders = () if given.config_dir is None else (given.config_dir,)
     return Words(
         tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve
     )
+
+
+def _refuse_key_as_flag(command: str, word: str, arguments: Parser) -> None:
+    flag, _, value = word.partition("=")
+    if not flag.startswith("--") or flag in arguments.flags():
+        return
+    keys = same_keys(flag, configs.all_keys(command))
+    if keys:
+        raise UsageError(
+            f"there is no flag {flag}", why="keys are written without dashes",
+            fix=f"did you mean {keys[0]}={value or '...'}?",
+        )  # fmt: skip

@@ -1,9 +1,15 @@
-"""The help text of the composed commands, read from the configs folder."""
+"""The help text of the composed commands, and of the options that are chosen."""
 
 import argparse
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from ae_cls.cli.flags import parser
 from ae_cls.experiment import configs
+
+_WIDTH = 80
 
 
 def help_of(command: str) -> str:
@@ -12,8 +18,7 @@ def help_of(command: str) -> str:
     parts = [
         f"ae-cls {command}: {configs.first_comment(root)}",
         f"usage: ae-cls {command} [GROUP=OPTION ...] [KEY=VALUE ...] [FLAG ...], in any order",
-        "Groups; * is the default. An option's own keys: "
-        f"ae-cls {command} GROUP=OPTION --cfg job --package GROUP",
+        f"Groups; * is the default. An option's own keys: ae-cls {command} GROUP=OPTION --help",
         *(_group(name, default) for name, default in configs.all_groups_of(command).items()),
         _section("Keys, with their defaults", _keys(command)),
         _section("Flags", _flags(command)),
@@ -49,3 +54,63 @@ def _value(flag: argparse.Action) -> str:
 def _section(title: str, rows: list[tuple[str, str]]) -> str:
     width = min(28, max(len(left) for left, _ in rows))
     return "\n".join([title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)])
+
+
+def help_of_options(command: str, words: Sequence[str], folders: Sequence[Path]) -> str:
+    """The keys of the options that the words choose; empty if they choose none.
+
+    Raises:
+        UsageError: a word cannot be read, or chooses what does not exist.
+    """
+    from omegaconf import OmegaConf  # here and below, as these imports take time
+
+    from ae_cls.cli.compose import composed
+    from ae_cls.cli.words import chosen_options
+
+    chosen = chosen_options(words, folders)
+    if not chosen:
+        return ""
+    words = [f"{group}={option}" for group, option in chosen.items()]
+    plain = OmegaConf.to_container(composed(command, words, folders))
+    assert isinstance(plain, dict)
+    schema = _schema(command)
+    parts = [
+        "\n".join(
+            [f"{group}={option}: {_says(group, option)}", *_rows(command, group, schema, plain)]
+        )
+        for group, option in chosen.items()
+    ]
+    return "\n\n".join([*parts, f"All groups and the other keys: ae-cls {command} --help"])
+
+
+def _says(group: str, option: str) -> str:
+    says = configs.described_options(group.replace(".", "/")).get(option, "an option of yours")
+    return f"{group}={option}: {says}"
+
+
+def _rows(command: str, group: str, schema: dict[str, Any], plain: dict[Any, Any]) -> Iterator[str]:
+    from ae_cls.experiment.fields import fields_of
+
+    inner_groups = [name for name in configs.groups() if name.startswith(f"{group}/")]
+    for name in inner_groups:
+        options, typed = ", ".join(configs.options(name)), name.replace("/", ".")
+        if name.rpartition("/")[2] in plain[group]:
+            yield from _row(f"{typed}=...", f"{options}: ae-cls {command} {typed}=... --help")
+    for key in fields_of(schema, group, plain):
+        yield from _row(f"{key.name}={key.default}", key.meaning)
+
+
+def _row(word: str, meaning: str) -> list[str]:
+    indent = " " * 6
+    lines = textwrap.wrap(meaning, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return [f"  {word}", *lines]
+
+
+def _schema(command: str) -> dict[str, Any]:
+    from ae_cls.experiment.descriptions import COMMANDS
+    from ae_cls.jobs.launch import CHOICE
+
+    schema, launch = COMMANDS[command].model_json_schema(), CHOICE.json_schema()
+    schema["$defs"] |= launch.pop("$defs")
+    schema["properties"]["launch"] = launch
+    return schema

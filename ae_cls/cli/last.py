@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.parser import Parser
+from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import StorageError, UsageError, printable
 
 LATEST = "latest"
@@ -46,7 +46,7 @@ SWEEP = "sweep"
 def add_run(parser: Parser, name: str, meaning: str) -> None:
     """An argument for the folder of a run, and where `latest` is looked for."""
     parser.add_argument(
-        name, type=Path, metavar=name.upper(), help=f"{meaning}; or latest, -1, -2 ..."
+        name, type=home_path, metavar=name.upper(), help=f"{meaning}; or latest, -1, -2 ..."
     )
     add_outputs(parser)
 
@@ -54,7 +54,7 @@ def add_run(parser: Parser, name: str, meaning: str) -> None:
 def add_outputs(parser: Parser) -> None:
     """`--outputs`."""
     parser.add_argument(
-        "--outputs", type=Path, metavar="FOLDER", default=Path(OUTPUTS),
+        "--outputs", type=home_path, metavar="FOLDER", default=Path(OUTPUTS),
         help=f"where latest, -1, -2 ... are looked for (default: {OUTPUTS})",
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ae_cls.cli.commands import (
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
 from ae_cls.cli.parser import Command
-from ae_cls.errors import UsageError, did_you_mean
+from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 
 
@@ -76,9 +76,11 @@ def dispatch(words: Sequence[str]) -> int:
         return 0
     if words[0] in COMMANDS:
         return COMMANDS[words[0]].call(words[1:])
+    from ae_cls.experiment.hints import meant_command  # here, as few command lines need it
+
     known = list(COMMANDS)
     raise UsageError(
-        f"there is no command {words[0]}", fix=did_you_mean(words[0], known) or ", ".join(known)
+        f"there is no command {words[0]}", fix=meant_command(words[0], known) or ", ".join(known)
     )
 
 

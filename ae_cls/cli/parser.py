@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, final
 
 from ae_cls.errors import UsageError, did_you_mean
+from ae_cls.store.places import at_home
 
 
 @final
@@ -100,9 +101,14 @@ def add_device(parser: Parser) -> None:
     )
 
 
+def home_path(word: str) -> Path:
+    """A path, with the home folder for a `~` that the shell has left in front of it."""
+    return Path(at_home(word))
+
+
 def output_file(word: str) -> Path:
     """A file that can be written, as far as can be seen before the work."""
-    path = Path(word)
+    path = home_path(word)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{word} is a folder, or its folder does not exist")
     return path

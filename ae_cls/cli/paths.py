@@ -69,7 +69,7 @@ def _texts(piece: str) -> Iterator[str]:
     if read is None or not isinstance(value := read.value(), str | None | ChoiceSweep | RangeSweep):
         yield _as_text(piece.strip())
     elif isinstance(value, str | None):
-        yield piece
+        yield _as_text(value) if value and value[0] == "~" and "${" not in value else piece
     else:
         for each in read.sweep_string_iterator():
             yield from _texts(str(each))

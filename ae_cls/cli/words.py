@@ -11,6 +11,7 @@ from hydra.errors import OverrideParseException
 from ae_cls.cli.paths import readable
 from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
+from ae_cls.experiment.hints import as_dataset, meant_option, meant_words
 
 _SEARCH = "ae-cls search run ... search.trials=30"
 _INSTEAD = {
@@ -41,10 +42,48 @@ def parsed(words: Sequence[str], folders: Sequence[Path] = ()) -> list[Override]
     return [_group_or_key(_read(parser, word, folders), word, folders) for word in clear]
 
 
+def chosen_options(words: Sequence[str], folders: Sequence[Path] = ()) -> dict[str, str]:
+    """The options that the words choose, by dotted group.
+
+    Raises:
+        UsageError: a word cannot be read.
+    """
+    return {
+        override.key_or_group.replace("/", "."): override.get_value_string()
+        for override in parsed(words, folders)
+        if not override.is_delete() and configs.is_group(override.key_or_group, folders)
+    }
+
+
 def word_of(override: Override) -> str:
     """The word as Hydra wants it."""
     key = override.get_key_element()
     return key if override.value_type is None else f"{key}={override.get_value_string()}"
+
+
+def refuse_unknown_options(chosen: Sequence[tuple[str, object]], folders: Sequence[Path]) -> None:
+    """Name all choices that are none, each a group and a value, with what may be meant.
+
+    Raises:
+        UsageError: a group has no such option.
+    """
+    wrong = [pair for pair in chosen if not configs.is_option(*pair, folders)]
+    refusals = [no_such_option(group, str(value), folders) for group, value in wrong]
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        lines = [f"{refusal.what}; {refusal.fix.splitlines()[0]}" for refusal in refusals]
+        raise UsageError(f"{len(lines)} words name no option", where="\n".join(lines))
+
+
+def no_such_option(group: str, option: str, folders: Sequence[Path]) -> UsageError:
+    """What is said of an option that a group does not have, with the one that may be meant."""
+    known = configs.options(group, folders)
+    near = meant_option(group, option, folders)
+    return UsageError(
+        f"{group}={option}: there is no such option",
+        fix="\n".join([*([near] if near else []), ", ".join(known)]),
+    )
 
 
 def alternatives(override: Override, folders: Sequence[Path]) -> list[str]:
@@ -59,9 +98,11 @@ def _read(parser: OverridesParser, word: str, folders: Sequence[Path]) -> Overri
     _refuse_word_for_hydra(word)
     key, equals, value = word.lstrip("+").partition("=")
     if not equals and not key.startswith("~"):
-        group = configs.group_of(word, folders)
-        near = f"did you mean {group}={word}?" if group else "for example head=svm or seed=1"
+        near = meant_words(word, folders) or "for example head=svm or seed=1"
         raise UsageError(f"{word} is not of the form key=value", fix=near)
+    if key == "dataset" and not configs.is_option(key, value, folders) and as_dataset(value):
+        # Before Hydra reads it, whose grammar has no place for some paths.
+        raise no_such_option(key, value, folders)
     try:
         (override,) = parser.parse_overrides([word])
     except OverrideParseException as error:

@@ -1,6 +1,5 @@
 """What is wrong with composed values, as the user typed them; one line a mistake."""
 
-import difflib
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,6 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ae_cls.errors import UsageError
+from ae_cls.experiment.configs import key_names
+from ae_cls.experiment.hints import meant_key
 
 Part = TypeVar("Part")
 
@@ -30,14 +31,13 @@ def read_part(
 
 def mistake_line(mistake: ErrorDetails, plain: dict[str, Any]) -> str:
     """One line: key, value, what is allowed, the nearest known word."""
-    key, siblings = _located(mistake, plain)
+    key = _located(mistake, plain)
     said = mistake["msg"].removeprefix("Value error, ")
     if not key:
         return said
     if mistake["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key[-1], siblings, 1)
-        hint = f"; did you mean {'.'.join([*key[:-1], near[0]])}?" if near else ""
-        return f"{'.'.join(key)}: there is no such key{hint}"
+        typed = ".".join(key)
+        return meant_key(typed, [name for name in key_names(plain) if name != typed]).said(typed)
     if mistake["type"] == "missing":
         return f"{'.'.join(key)}: has no value"
     return f"{'.'.join(key)}{_shown(mistake['input'])}: {said}"
@@ -50,16 +50,14 @@ def _shown(value: Any) -> str:
     return "=" + (text if len(text) < 60 else text[:57] + "...")
 
 
-def _located(mistake: ErrorDetails, plain: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The key as the user types it, and its composed siblings, which are all known words."""
+def _located(mistake: ErrorDetails, plain: dict[str, Any]) -> list[str]:
+    """The key as the user types it."""
     key: list[str] = []
-    siblings: list[str] = []
     node: Any = plain
     for part in mistake["loc"]:
         inside = isinstance(node, dict)
         if inside and part not in node and part == node.get("name"):
             continue  # the union member's name (pydantic#7500); the user did not type it
-        siblings = [other for other in node if other != part] if inside else []
         key.append(str(part))
         node = node.get(part) if inside else None
-    return key, siblings
+    return key

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ae_cls.errors import ModelFileError, UsageError
+from ae_cls.errors import ModelFileError, UsageError, mistakes_in_config
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS, Experiment, Pretraining
 from ae_cls.experiment.mistakes import mistake_line
@@ -25,10 +25,7 @@ def read(kind: type[Command], plain: dict[str, Any]) -> Command:
         return kind.model_validate_json(json.dumps(plain))
     except ValidationError as error:
         mistakes = [mistake_line(mistake, plain) for mistake in error.errors()]
-    what = (
-        "mistake in the config" if len(mistakes) == 1 else f"{len(mistakes)} mistakes in the config"
-    )
-    raise UsageError(what, where="\n".join(mistakes), fix=f"ae-cls {command_of(kind)} --help")
+    raise mistakes_in_config(mistakes, fix=f"ae-cls {command_of(kind)} --help")
 
 
 def command_of(kind: type[CommonKeys]) -> str:

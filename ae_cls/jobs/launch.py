@@ -167,7 +167,7 @@ def _refuse_missing_submitit() -> None:
         )
 
 
-_CHOICE = TypeAdapter[Launch](Annotated[Local | Slurm | SlurmHere, Field(discriminator="name")])
+CHOICE = TypeAdapter[Launch](Annotated[Local | Slurm | SlurmHere, Field(discriminator="name")])
 _LOG = logging.getLogger(__name__)
 HERE = Local(name="local", jobs=1)
 """One job after another, on this machine."""
@@ -180,7 +180,7 @@ def read_launch(plain: dict[str, Any]) -> Launch:
         UsageError: all mistakes at once.
     """
     fix = f"its keys: ae-cls run launch={plain['name']} --cfg job --package launch"
-    return read_part(_CHOICE.validate_json, plain, "launch", fix)
+    return read_part(CHOICE.validate_json, plain, "launch", fix)
 
 
 @cache

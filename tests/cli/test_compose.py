@@ -33,7 +33,7 @@ MISTAKES = {
     ("run", "head=linear,svm"): ["several values", "ae-cls run -m head=linear,svm"],
     ("run", "seed=1,2"): ["several values", "'seed=[1,2]'"],
     ("run", "autoencoder.latnt_dim=3"): ["did you mean autoencoder.latent_dim?"],
-    ("run", "autoencodr.latent_dim=3"): ["autoencodr: ", "did you mean autoencoder?"],
+    ("run", "autoencodr.latent_dim=3"): ["did you mean autoencoder.latent_dim?"],
     ("run", "+head.extra=1"): ["head.extra: there is no such key"],
     ("run", "seed=-1", "pretrain.lr=fast", "heads=svm"): [
         "seed=-1",
@@ -41,6 +41,7 @@ MISTAKES = {
         "heads:",
     ],
     ("run", "seed="): ['seed=""'],
+    ("run", "heads=svm", "device=7"): ["2 mistakes", "heads: ", "device=7"],
     ("run", "~seed"): ["seed: has no value"],
     ("run", "autoencoder=pixels", "autoencoder.corruption=none"): [
         "autoencoder/corruption cannot be chosen here",

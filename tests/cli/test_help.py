@@ -4,11 +4,11 @@ import sys
 import pytest
 from pydantic import BaseModel
 
-from ae_cls.cli.help import help_of
+from ae_cls.cli.help import help_of, help_of_options
 from ae_cls.cli.main import COMMANDS
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import COMMANDS as KINDS
-from tests.cli.conftest import AeCls
+from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import options
 
 COMPOSED = sorted(KINDS)
@@ -60,7 +60,61 @@ def test_every_command_has_help(ae_cls: AeCls, word: str) -> None:
 
 
 def test_help_is_given_wherever_it_is_asked_for(ae_cls: AeCls) -> None:
-    assert ae_cls("run", "head=svm", "--help").out == ae_cls("run", "-h").out
+    assert ae_cls("run", "seed=3", "--help").out == ae_cls("run", "-h").out
+
+
+@with_hydra
+def test_help_of_options_says_what_their_keys_mean_and_may_be(ae_cls: AeCls) -> None:
+    words = [
+        "autoencoder=vae",
+        "pretrain=quick",
+        "dataset=folder",
+        "autoencoder.corruption=gaussian",
+    ]
+    out = ae_cls("run", *words, "head=svm", "launch=slurm", "encode=pooled", "--help").out
+    for rows in (
+        "autoencoder=vae: convolutional variational autoencoder; its code is the mean\n",
+        "  autoencoder.latent_dim=64\n      numbers in the code; whole number from 1\n",
+        "  autoencoder.corruption=...\n      gaussian, none, patch_mask, salt_pepper: ",
+        "  autoencoder.corruption.deviation=0.2\n",
+        "  autoencoder.widths=[128,64]\n",
+        "number from 0\n      to 1\n",
+        "  pretrain.epochs=3\n",
+        "  pretrain.augment.flip=false\n",
+        "  pretrain.optimiser=adamw\n      adam couples its weight decay; adamw or adam\n",
+        "  dataset.root=null\n",
+        "path, or null\n",
+        "  head.C=[1.0,10.0,100.0]\n",
+        "list, each\n      number above 0\n",
+        "  launch.array=16\n      jobs that run at a time; whole number from 1\n",
+        "  encode.grid=3\n",
+        "\nAll groups and the other keys: ae-cls run --help\n",
+    ):
+        assert rows in out, rows
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" " * 6))
+
+
+@with_hydra
+@pytest.mark.parametrize("command", COMPOSED)
+def test_help_of_an_option_has_each_key_of_its_file(command: str) -> None:
+    for group in configs.all_groups_of(command):
+        for option in options(group):
+            words = [f"{group.replace('/', '.')}={option}"]
+            if group == "autoencoder/corruption":
+                words.insert(0, "autoencoder=conv")
+            if command == "bench" and words[-1] in {"pretrain=none"}:
+                continue  # bench times training, and has no place for that
+            text = help_of_options(command, words, ())
+            values = configs.read_yaml(configs.config_folder() / group / f"{option}.yaml")
+            values.pop("defaults", None)
+            for key in configs.key_names(values, f"{group.replace('/', '.')}."):
+                assert f"  {key}=" in text or f"  {key}." in text, key
+
+
+@with_hydra
+def test_a_wrong_option_has_no_help(ae_cls: AeCls) -> None:
+    outcome = ae_cls("run", "autoencoder=vea", "--help")
+    assert outcome.code == 2 and "did you mean vae?" in outcome.err
 
 
 def test_help_and_version_import_nothing_heavy() -> None:

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ae_cls.cli.combinations import combinations
+from ae_cls.cli.commands import cache, encode, predict, resume, sweep_status
 from ae_cls.cli.commands.resume import _read as of_resume
 from ae_cls.cli.compose import compose
+from ae_cls.cli.flags import sort_words
 from ae_cls.errors import UsageError
 from ae_cls.experiment.configs import PATH_KEYS
 from ae_cls.experiment.descriptions import COMMANDS
@@ -101,6 +103,38 @@ def test_a_home_folder_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(tmp_path))
     assert root_of("dataset.root=~/my photos") == f"{tmp_path}/my photos"
     assert compose("run", ["outputs=~/runs"])["outputs"] == f"{tmp_path}/runs"
+    assert root_of("dataset.root='~/my photos'") == f"{tmp_path}/my photos"
+    assert of_resume('outputs="~/runs"') == ("outputs", f"{tmp_path}/runs")
+    jobs = combinations(["dataset.root=~/a,'~/b'"])
+    assert [job.words for job in jobs] == [
+        (f"++dataset.root={tmp_path}/a",), (f"++dataset.root={tmp_path}/b",),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parser", "words", "name"),
+    [
+        (predict.parser, ["~/run", "x", "-o", "~/p.csv"], "model"),
+        (predict.parser, ["run", "x", "-o", "~/p.csv"], "output"),
+        (encode.parser, ["run", "--folder=~/photos", "-o", "f.npz"], "folder"),
+        (cache.parser, ["ls", "--folder=~/store"], "folder"),
+        (resume.parser, ["~/run"], "run"),
+        (sweep_status.parser, ["~/sweep"], "folder"),
+    ],
+)
+def test_a_home_folder_is_filled_in_by_the_other_commands_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parser, words: list[str], name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(parser().read(words), name).parent == tmp_path
+
+
+def test_a_folder_of_options_may_lie_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own").mkdir()
+    assert sort_words("run", ["--config-dir=~/own"]).folders == (tmp_path / "own",)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from ae_cls.cli.parser import Parser
+from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import UsageError
 
 SUMMARY = "what is kept between runs: ls, verify, prune"
@@ -24,7 +23,10 @@ def parser() -> Parser:
     arguments = Parser("cache", SUMMARY, epilog=_EPILOG)
     arguments.add_argument("action", choices=("ls", "verify", "prune"), help="what to do")
     arguments.add_argument(
-        "--folder", type=Path, metavar="FOLDER", help="a store (default: the one that runs share)"
+        "--folder",
+        type=home_path,
+        metavar="FOLDER",
+        help="a store (default: the one that runs share)",
     )
     arguments.add_argument("--stage", metavar="STAGE", help="only outputs of this stage")
     limit = arguments.add_mutually_exclusive_group()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.last import FINISHED, add_run, named_run
-from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 from ae_cls.errors import IN_PART, UsageError, printable
 from ae_cls.experiment import configs
 
@@ -51,7 +51,7 @@ def parser() -> Parser:
         "--split", choices=PARTS, default="all", help="of the run's data set (default: all)"
     )
     source.add_argument(
-        "--folder", type=Path, metavar="FOLDER", help="image files of another folder"
+        "--folder", type=home_path, metavar="FOLDER", help="image files of another folder"
     )
     arguments.add_argument(
         "--encode", choices=configs.options("encode"),

@@ -9,20 +9,38 @@ from ae_cls.errors import UsageError
 
 
 def print_help(command: str, typed: Words) -> int:
-    from ae_cls.cli.help import help_of
+    """Of the options that are chosen, else of the command."""
+    from ae_cls.cli.help import help_of, help_of_options
 
-    print(help_of(command))
+    print(help_of_options(command, typed.overrides, typed.folders) or help_of(command))
     return 0
 
 
 def carry_out_sweep(command: str, typed: Words) -> int:
     if command == "check":
         raise UsageError("check looks at one data set at a time", fix="ae-cls check without -m")
+    _refuse_names_wrong_in_all(command, typed)
     from ae_cls.cli.sweep import sweep
     from ae_cls.processes.alone import refuse_several_processes
 
     refuse_several_processes("a sweep")
     return sweep(command, typed)
+
+
+def _refuse_names_wrong_in_all(command: str, typed: Words) -> None:
+    """Before the models are imported, which takes seconds."""
+    from ae_cls.cli.combinations import combinations
+    from ae_cls.cli.compose import compose
+
+    jobs = combinations(typed.overrides, typed.folders)
+    for number, job in enumerate(jobs, 1):
+        try:
+            compose(command, job.words, typed.folders)
+        except UsageError:
+            if number == len(jobs):
+                raise
+        else:
+            return
 
 
 def show_config(command: str, typed: Words) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.last import CLASSIFIED, add_run, named_run
-from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 from ae_cls.errors import IN_PART, printable, some
 
 SUMMARY = "label image files with the classifier of a run"
@@ -34,7 +34,7 @@ def parser() -> Parser:
     arguments = Parser("predict", SUMMARY, epilog=_EPILOG)
     add_run(arguments, "model", "a run folder, or its model/")
     arguments.add_argument(
-        "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
+        "paths", type=home_path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
     arguments.add_argument(
         "-o", "--output", type=output_file, default=STDOUT, metavar="FILE",

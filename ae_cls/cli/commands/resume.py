@@ -63,6 +63,7 @@ def _read(word: str) -> tuple[str, Any]:
     if is_path_key(key) and value != "null" and value[:1] not in {"'", '"'}:
         return key, at_home(value)
     try:
-        return key, yaml.safe_load(value)
+        read = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise UsageError(f"{word} cannot be read", why=str(error)) from None
+    return key, at_home(read) if is_path_key(key) and isinstance(read, str) else read

@@ -56,6 +56,11 @@ def search_command(words: Sequence[str]) -> int:
 def _search(command: str, typed: Words) -> int:
     from ae_cls.cli.compose import compose  # here, as these imports take time
     from ae_cls.cli.searched import searched
+
+    space, shared = searched(typed.overrides, typed.folders)
+    of_words = partial(compose, command, folders=typed.folders)
+    # Names that do not exist are refused before the models are imported, which takes seconds.
+    of_words([word for word in (*shared, *space.probes()[0]) if not word.startswith("search.")])
     from ae_cls.processes.alone import refuse_several_processes
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.search.request import Request
@@ -65,9 +70,7 @@ def _search(command: str, typed: Words) -> int:
     log_to_stderr()
     for folder in typed.folders:
         complain(f"options are also read from {printable(str(folder))}")
-    space, shared = searched(typed.overrides, typed.folders)
     flags = tuple(word for folder in typed.folders for word in ("--config-dir", str(folder)))
-    of_words = partial(compose, command, folders=typed.folders)
     return search(Request(command, space, shared, flags, of_words))
 
 

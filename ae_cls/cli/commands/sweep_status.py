@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.last import LATEST, add_outputs, named_sweep
-from ae_cls.cli.parser import Parser
+from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import IN_PART, UsageError
 
 SUMMARY = "how far a sweep or search is, job by job, with what came out so far"
@@ -21,7 +21,7 @@ def parser() -> Parser:
     """What may stand behind `ae-cls sweep-status`."""
     found = Parser("sweep-status", SUMMARY, epilog=_EPILOG)
     found.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER", default=Path(LATEST),
+        "folder", type=home_path, nargs="?", metavar="FOLDER", default=Path(LATEST),
         help="folder of a sweep or search; or latest (the default), -1, -2 ...",
     )  # fmt: skip
     add_outputs(found)
