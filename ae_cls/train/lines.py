@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from ae_cls.progress.duration import roughly
+from ae_cls.terminal.duration import roughly
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.schedule import Schedule
 
@@ -48,13 +48,13 @@ def under_way(
     stage: str, schedule: Schedule, *, step: int, images: int, train: Mapping[str, float]
 ) -> str:
     """Where the training is within a stretch, and its loss so far in that."""
-    return f"{stage}  {_place(schedule, step, images)}  {_losses('training', train)}"
+    return f"{stage}  {_place(schedule, step, images)}  {_losses('training loss', train)}"
 
 
 def of_stretch(record: EpochRecord, schedule: Schedule, images: int) -> str:
     """How a stretch of steps went: where the training is, losses, speed."""
-    named = [_losses("training", record.train), _losses("validation", record.valid)]
-    losses = "  ".join(filter(None, named))
+    named = [_losses("training loss", record.train), _losses("validation", record.valid)]
+    losses = ", ".join(filter(None, named))
     place = _place(schedule, record.step, images)
     return f"{record.stage}  {place}  {losses}  {record.images_per_second:,.0f} images/s"
 
@@ -68,8 +68,8 @@ def _place(schedule: Schedule, step: int, images: int) -> str:
     return f"{epoch}  {steps}" if step % in_pass else epoch
 
 
-def _losses(part: str, terms: Mapping[str, float]) -> str:
-    """The loss, and its terms in brackets unless the loss is the only one."""
+def _losses(title: str, terms: Mapping[str, float]) -> str:
+    """The loss, and its terms in brackets unless it is all there is."""
     loss = terms.get("loss")
     others = ", ".join(
         f"{name} {value:z.4g}"
@@ -77,8 +77,8 @@ def _losses(part: str, terms: Mapping[str, float]) -> str:
         if name != "loss" and (value != loss or len(terms) > 2)
     )
     if loss is None:
-        return f"{part} {others}" if others else ""
-    return f"{part} loss {loss:z.4g}" + (f" ({others})" if others else "")
+        return f"{title} {others}" if others else ""
+    return f"{title} {loss:z.4g}" + (f" ({others})" if others else "")
 
 
 def _two_digits(rate: float) -> str:

@@ -17,7 +17,7 @@ from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.training import gradients_averaged
-from ae_cls.progress.progress import Progress
+from ae_cls.terminal.progress import Progress
 from ae_cls.train.ahead import ahead
 from ae_cls.train.augment import Augment
 from ae_cls.train.checkpoint import Checkpoints

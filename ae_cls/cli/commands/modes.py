@@ -1,9 +1,11 @@
 """What a composed command does with a flag that asks for something else than one run."""
 
+import sys
 from collections.abc import Callable
 
 from ae_cls.cli.flags import Words
 from ae_cls.errors import UsageError
+from ae_cls.terminal.fitted import fitted
 
 # Imports stand inside the functions, as they take time, and each command needs few of them.
 
@@ -11,7 +13,7 @@ from ae_cls.errors import UsageError
 def print_help(command: str, typed: Words) -> int:
     from ae_cls.cli.help import help_of
 
-    print(help_of(command))
+    print(fitted(help_of(command), sys.stdout))
     return 0
 
 

@@ -18,10 +18,10 @@ from ae_cls.dataset.files.pixel_table import PixelTable, read_pixel_table, shape
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
-from ae_cls.progress.progress import Progress
 from ae_cls.settings import PathText
 from ae_cls.store.files import file_sha256
 from ae_cls.store.key import Json
+from ae_cls.terminal.progress import Progress
 
 Tables = Mapping[PartName, Sequence[PixelTable]]
 Side = int | None
