@@ -39,7 +39,7 @@ class Terminal:
         fcntl.ioctl(self.writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def stream(self) -> TextIO:
-        return open(os.dup(self.writer), "w", encoding="utf-8")
+        return os.fdopen(os.dup(self.writer), "w", encoding="utf-8")
 
     def written(self) -> str:
         """All of it, once nobody can write any more."""
@@ -134,10 +134,10 @@ def test_help_at_a_terminal_fits_and_in_a_pipe_is_as_it_was(command: str, column
     terminal.written()
     assert shown.split() == text.split()
     assert not too_long(shown, columns)
-    with open(os.devnull, "w") as pipe:
+    with Path(os.devnull).open("w") as pipe:
         assert fitted(text, pipe) == text
 
 
 def test_a_second_column_goes_on_below_itself() -> None:
-    assert broken("  one      two three four five", 20) == "  one      two three\n           four five"
+    assert broken("  one      two three four", 20) == "  one      two three\n           four"
     assert broken("  ae-cls run dataset=folder", 10) == "  ae-cls run dataset=folder"
