@@ -3,14 +3,22 @@
 import os
 import re
 import textwrap
-from typing import TextIO
+from typing import Protocol
 
 _NARROWEST = 20  # columns; a terminal of fewer, or of none, has not said its size
 _TWO_COLUMNS = re.compile(r" *\S.*? {2,}(?=\S)")
 _COMMAND = re.compile(r" *(ae-cls|eval|usage:) ")
 
 
-def fitted(text: str, stream: TextIO) -> str:
+class Stream(Protocol):
+    """What is written to, perhaps a terminal."""
+
+    def isatty(self) -> bool: ...
+
+    def fileno(self) -> int: ...
+
+
+def fitted(text: str, stream: Stream) -> str:
     """The text for this stream: at a terminal broken to its width, in a pipe or file as it is."""
     if not stream.isatty():
         return text

