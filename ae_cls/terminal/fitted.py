@@ -3,13 +3,14 @@
 import os
 import re
 import textwrap
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _NARROWEST = 20  # columns; a terminal of fewer, or of none, has not said its size
 _TWO_COLUMNS = re.compile(r" *\S.*? {2,}(?=\S)")
 _COMMAND = re.compile(r" *(ae-cls|eval|usage:) ")
 
 
+@runtime_checkable
 class Stream(Protocol):
     """What is written to, perhaps a terminal."""
 

@@ -112,7 +112,7 @@ def test_one_large_batch_is_not_tried_whole(monkeypatch: pytest.MonkeyPatch) -> 
 
     still = Augment(flip=False, shift=0, scale=0, brightness=0, erase=0)
     images_per_second(network, loss_of_batch, still, task(table((1, 8, 8), 20)), 16)
-    assert sizes == [2, 2]
+    assert sizes == [2, 2, 2]
 
 
 def test_without_a_terminal_lines_come_in_time_not_at_every_step(
