@@ -57,7 +57,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
             objective.network, trained, objective.loss_of_batch, world
         ) as loss_of_batch:
             training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
-            if not _is_over(training, state):
+            if state.step < training.steps:
                 training.announce(state)
             _train(training, state, objective.validate, checkpoints)
     except (KeyboardInterrupt, SystemExit):
@@ -126,10 +126,11 @@ class _Training:
         """Say how long it will take."""
         if self.task.compute.world.size > 1:
             return  # a trial lasts until it has taken long enough, which each would judge alone
-        rate = images_per_second(
-            state.network, self.loss_of_batch, self.augment, self.task,
-            self.schedule.batch_of(self.images),
-        )  # fmt: skip
+        with held():  # or what the trial changes for a moment would be in the checkpoint
+            rate = images_per_second(
+                state.network, self.loss_of_batch, self.augment, self.task,
+                self.schedule.batch_of(self.images),
+            )  # fmt: skip
         log.info("%s", forecast(
             self.stage, self.schedule, done=state.step, images=self.images,
             validated=len(self.task.valid), rate=rate,
