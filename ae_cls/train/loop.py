@@ -93,7 +93,7 @@ def _train(
 
 def _is_over(training: "_Training", state: State) -> bool:
     patience, history = training.schedule.patience, state.history
-    if state.step >= training.steps:
+    if state.validated >= training.steps:
         return True
     if patience is None or len(history) <= patience:
         return False
@@ -147,7 +147,7 @@ class _Training:
         """The steps until the next validation; after each, `state` is whole."""
         state.network.train()
         started = time.monotonic() - state.seconds
-        last = self.schedule.end_of_stretch(state.step, self.images)
+        last = self.schedule.end_of_stretch(state.validated, self.images)
         for batch in ahead(self._batches(state.step, last)):
             with held():
                 self._step(state, batch)
