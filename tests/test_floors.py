@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ae_cls"
 
 FLOORS = (
-    "errors", "interrupt", "settings", "draws", "progress",
+    "errors", "interrupt", "settings", "draws", "terminal",
     "store", "processes", "compute", "evaluate", "dataset", "train",
     "autoencoder", "pretrain", "encode", "head",
     "experiment", "report", "saved", "run", "check", "bench", "jobs", "search", "study",

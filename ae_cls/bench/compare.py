@@ -8,13 +8,13 @@ from typing import Any
 from ae_cls.bench.child import measured
 from ae_cls.bench.contenders import CONTENDERS, Contender
 from ae_cls.experiment.benchmark import Benchmark
-from ae_cls.progress.progress import progressing
 from ae_cls.run.data import prepare
 from ae_cls.run.environment import environment
 from ae_cls.run.folder import run_folder
 from ae_cls.run.run import Result
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.store.files import write_json
+from ae_cls.terminal.progress import progressing
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from ae_cls.check.filters import Filters, draw_filters
 from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
-from ae_cls.progress.progress import Progress
+from ae_cls.terminal.progress import Progress
 
 MOST_JUDGED = 100_000
 """Rows; of more than these some are drawn, so that memory and time stay bounded."""

@@ -21,6 +21,7 @@ from ae_cls.cli.exits import guarded, make_printing_safe
 from ae_cls.cli.parser import Command
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
+from ae_cls.terminal.fitted import fitted
 
 
 def _composed(word: str) -> Command:
@@ -72,7 +73,7 @@ def dispatch(words: Sequence[str]) -> int:
         print("ae-cls", version("ae-cls"))
         return 0
     if not words or words[0] in {"-h", "--help"}:
-        print(overview(), end="")
+        print(fitted(overview(), sys.stdout), end="")
         return 0
     if words[0] in COMMANDS:
         return COMMANDS[words[0]].call(words[1:])

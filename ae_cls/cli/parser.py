@@ -2,12 +2,14 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, final
 
 from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.store.places import at_home
+from ae_cls.terminal.fitted import fitted
 
 
 @final
@@ -43,6 +45,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, fix=f"{self.prog} --help")
+
+    def format_help(self) -> str:
+        return fitted(super().format_help(), sys.stdout)
 
     def flags(self) -> list[str]:
         """The long names of all flags."""

@@ -14,7 +14,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.feature_table import joined
-from ae_cls.progress.progress import progressing
+from ae_cls.terminal.progress import progressing
 
 BATCH = 512
 """Images at a time. Always the same: another batch size may change the last bit of a feature."""

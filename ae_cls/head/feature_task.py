@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.fitted import Labelled
-from ae_cls.progress.progress import progressing
+from ae_cls.terminal.progress import progressing
 
 Classes = Int64[np.ndarray, " s"]
 """Class indices that have a labelled row, rising."""

@@ -35,9 +35,10 @@ def summary_table(
         folder: of the run; its path stands alone on the last line and is never cut.
     """
     table = empty_table(titles=False)
-    table.add_column()
-    for _ in range(3):
-        table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    for _ in range(2):  # in a narrow terminal these wrap, and nothing is cut
+        table.add_column(justify="right", overflow="fold")
     for row in (*_accuracies(metrics), *_rebuilding(metrics)):
         table.add_row(*map(plain, row))
     for stage, duration in seconds.items():

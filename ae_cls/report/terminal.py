@@ -7,6 +7,7 @@ from typing import final
 from tqdm import tqdm
 
 from ae_cls.errors import printable
+from ae_cls.terminal.fitted import fitted
 
 
 def log_to_stderr() -> None:
@@ -23,4 +24,4 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         title = "warning: " if record.levelno == logging.WARNING else ""
-        tqdm.write(title + printable(record.getMessage()), file=sys.stderr)
+        tqdm.write(fitted(title + printable(record.getMessage()), sys.stderr), file=sys.stderr)

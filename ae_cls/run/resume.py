@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ae_cls.dataset.split import Split
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run, read_saved, with_data_at
@@ -17,10 +18,11 @@ from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
 from ae_cls.store.files import read_json, write_json
 from ae_cls.store.key import Change, changes, flat
+from ae_cls.train.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
-MAY_GROW = ("pretrain.epochs", "head.epochs")
+MAY_GROW = ("pretrain.epochs", "pretrain.min_steps", "head.epochs", "head.min_steps")
 ROOT = "dataset.root"
 MAY_DIFFER = (
     ROOT, "device", "devices", "threads", "checkpoint_seconds", "figures", "store", "outputs",
@@ -48,11 +50,12 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     differences = _differences(before, new_values)
     if not differences:
         return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
-    data_of(folder, before)
+    _, split = data_of(folder, before)
     for line in changes_table(differences).splitlines():
         log.info("changed: %s", line)
     log.info("the result may differ in the last digits from a run started from scratch")
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
+    _refuse_epochs_without_effect(before, changed, split)
     return _continued(
         changed.model_copy(update={"folder": None}), folder, read_json(folder / STAGES)
     )
@@ -111,9 +114,27 @@ def _refuse_what_matters(differences: Sequence[Change], folder: Path) -> None:
     if wrong:
         raise UsageError(
             "a run cannot be resumed with other settings", where=changes_table(wrong),
-            why=f"only more epochs ({', '.join(MAY_GROW)}) and {', '.join(MAY_DIFFER)} may differ",
+            why=f"only longer training ({', '.join(MAY_GROW)}) and {', '.join(MAY_DIFFER)} may "
+            "differ",
             fix=f"start a new run; or ae-cls resume {folder} without these words",
         )  # fmt: skip
+
+
+def _refuse_epochs_without_effect(
+    before: Experiment | Pretraining, changed: Experiment | Pretraining, split: Split
+) -> None:
+    """A small set is trained for `min_steps`: a few more epochs of it may still be fewer steps."""
+    for group, rows in (("pretrain", split.pretrain), ("head", split.labelled)):
+        old, new = getattr(before, group, None), getattr(changed, group, None)
+        if not (isinstance(old, Schedule) and isinstance(new, Schedule)):
+            continue
+        if new.epochs > old.epochs and new.steps(len(rows)) == old.steps(len(rows)):
+            raise UsageError(
+                f"{group}.epochs={new.epochs} would train no longer than before",
+                why=f"{new.epochs} epochs of {len(rows):,} images are fewer steps than "
+                f"{group}.min_steps={new.min_steps}, for which a small set is trained",
+                fix=f"{group}.min_steps={2 * new.min_steps}",
+            )
 
 
 def _may_differ(change: Change) -> bool:

@@ -22,13 +22,13 @@ from ae_cls.dataset.files.listing import images_below
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import DataError, printable, some
 from ae_cls.head.classifier import Classifier
-from ae_cls.progress.progress import Progress
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
 from ae_cls.saved.use import compute_of, decoding_of
 from ae_cls.store.cells import TextFile, cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
+from ae_cls.terminal.progress import Progress
 
 BATCH = 512
 """Files at a time: as many as the encoder takes, so that no batch is cut twice."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from ae_cls.progress.duration import roughly
+from ae_cls.terminal.duration import roughly
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.schedule import Schedule
 
@@ -23,38 +23,40 @@ def forecast(
         validated: images of each validation.
         rate: images a second.
     """
-    steps, in_pass = schedule.steps(images), schedule.steps_in_pass(images)
-    left = (steps - done) / steps
-    validations = schedule.epochs * validated * _COST_OF_VALIDATION
-    trained = images * steps / in_pass
+    steps = schedule.steps(images)
+    trained = images * steps / schedule.steps_in_pass(images)
+    validation = schedule.epochs * validated * _COST_OF_VALIDATION
+    seconds = (trained + validation) / rate
     up_to = "about" if schedule.patience is None else "up to about"
     more = " more" if done else ""
-    duration = roughly(left * (trained + validations) / rate)
-    at = f"at {_two_digits(rate)} images/s"
-    if schedule.goes_by_epochs(images):
-        each = roughly((trained + validations) / schedule.epochs / rate)
-        return (
-            f"{stage}: {up_to} {duration}{more}: {schedule.epochs} epochs of {images:,} images "
-            f"{at}, {each} each"
-        )
-    batch = min(schedule.batch_of(images), images)
-    return (
-        f"{stage}: {up_to} {duration}{more}: {steps} steps (min_steps) of {batch} images {at}, "
-        f"{steps / in_pass:.0f} passes over {images:,}"
-    )
+    duration = roughly(seconds * (steps - done) / steps)
+    return f"{stage}: {up_to} {duration}{more}: {_work(schedule, images, rate, seconds)}"
+
+
+def _work(schedule: Schedule, images: int, rate: float, seconds: float) -> str:
+    """What fills the time: epochs of all images, or steps of some."""
+    at = f"at {float(f'{rate:.2g}'):,.10g} images/s"  # as exactly as a trial of a few deserves
+    if not schedule.goes_by_epochs(images):
+        steps, batch = schedule.steps(images), min(schedule.batch_of(images), images)
+        passes = f"{steps / schedule.steps_in_pass(images):.0f} passes over {images:,}"
+        return f"{steps} steps (min_steps) of {batch} images {at}, {passes}"
+    if schedule.epochs == 1:
+        return f"1 epoch of {images:,} images {at}"
+    each = roughly(seconds / schedule.epochs)
+    return f"{schedule.epochs} epochs of {images:,} images {at}, {each} each"
 
 
 def under_way(
     stage: str, schedule: Schedule, *, step: int, images: int, train: Mapping[str, float]
 ) -> str:
     """Where the training is within a stretch, and its loss so far in that."""
-    return f"{stage}  {_place(schedule, step, images)}  {_losses('training', train)}"
+    return f"{stage}  {_place(schedule, step, images)}  {_losses('training loss', train)}"
 
 
 def of_stretch(record: EpochRecord, schedule: Schedule, images: int) -> str:
     """How a stretch of steps went: where the training is, losses, speed."""
-    named = [_losses("training", record.train), _losses("validation", record.valid)]
-    losses = "  ".join(filter(None, named))
+    named = [_losses("training loss", record.train), _losses("validation", record.valid)]
+    losses = ", ".join(filter(None, named))
     place = _place(schedule, record.step, images)
     return f"{record.stage}  {place}  {losses}  {record.images_per_second:,.0f} images/s"
 
@@ -68,8 +70,8 @@ def _place(schedule: Schedule, step: int, images: int) -> str:
     return f"{epoch}  {steps}" if step % in_pass else epoch
 
 
-def _losses(part: str, terms: Mapping[str, float]) -> str:
-    """The loss, and its terms in brackets unless the loss is the only one."""
+def _losses(title: str, terms: Mapping[str, float]) -> str:
+    """The loss, and its terms in brackets unless it is all there is."""
     loss = terms.get("loss")
     others = ", ".join(
         f"{name} {value:z.4g}"
@@ -77,10 +79,5 @@ def _losses(part: str, terms: Mapping[str, float]) -> str:
         if name != "loss" and (value != loss or len(terms) > 2)
     )
     if loss is None:
-        return f"{part} {others}" if others else ""
-    return f"{part} loss {loss:z.4g}" + (f" ({others})" if others else "")
-
-
-def _two_digits(rate: float) -> str:
-    """As exactly as a trial of a few images deserves."""
-    return f"{float(f'{rate:.2g}'):,.10g}"
+        return f"{title} {others}" if others else ""
+    return f"{title} {loss:z.4g}" + (f" ({others})" if others else "")

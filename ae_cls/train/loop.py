@@ -17,7 +17,7 @@ from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.training import gradients_averaged
-from ae_cls.progress.progress import Progress
+from ae_cls.terminal.progress import Progress
 from ae_cls.train.ahead import ahead
 from ae_cls.train.augment import Augment
 from ae_cls.train.checkpoint import Checkpoints
@@ -57,7 +57,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
             objective.network, trained, objective.loss_of_batch, world
         ) as loss_of_batch:
             training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
-            if not _is_over(training, state):
+            if state.step < training.steps:
                 training.announce(state)
             _train(training, state, objective.validate, checkpoints)
     except (KeyboardInterrupt, SystemExit):
@@ -97,7 +97,7 @@ def _train(
 
 def _is_over(training: "_Training", state: State) -> bool:
     patience, history = training.schedule.patience, state.history
-    if state.step >= training.steps:
+    if state.validated >= training.steps:
         return True
     if patience is None or len(history) <= patience:
         return False
@@ -130,10 +130,11 @@ class _Training:
         """Say how long it will take."""
         if self.task.compute.world.size > 1:
             return  # a trial lasts until it has taken long enough, which each would judge alone
-        rate = images_per_second(
-            state.network, self.loss_of_batch, self.augment, self.task,
-            self.schedule.batch_of(self.images),
-        )  # fmt: skip
+        with held():  # or what the trial changes for a moment would be in the checkpoint
+            rate = images_per_second(
+                state.network, self.loss_of_batch, self.augment, self.task,
+                self.schedule.batch_of(self.images),
+            )  # fmt: skip
         log.info("%s", forecast(
             self.stage, self.schedule, done=state.step, images=self.images,
             validated=len(self.task.valid), rate=rate,
@@ -150,7 +151,7 @@ class _Training:
         """The steps until the next validation; after each, `state` is whole."""
         state.network.train()
         started = time.monotonic() - state.seconds
-        last = self.schedule.end_of_stretch(state.step, self.images)
+        last = self.schedule.end_of_stretch(state.validated, self.images)
         for batch in ahead(self._batches(state.step, last)):
             with held():
                 self._step(state, batch)

@@ -70,7 +70,7 @@ class Schedule(Settings, ABC):
         return self.epochs * self.steps_in_pass(count) >= self.min_steps
 
     def end_of_stretch(self, step: int, count: int) -> int:
-        """The step at which the stretch ends in which so many steps are done."""
+        """The first step after this one that ends a stretch."""
         steps = self.steps(count)
         number = math.ceil((step + 1) * self.epochs / steps)
         return number * steps // self.epochs

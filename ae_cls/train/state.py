@@ -24,9 +24,9 @@ class State:
         network: its weights and buffers are part of the state.
         optimiser: its moments are, too.
         step: steps done.
-        history: epochs that were validated.
-        means: of the epoch that goes on.
-        seconds: that this epoch has taken so far.
+        history: stretches that were validated.
+        means: of the stretch that goes on.
+        seconds: that this stretch has taken so far.
         best: lowest validation score so far.
         best_weights: of the epoch that has it; none before the first.
     """
@@ -39,6 +39,11 @@ class State:
     seconds: float = 0.0
     best: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def validated(self) -> int:
+        """The step of the last validation: a stop may come between a stretch's end and its own."""
+        return self.history[-1].step if self.history else 0
 
     def checkpoint(self) -> Checkpoint:
         """The state as it can be kept; tensors are not copied."""

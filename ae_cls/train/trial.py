@@ -13,7 +13,7 @@ from ae_cls.train.task import LossOfBatch, TrainTask
 TRIAL = -1
 """The number of the pass that a trial's draws belong to: no training draws the same."""
 
-_ENOUGH = 0.2  # seconds; a shorter trial tells little, and a batch of large images takes minutes
+_ENOUGH = 0.3  # seconds; a shorter trial tells little, and a batch of large images takes minutes
 _FIRST, _GROWTH = 2, 4  # images; a batch norm needs two
 
 
@@ -32,10 +32,11 @@ def images_per_second(
     network.train()
     largest = min(batch_size, len(task.train))
     size = min(_FIRST, largest)
-    while _seconds(loss_of_batch, augment, task, size) < _ENOUGH and size < largest:
+    _seconds(loss_of_batch, augment, task, size)  # the very first wakes threads and libraries
+    while (seconds := _seconds(loss_of_batch, augment, task, size)) < _ENOUGH and size < largest:
         size = min(size * _GROWTH, largest)
-    # Once more: the first time, what computes this size is still put together.
-    seconds = _seconds(loss_of_batch, augment, task, size)
+    # The shorter of two: the first time, what computes this size is still put together.
+    seconds = min(seconds, _seconds(loss_of_batch, augment, task, size))
     network.zero_grad(set_to_none=True)
     for buffer, before in kept:
         buffer.copy_(before)

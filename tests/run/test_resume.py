@@ -136,6 +136,14 @@ def test_an_unknown_key_is_told_with_those_that_may_differ(tmp_path, monkeypatch
     assert "pretrain.epochs" in refused.value.fix
 
 
+def test_more_epochs_that_would_train_no_longer_are_refused(tmp_path, monkeypatch):
+    words = (*RUN, "pretrain.epochs=1", "pretrain.min_steps=30")
+    folder = interrupted(tmp_path, monkeypatch, 1, *words)
+    with pytest.raises(UsageError, match=r"pretrain\.epochs=4 would train no longer") as refused:
+        resume(folder, {"pretrain.epochs": 4})
+    assert refused.value.fix == "pretrain.min_steps=60"
+
+
 @pytest.mark.parametrize("finished", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_more_epochs_go_on_in_a_new_folder_and_are_said(tmp_path, monkeypatch, caplog, finished):
     if finished:

@@ -55,8 +55,8 @@ def optimise_one_weight(network, *words: str, loss_of_batch=None, validate=None)
         return Loss((network.weight - 1).square().sum(), {})
 
     def in_training(images, positions, draws, progress):
-        tried = draws.epoch == TRIAL or loss_of_batch is None
-        return (plain if tried else loss_of_batch)(images, positions, draws, progress)
+        chosen = plain if draws.epoch == TRIAL else loss_of_batch or plain
+        return chosen(images, positions, draws, progress)
 
     objective = Objective(
         stage="test",

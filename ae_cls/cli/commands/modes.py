@@ -1,9 +1,11 @@
 """What a composed command does with a flag that asks for something else than one run."""
 
+import sys
 from collections.abc import Callable
 
 from ae_cls.cli.flags import Words
 from ae_cls.errors import UsageError
+from ae_cls.terminal.fitted import fitted
 
 # Imports stand inside the functions, as they take time, and each command needs few of them.
 
@@ -12,7 +14,8 @@ def print_help(command: str, typed: Words) -> int:
     """Of the options that are chosen, else of the command."""
     from ae_cls.cli.help import help_of, help_of_options
 
-    print(help_of_options(command, typed.overrides, typed.folders) or help_of(command))
+    text = help_of_options(command, typed.overrides, typed.folders) or help_of(command)
+    print(fitted(text, sys.stdout))
     return 0
 
 

@@ -19,8 +19,8 @@ from ae_cls.dataset.facts import FileFacts
 from ae_cls.dataset.files.decode import FORMAT, picture_of, quiet
 from ae_cls.errors import DataError, TrainingError
 from ae_cls.interrupt import end_with_parent
-from ae_cls.progress.progress import Progress
 from ae_cls.store.files import file_sha256, sha256
+from ae_cls.terminal.progress import Progress
 
 _BLOCK = 1024  # images in flight: bounds the memory of those that wait to be written
 _CHUNK = 32  # images a worker takes at once

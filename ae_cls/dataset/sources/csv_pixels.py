@@ -27,10 +27,10 @@ from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
-from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
 from ae_cls.store.key import Json
+from ae_cls.terminal.progress import Progress
 
 Tables = Mapping[PartName, Sequence[PixelTable]]
 Side = int | None

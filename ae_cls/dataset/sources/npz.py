@@ -33,9 +33,9 @@ from ae_cls.dataset.files.npz_file import ImageArray, read_npz
 from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
-from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256
+from ae_cls.terminal.progress import Progress
 
 Arrays = Mapping[str, NamedArray]
 Pictures = Mapping[str, ImageArray]

@@ -29,9 +29,9 @@ from ae_cls.dataset.image_files import ImageFilesConfig
 from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import some
-from ae_cls.progress.progress import Progress
 from ae_cls.settings import KeptPath
 from ae_cls.store.files import file_sha256, sha256
+from ae_cls.terminal.progress import Progress
 
 Tables = Mapping[PartName, Sequence[ParquetImages]]
 

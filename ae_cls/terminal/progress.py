@@ -7,7 +7,7 @@ from typing import TypeVar, final
 
 from tqdm import tqdm
 
-from ae_cls.progress.duration import clock
+from ae_cls.terminal.duration import clock
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +77,9 @@ class Progress:
         self._next_line = time.monotonic() + BETWEEN_LINES
 
     def left(self) -> str:
-        """For how long it will go on at the pace so far; empty before the first is done."""
+        """How long it will go on at the pace so far; empty where a bar says so, or none is done."""
         own = self.done - self._begun_with
-        if not own:
+        if not own or not self._bar.disable:
             return ""
         pace = (time.monotonic() - self._begun) / own
         return f"{clock(pace * (self.total - self.done))} left"

@@ -1,0 +1,1 @@
+"""What people see while a command works: bars, lines, lengths of time. Knows no image."""
