@@ -73,7 +73,9 @@ def test_with_one_label_a_class_the_middle_of_each_list_is_taken(word: str) -> N
     head = within(word, blobs(4))
     middle = config(word, **TINY.get(word, {})).middle()
     assert facts_of(head)["chosen"].items() <= middle.items()
-    for name, values in ((n, v) for n, v in config(word, **TINY.get(word, {})) if isinstance(v, tuple)):
+    for name, values in (
+        (n, v) for n, v in config(word, **TINY.get(word, {})) if isinstance(v, tuple)
+    ):
         assert middle[name] == values[(len(values) - 1) // 2]
 
 
