@@ -19,7 +19,7 @@ def labels_read(metrics: Mapping[str, Any]) -> str:
 
 
 def labels_in_words(metrics: Mapping[str, Any]) -> tuple[str, str]:
-    """The same for one run: "100 labels" and "+ 6,000 for choosing"."""
+    """The same for one run: "100" and "+ 6,000 for choosing"."""
     labels = metrics["protocol"]["labels"]
     besides = f"+ {labels['choose']:,} for choosing" if labels["choose"] else WITHIN
-    return f"{labels['fit']:,} labels", besides
+    return f"{labels['fit']:,}", besides

@@ -127,16 +127,15 @@ def empty_table(*, titles: bool) -> Table:
 
 def _labels(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
     if labels_read(metrics):
-        yield "read before the test", *labels_in_words(metrics)
+        yield "labels before test", *labels_in_words(metrics)
 
 
 def _again(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
     """The accuracy by repeated folds, where the test part is too small to judge by."""
     if "accuracy" in (again := metrics.get("repeated_folds", {})):
-        times = f", {again['repeats']} times" if again["repeats"] > 1 else ""
+        title = f"accuracy, {again['repeats']} x {again['folds']} folds"
         interval = f"{_interval(again)} % (95 % interval)"
-        images = f"{again['n']:,} images, {again['folds']} folds{times}"
-        yield "accuracy in folds", f"{_percent(again)} %", interval, images
+        yield title, f"{_percent(again)} %", interval, f"{again['n']:,} images"
 
 
 def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

@@ -135,7 +135,8 @@ def test_the_protocol_says_how_many_labels_were_read_for_what(
 def test_fine_tuning_within_keeps_to_its_schedule(tmp_path: Path) -> None:
     path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40})
     result = run(path, "finetune", "labels.per_class=4", "head.patience=1")
-    history = [json.loads(line) for line in (result.folder / "history.jsonl").open()]
+    lines = (result.folder / "history.jsonl").read_text().splitlines()
+    history = [json.loads(line) for line in lines]
     assert [record["epoch"] for record in history] == [1, 2]
     assert all(record["best"] and not record["valid"] for record in history)
     assert "schedule" in result.metrics["protocol"]["chosen_on"]
