@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ae_cls.report.labels_read import labels_read
 from ae_cls.report.one_line import Column, OneLineRows
 from ae_cls.report.table import (
     RunMetrics,
@@ -62,7 +63,7 @@ def jobs_table(rows: Sequence[JobRow]) -> RenderableType:
     accuracy by which heads were chosen have columns of their own.
     """
     reasons = [_why(row) for row in rows if row.reason]
-    return Group(OneLineRows([*_columns(rows)]), *_means(rows), *reasons)
+    return Group(OneLineRows([*_columns(rows)]), *_what_labels(rows), *_means(rows), *reasons)
 
 
 def status_table(rows: Sequence[JobRow], folder: Path) -> RenderableType:
@@ -76,10 +77,18 @@ def _columns(rows: Sequence[JobRow]) -> Iterator[Column]:
     for key in _keys(rows):
         yield Column.of_texts(key, [row.keys.get(key, "") for row in rows])
     yield Column("state", [_state(row) for row in rows], "left", may_be_cut=False)
+    labels = [labels_read(row.metrics) for row in rows]
+    if any(labels):
+        yield Column.of_numbers("labels", labels)
     yield from _scores(rows)
     yield Column.of_numbers("seconds", [_seconds(row) for row in rows])
     if any(row.doing for row in rows):
         yield Column.of_texts("last said", [row.doing for row in rows])
+
+
+def _what_labels(rows: Sequence[JobRow]) -> Iterator[RenderableType]:
+    if any("+" in labels_read(row.metrics) for row in rows):
+        yield plain("labels: those learnt from + those for choosing settings")
 
 
 def _keys(rows: Sequence[JobRow]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_cls.errors import printable
+from ae_cls.report.labels_read import labels_in_words, labels_read
 
 if TYPE_CHECKING:
     from ae_cls.evaluate.metrics import Measure
@@ -39,7 +40,8 @@ def summary_table(
     table.add_column(justify="right", no_wrap=True)
     for _ in range(2):  # in a narrow terminal these wrap, and nothing is cut
         table.add_column(justify="right", overflow="fold")
-    for row in (*_accuracies(metrics), *_rebuilding(metrics)):
+    rows = (*_labels(metrics), *_accuracies(metrics), *_again(metrics), *_rebuilding(metrics))
+    for row in rows:
         table.add_row(*map(plain, row))
     for stage, duration in seconds.items():
         note = "kept from an earlier run" if stage in kept else ""
@@ -66,6 +68,19 @@ def empty_table(*, titles: bool) -> Table:
     """A table to fill, with a line of titles or without."""
     # No lines: they would be noise in a pipe or an encoding without them.
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
+
+
+def _labels(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    if labels_read(metrics):
+        yield "labels before test", *labels_in_words(metrics)
+
+
+def _again(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    """The accuracy by repeated folds, where the test part is too small to judge by."""
+    if "accuracy" in (again := metrics.get("repeated_folds", {})):
+        title = f"accuracy, {again['repeats']} x {again['folds']} folds"
+        between = f"{interval(again)} % (95 % interval)"
+        yield title, f"{percent(again)} %", between, f"{again['n']:,} images"
 
 
 def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

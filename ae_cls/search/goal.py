@@ -60,9 +60,10 @@ class Goal:
             for part, names in self.shown.items()
             if part in metrics
         }
-        # A table has a column for the measure by which heads were chosen.
+        # A table has columns for the measure by which heads were chosen, and for labels read.
         head = {"head": {"chosen_by": metrics["head"]["chosen_by"]}} if "head" in metrics else {}
-        return {**kept, **head}
+        labels = metrics.get("protocol", {}).get("labels")
+        return {**kept, **head, **({"protocol": {"labels": labels}} if labels else {})}
 
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""
