@@ -8,6 +8,8 @@ from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
+from ae_cls.autoencoder.kmeans import KmeansConfig
+from ae_cls.autoencoder.lbp import LbpConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
@@ -19,6 +21,8 @@ AutoencoderChoice = Annotated[
     PixelsConfig
     | PcaConfig
     | HogConfig
+    | LbpConfig
+    | KmeansConfig
     | ShallowConfig
     | DeepConfig
     | TextbookConfig

@@ -29,7 +29,9 @@ class Contender(Settings):
         values["pretrain"] = self.schedule(benchmark)
         if self.precision == "fp32":
             values["precision"] = "fp32"
-        return Pretraining(**values, store="own", devices=1, checkpoint_seconds=3600.0)
+        return Pretraining(
+            **values, store="own", devices=1, checkpoint_seconds=3600.0, figures=False
+        )
 
     def schedule(self, benchmark: Benchmark) -> GradientPretraining:
         """The yardstick keeps its batch size and rate in every loop."""

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ae_cls.cli.interrupted import AT_ONCE, interrupted_block
 from ae_cls.errors import BUG, AeClsError, bug_block
-from ae_cls.interrupt import INTERRUPTED
+from ae_cls.interrupt import INTERRUPTED, TERMINATED, last_words
 
 NO_READER = 141
 
@@ -15,15 +16,21 @@ NO_READER = 141
 def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     """The exit code of `work` on these words, after saying on stderr what went wrong."""
     try:
-        code = work(words)
+        with last_words(lambda code: complain(AT_ONCE)):
+            code = work(words)
         sys.stdout.flush()
         return code
     except AeClsError as error:
         complain(error.block())
         return error.code
-    except KeyboardInterrupt:
-        complain("interrupted")
+    except KeyboardInterrupt as stop:
+        complain(interrupted_block(stop, words))
         return INTERRUPTED
+    except SystemExit as stop:
+        if stop.code not in (INTERRUPTED, TERMINATED):
+            raise
+        complain(interrupted_block(stop, words))
+        return int(stop.code)
     except BrokenPipeError:
         _drop_stdout()
         return NO_READER

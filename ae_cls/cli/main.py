@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from ae_cls.cli import flags
-from ae_cls.cli.commands import cache, encode, predict, resume, schema, search, sweep_status
+from ae_cls.cli.commands import (
+    cache,
+    encode,
+    predict,
+    resume,
+    schema,
+    search,
+    study,
+    sweep_status,
+)  # fmt: skip
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
 from ae_cls.cli.parser import Command
@@ -27,6 +36,7 @@ COMMANDS = {
     "resume": Command(resume.resume, resume.parser, resume.SUMMARY),
     "encode": Command(encode.encode, encode.parser, encode.SUMMARY),
     "predict": Command(predict.predict, predict.parser, predict.SUMMARY),
+    "study": Command(study.study_command, study.parser, study.SUMMARY, is_composed=True),
     "search": Command(search.search_command, search.parser, search.SUMMARY),
     "check": _composed("check"),
     "bench": _composed("bench"),

@@ -1,6 +1,6 @@
 """Which training rows show their label: draws that nest, so that budgets can be compared."""
 
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -16,29 +16,46 @@ from ae_cls.settings import Settings
 
 @final
 class LabelsConfig(Settings):
-    """How many labels are shown, and what is made of those for validation.
+    """How many labels are shown, and on which of them settings are chosen.
 
-    The encoder sees all training images whatever stands here.
+    A budget is all labels that are read before the test, those for choosing included, unless
+    `choose` says otherwise. The encoder sees all training images whatever stands here.
     """
 
     per_class: int | None = Field(ge=1, description="labels of each class")
     fraction: float | None = Field(gt=0, le=1, description="share of the training labels")
     count: int | None = Field(ge=1, description="labels in all, each class at least once")
     draw: int | None = Field(ge=0, lt=2**32, description="seed of the draw; null: the run's seed")
+    choose: Literal["within", "validation"] | None = Field(
+        description="labels that settings are chosen on: within: those shown, by folds; "
+        "validation: those of the validation part besides; null: within if there is a budget, else "
+        "validation"
+    )
     choose_by: Measure = Field(
-        description="measure on validation that the head is chosen by: accuracy, balanced_accuracy "
-        "or macro_f1"
+        description="measure that the head is chosen by: accuracy, balanced_accuracy or macro_f1"
     )
 
     @model_validator(mode="after")
     def _one_budget(self) -> "LabelsConfig":
-        given = [self.per_class, self.fraction, self.count]
-        if sum(value is not None for value in given) > 1:
+        if sum(value is not None for value in self._budgets) > 1:
             raise ValueError("give only one of per_class, fraction and count")
         return self
 
+    @property
+    def chooses_within(self) -> bool:
+        """Whether no label is read before the test but those that are shown."""
+        if self.choose is None:
+            return any(value is not None for value in self._budgets)
+        return self.choose == "within"
 
-ALL_SHOWN = LabelsConfig(per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy")
+    @property
+    def _budgets(self) -> tuple[int | float | None, ...]:
+        return self.per_class, self.fraction, self.count
+
+
+ALL_SHOWN = LabelsConfig(
+    per_class=None, fraction=None, count=None, draw=None, choose=None, choose_by="accuracy"
+)
 """No budget: for what reads no label, or looks at all of them."""
 
 

@@ -1,6 +1,9 @@
 """A data set as runs read it: with its copies, which are looked for once and stored."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,20 @@ MOST_STORED = 10**9
 """Bytes of what is known of copies, beyond which the longest unused go."""
 
 _FORMAT = 1  # raise it when the same images would give other copies
+_HELD = ContextVar[dict[str, Dataset] | None]("_HELD", default=None)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Within the body, the data set that was read last stays in memory and is not read again.
+
+    For a process that carries out many runs on the same data.
+    """
+    before = _HELD.set({})
+    try:
+        yield
+    finally:
+        _HELD.reset(before)
 
 
 def read(config: DatasetConfig) -> Dataset:
@@ -31,6 +48,17 @@ def read(config: DatasetConfig) -> Dataset:
         DataError: files are missing or unreadable, or equal images have different labels where
             the config does not allow it.
     """
+    datasets = _HELD.get()
+    if datasets is None:
+        return _read(config)
+    word = config.model_dump_json()
+    if word not in datasets:
+        datasets.clear()
+        datasets[word] = _read(config)
+    return datasets[word]
+
+
+def _read(config: DatasetConfig) -> Dataset:
     dataset = with_copies(config.load())
     found = refuse_contradictions(config, dataset)
     notes = [f"one picture under two labels: {text}" for text in some(found, 3)]

@@ -6,10 +6,11 @@ from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Int64
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.draw_together import drawn_together
+from ae_cls.dataset.folds import stratified_folds
 from ae_cls.dataset.labels import LabelsConfig, draw_labelled, shuffled
 from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
@@ -31,6 +32,18 @@ class SplitConfig(Settings):
         description="of all labelled rows; where there is no official test part; 0: none",
     )
     seed: int | None = Field(ge=0, lt=2**32, description="null: the run's seed")
+    folds: int | None = Field(
+        ge=2,
+        description="test parts into which the labelled rows are divided, in place of "
+        "test_fraction; null: one draw",
+    )
+    fold: int = Field(ge=0, description="which of the folds is the test part; the first is 0")
+
+    @model_validator(mode="after")
+    def _there_is_such_a_fold(self) -> "SplitConfig":
+        if self.fold and self.fold >= (self.folds or 1):
+            raise ValueError(f"fold={self.fold} needs folds={self.fold + 1} or more")
+        return self
 
 
 @final
@@ -79,16 +92,21 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
         seed: of the run, in place of seeds that are null.
 
     Raises:
-        UsageError: a fraction leaves a part empty, or more labels are asked for than there are.
+        UsageError: a fraction leaves a part empty, more labels are asked for than there are, or
+            folds of what has an official test part or too few rows.
         DataError: a class has no training row.
     """
     split_seed = seed if split.seed is None else split.seed
     if not len(dataset.train):
         return _without_labels(dataset, split.valid_fraction, split_seed)
     bonds = dataset.bonds
-    test, rest = _held_out(
-        dataset, bonds, dataset.test, dataset.train, split.test_fraction, split_seed, "test"
-    )
+    if split.folds is None:
+        test, rest = _held_out(
+            dataset, bonds, dataset.test, dataset.train, split.test_fraction, split_seed, "test"
+        )
+    else:
+        test = folds_to_test(dataset, split.folds, split_seed)[split.fold]
+        rest = np.setdiff1d(dataset.train, test)
     valid, train = _held_out(
         dataset, bonds, dataset.valid, rest, split.valid_fraction, split_seed, "valid"
     )
@@ -105,6 +123,29 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
     unlabelled = dataset.unlabelled[~np.isin(bonds[dataset.unlabelled], bonds[_joined(ours)])]
     pretrain = np.sort(np.concatenate([train, unlabelled]))
     return Split(pretrain=pretrain, train=train, labelled=labelled, valid=valid, test=test)
+
+
+def folds_to_test(dataset: Dataset, folds: int, seed: int) -> list[Rows]:
+    """The test part of each fold: together all labelled rows whose class has others to learn from.
+
+    Raises:
+        UsageError: there is an official test part, or there are too few rows for so many folds.
+    """
+    if len(dataset.test):
+        raise UsageError(
+            "there is an official test part, which folds would mix with training",
+            where=f"split.folds={folds}", fix="split.folds=null",
+        )  # fmt: skip
+    rows = dataset.train
+    labels, bonds = dataset.labels_of(rows), dataset.bonds[rows]
+    held = stratified_folds(labels, bonds, most=folds, seed=seed, purpose="test")
+    if len(held) < folds:
+        raise UsageError(
+            f"the labelled images do not make {folds} folds", where=f"split.folds={folds}",
+            why=f"copies and groups stay together, which leaves {len(held)} folds",
+            fix=f"split.folds={len(held)}" if len(held) > 1 else "more labelled images",
+        )  # fmt: skip
+    return [rows[positions] for positions in held]
 
 
 def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:

@@ -1,5 +1,6 @@
 """What a reader should know before believing the numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from ae_cls.errors import printable, some
@@ -16,20 +17,26 @@ _NAMED = 5  # of a hundred classes name a few, count the rest
 
 def warnings(metrics: Metrics) -> list[str]:
     """One sentence for each thing that makes the numbers of a split weak; often none."""
-    return [*_not_above_majority(metrics), *_never_predicted(metrics), *_few_images(metrics)]
+    return [
+        *_not_above_majority(metrics),
+        *_never_predicted(metrics),
+        *_worse_than_shares(metrics),
+        *_few_images(metrics),
+    ]
 
 
 def label_warnings(
-    labelled: Mapping[str, int], valid: Mapping[str, int], *, weighing: Sequence[str]
+    labelled: Mapping[str, int], valid: Mapping[str, int] | None, *, weighing: Sequence[str]
 ) -> list[str]:
     """One sentence for each thing that too few labels make weak; often none.
 
     Args:
         labelled: labelled training images of each class.
-        valid: validation images of each class.
+        valid: validation images of each class; None: settings were not chosen on them.
         weighing: words, not said yet, with which all classes count alike; none: they do.
     """
-    return [*_single(labelled), *_not_chosen_on(valid), *_rare(labelled, weighing)]
+    unseen = [] if valid is None else _not_chosen_on(valid)
+    return [*_single(labelled), *unseen, *_rare(labelled, weighing)]
 
 
 def _not_above_majority(metrics: Metrics) -> list[str]:
@@ -47,6 +54,18 @@ def _never_predicted(metrics: Metrics) -> list[str]:
     classes = zip(metrics["per_class"].items(), answered, strict=True)
     names = [name for (name, one), count in classes if one["n"] > 0 and count == 0]
     return [f"never predicted: {_listed(names)}"] if names else []
+
+
+def _worse_than_shares(metrics: Metrics) -> list[str]:
+    """Saying the class shares of each image is the least that probabilities should beat."""
+    shares = [one["n"] / metrics["n"] for one in metrics["per_class"].values() if one["n"]]
+    of_shares = -sum(share * math.log(share) for share in shares)
+    if metrics["log_loss"] <= of_shares:
+        return []
+    return [
+        f"log loss {metrics['log_loss']:.4f} is above {of_shares:.4f}, what the class shares alone "
+        "would have as probabilities: believe the classes more than the probabilities"
+    ]
 
 
 def _few_images(metrics: Metrics) -> list[str]:

@@ -112,7 +112,8 @@ def confusion_matrix(labels: Labels, answers: Labels, classes: int) -> Confusion
 def log_loss(probabilities: Probabilities, labels: Labels) -> float:
     """Mean negative logarithm of the true class's probability, in nats."""
     of_truth = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(of_truth.clip(SMALLEST_PROBABILITY, 1.0)).mean())
+    # 0 less the mean, not its negative: certainty that is right costs 0.0, not -0.0.
+    return float(0.0 - np.log(of_truth.clip(SMALLEST_PROBABILITY, 1.0)).mean())
 
 
 def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float:

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from ae_cls.settings import PathText, Precision, Settings
 
-WHERE, HOW = ("folder", "outputs"), ("threads", "store", "checkpoint_seconds", "devices")
+WHERE = ("folder", "outputs")
+HOW = ("threads", "store", "checkpoint_seconds", "devices", "figures")
 """Keys of a description that say where and how it is carried out, not what it is."""
 
 
@@ -51,3 +52,4 @@ class StagedKeys(CommonKeys, ABC):
     checkpoint_seconds: float = Field(
         gt=0, description="between two checkpoints of a training; one more ends each epoch"
     )
+    figures: bool = Field(description="draw figures; a study of hundreds of runs draws none")

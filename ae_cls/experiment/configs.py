@@ -9,7 +9,7 @@ from ae_cls.errors import UsageError
 PATH_KEYS = frozenset(
     {
         "dataset.image_folder", "dataset.labels_csv", "dataset.root", "encoder", "folder",
-        "outputs", "search.folder",
+        "outputs", "search.folder", "study.folder",
     }
 )  # fmt: skip
 """The keys of type `PathText`, listed here because the models cannot be asked without torch."""
@@ -75,6 +75,17 @@ def described_options(group: str) -> dict[str, str]:
     """Our options of a group, each with what it says of itself."""
     folder = config_folder() / group
     return {option: first_comment(folder / f"{option}.yaml") for option in options(group)}
+
+
+def option_file(group: str, option: str, folders: Sequence[Path] = ()) -> Path:
+    """The file of an option that there is, ours or one of the user's."""
+    paths = (place / group / f"{option}.yaml" for place in (config_folder(), *folders))
+    return next(path for path in paths if path.is_file())
+
+
+def says(group: str, option: str, folders: Sequence[Path] = ()) -> str:
+    """What an option says of itself, ours or one of the user's."""
+    return first_comment(option_file(group, option, folders))
 
 
 def group_of(option: str, folders: Sequence[Path] = ()) -> str | None:

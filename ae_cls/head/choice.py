@@ -1,8 +1,7 @@
-"""The choice of a head's settings on the validation rows, the same for every head."""
+"""The choice of a head's settings on rows that it was not fitted on, the same for every head."""
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -19,6 +18,9 @@ from ae_cls.head.fitted import Fact, FittedHead, Labels, Probabilities
 
 log = logging.getLogger(__name__)
 
+Setting = dict[str, Fact]
+"""Values to choose, by the names of the config."""
+
 
 @final
 @dataclass(frozen=True)
@@ -26,55 +28,77 @@ class Trial:
     """One setting, fitted.
 
     Attributes:
-        setting: what was tried, by the names of the config.
+        setting: what was tried.
         head: fitted with it.
-        valid_probabilities: of the validation rows, one column a class.
+        probabilities: of the rows held out, one column a class.
         facts: what else fitting saw, such as `converged`.
     """
 
-    setting: dict[str, Fact]
+    setting: Setting
     head: FittedHead
-    valid_probabilities: Probabilities
+    probabilities: Probabilities
     facts: dict[str, Fact] = field(default_factory=dict)
 
 
-def choose(trials: Iterable[Trial], valid: Labels, *, by: Measure, name: str) -> FittedHead:
-    """The head with the best measure on validation, then the lower log loss, then the first.
-
-    Its facts are the setting chosen, what fitting it saw, and the scores of all trials.
+@final
+class Choice:
+    """The setting with the best measure, then the lower log loss, then the first, of those offered.
 
     Args:
-        trials: made one at a time; only the best is kept.
-        valid: class index of each validation row.
-        by: what is best.
         name: of the head in the config.
-
-    Raises:
-        TrainingError: a trial gives probabilities that are not finite.
+        labels: class index of each row that settings are judged by.
+        by: what is best.
+        on: the rows, as facts and messages name them.
+        prefix: of the scores in the facts.
     """
-    best: tuple[tuple[float, float], Trial] | None = None
-    rows: list[Fact] = []
-    for trial in trials:
-        _refuse_broken(trial, name)
-        reached, loss = score(trial.valid_probabilities, valid, by)
-        setting = ", ".join(f"{key} {value}" for key, value in trial.setting.items())
+
+    def __init__(self, *, name: str, labels: Labels, by: Measure, on: str, prefix: str) -> None:
+        self.name, self.labels, self.by, self.on, self.prefix = name, labels, by, on, prefix
+        self.best: tuple[tuple[float, float], Setting] | None = None
+        self.rows: list[Fact] = []
+
+    def offer(self, setting: Setting, probabilities: Probabilities) -> bool:
+        """Whether it is the best so far.
+
+        Raises:
+            TrainingError: the probabilities are not finite.
+        """
+        _refuse_broken(self.name, setting, probabilities)
+        reached, loss = score(probabilities, self.labels, self.by)
         log.info(
-            "%s: %s: valid %s %.4f, log loss %.4f", name, setting, MEASURE_NAMES[by], reached, loss
-        )
-        rows.append({**trial.setting, f"valid_{by}": reached, "valid_log_loss": loss})
-        if best is None or (reached, -loss) > best[0]:
-            best = (reached, -loss), trial
-    assert best is not None, "a head tries at least one setting"
-    chosen = best[1]
-    facts = {"chosen": chosen.setting, "chosen_by": by, **chosen.facts, "trials": rows}
-    return replace(chosen.head, facts=facts)
+            "%s: %s: %s %.4f, log loss %.4f on %s",
+            self.name, in_words(setting), MEASURE_NAMES[self.by], reached, loss, self.on,
+        )  # fmt: skip
+        scores = {f"{self.prefix}_{self.by}": reached, f"{self.prefix}_log_loss": loss}
+        self.rows.append({**setting, **scores})
+        is_best = self.best is None or (reached, -loss) > self.best[0]
+        if is_best:
+            self.best = (reached, -loss), setting
+        return is_best
+
+    @property
+    def chosen(self) -> Setting:
+        """The best setting."""
+        assert self.best is not None, "a head tries at least one setting"
+        return self.best[1]
+
+    def facts(self) -> dict[str, Fact]:
+        """What was chosen, by what, on what, and the scores of all that was tried."""
+        return {
+            "chosen": self.chosen, "chosen_by": self.by, "chosen_on": self.on, "trials": self.rows,
+        }  # fmt: skip
 
 
-def _refuse_broken(trial: Trial, name: str) -> None:
-    if not np.isfinite(trial.valid_probabilities).all():
+def in_words(setting: Setting) -> str:
+    """The setting as messages name it."""
+    return ", ".join(f"{key} {value}" for key, value in setting.items())
+
+
+def _refuse_broken(name: str, setting: Setting, probabilities: Probabilities) -> None:
+    if not np.isfinite(probabilities).all():
         raise TrainingError(
             f"the head {name} gives probabilities that are not finite",
-            where=", ".join(f"head.{key}={value}" for key, value in trial.setting.items()),
+            where=", ".join(f"head.{key}={value}" for key, value in setting.items()),
             fix="leave this value out",
         )
 

@@ -1,21 +1,38 @@
 """What the options of the group `head` have in common; most of them are heads on features."""
 
+import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, final
 
+import numpy as np
+from jaxtyping import Int64
 from pydantic import Field
 
+from ae_cls.dataset.folds import stratified_folds
+from ae_cls.errors import UsageError
 from ae_cls.evaluate.metrics import Measure
-from ae_cls.head.choice import Trial, choose
+from ae_cls.head.choice import Choice, Setting, Trial, in_words
 from ae_cls.head.class_weight import ClassWeight, Weights, class_weights, weight_facts
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.feature_task import FeatureTask
-from ae_cls.head.fitted import FittedHead, Labelled
+from ae_cls.head.feature_task import FeatureTask, Item
+from ae_cls.head.fitted import Fact, FittedHead, Labelled, Labels, Probabilities
 from ae_cls.head.task import Learned, Task
+from ae_cls.head.temperature import at_temperature, fitted_temperature
 from ae_cls.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FOLDS = 5
+"""Of the labelled rows, at most, where settings are chosen within them."""
+
+TOO_FEW = "nothing: too few labels to hold any back, so the middle of each list of values"
+"""What settings were chosen on where there are no folds."""
+
+_NONE = np.zeros(0, np.int64)
 
 
 class HeadConfig(Settings, ABC):
@@ -44,7 +61,7 @@ class HeadConfig(Settings, ABC):
 
     @abstractmethod
     def classify(self, task: Task) -> Learned:
-        """A classifier for the task, chosen on its validation images.
+        """A classifier for the task, chosen on its validation images or within its labels.
 
         Raises:
             UsageError: the head cannot learn from so few labels.
@@ -56,6 +73,8 @@ class FeatureHeadConfig(HeadConfig):
     """A head on frozen features: a subclass gives its name, `fitted_type` and `trials`."""
 
     trains_encoder: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
+    """Whether probabilities are to be made as sure as they are right, which `cooled` then does."""
     name: Any  # a Literal in each subclass
 
     @property
@@ -65,7 +84,22 @@ class FeatureHeadConfig(HeadConfig):
 
     @abstractmethod
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
-        """A head fitted on `task.train` for each combination of settings, one at a time."""
+        """A head fitted on `task.train` for each combination of settings, one at a time.
+
+        `task.held` may have no rows: then there is one combination, and nothing to choose.
+        """
+
+    def out_of_fold(self, folds: Sequence[FeatureTask]) -> Iterator[tuple[Setting, Probabilities]]:
+        """Each combination of settings, and probabilities of the rows held out, fold by fold."""
+        of_folds = [
+            [(trial.setting, trial.probabilities) for trial in self.trials(fold)] for fold in folds
+        ]
+        for trials in zip(*of_folds, strict=True):
+            yield trials[0][0], np.concatenate([probabilities for _, probabilities in trials])
+
+    def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
+        """The head with the logarithms of its probabilities divided by the temperature."""
+        raise AssertionError(f"{self.name} does not calibrate")
 
     @final
     def fit(
@@ -82,14 +116,119 @@ class FeatureHeadConfig(HeadConfig):
 
         The choice goes by the measure, then by the lower log loss, then by the order of the
         values. `class_count` may exceed the classes seen in `train`: they get probability 0.
+
+        Raises:
+            UsageError: there is one class only, or no validation row.
+            TrainingError: features or probabilities are not finite.
         """
+        _refuse_nothing_to_choose_on(valid)
         task = FeatureTask(train, valid, class_count, choose_by, seed, progress)
-        trials = task.bar(
-            self.trials(task), name=self.name, unit="setting", total=self._combinations()
+        on = f"{len(valid.labels):,} validation labels"
+        choice = Choice(name=self.name, labels=valid.labels, by=choose_by, on=on, prefix="valid")
+        best: tuple[Trial, float | None] | None = None
+        for trial in self._bar(task, self.trials(task)):
+            temperature, probabilities = self._calibrated(task, trial.probabilities, valid.labels)
+            if choice.offer(trial.setting, probabilities):
+                best = trial, temperature
+        assert best is not None, "a head tries at least one setting"
+        return self._finished(task, *best, choice.facts())
+
+    @final
+    def fit_within(
+        self,
+        train: Labelled,
+        units: Int64[np.ndarray, " n"],
+        *,
+        class_count: int,
+        choose_by: Measure,
+        seed: int,
+        progress: bool,
+    ) -> FittedHead:
+        """Fit on `train`, and choose settings on nothing else, by folds of it.
+
+        Each setting is judged by all rows that were held back, once; the chosen one is fitted again
+        on all rows. Where too few labels leave nothing to hold back it is the middle one of each
+        setting's values, the lower of two.
+
+        Args:
+            train: the labelled rows.
+            units: number of each row, the same for rows that stay in one fold.
+            class_count: may exceed the classes seen in `train`.
+            choose_by: what is best on the rows held back, then as in `fit`.
+            seed: every random draw follows from it.
+            progress: whether bars are drawn at a terminal.
+
+        Raises:
+            UsageError: there is one class only.
+            TrainingError: features or probabilities are not finite.
+        """
+        task = FeatureTask(train, train.rows(_NONE), class_count, choose_by, seed, progress)
+        held = stratified_folds(train.labels, units, most=FOLDS, seed=seed, purpose="head")
+        if not held:
+            (trial,) = self.narrowed(self.middle()).trials(task)
+            log.info("%s: %s: %s", self.name, in_words(trial.setting), TOO_FEW)
+            facts: dict[str, Fact] = {
+                "chosen": trial.setting, "chosen_by": choose_by, "chosen_on": TOO_FEW, "trials": [],
+            }  # fmt: skip
+            temperature, _ = self._calibrated(task, trial.probabilities, task.held.labels)
+            return self._finished(task, trial, temperature, facts)
+        choice, temperature = self._chosen_in_folds(task, held)
+        (trial,) = self.narrowed(choice.chosen).trials(task)
+        return self._finished(task, trial, temperature, choice.facts())
+
+    def _chosen_in_folds(
+        self, task: FeatureTask, held: Sequence[Int64[np.ndarray, " _"]]
+    ) -> tuple[Choice, float | None]:
+        """The choice, and the temperature that goes with it."""
+        folds = [task.fold(rows) for rows in held]
+        labels = np.concatenate([fold.held.labels for fold in folds])
+        on = f"{len(folds)} folds of {len(task.train.labels):,} labels"
+        choice = Choice(name=self.name, labels=labels, by=task.choose_by, on=on, prefix="folds")
+        best = None
+        for setting, scores in self._bar(task, self.out_of_fold(folds)):
+            temperature, probabilities = self._calibrated(task, scores, labels)
+            if choice.offer(setting, probabilities):
+                best = temperature
+        return choice, best
+
+    def _calibrated(
+        self, task: FeatureTask, held: Probabilities, labels: Labels
+    ) -> tuple[float | None, Probabilities]:
+        if not self.calibrates:
+            return None, held
+        temperature = fitted_temperature(held, labels, self.weights(task))
+        return temperature, at_temperature(held, temperature)
+
+    def _finished(
+        self,
+        task: FeatureTask,
+        trial: Trial,
+        temperature: float | None,
+        facts: Mapping[str, Fact],
+    ) -> FittedHead:
+        head, seen = trial.head, dict(trial.facts)
+        if temperature is not None:
+            head, seen["temperature"] = self.cooled(head, temperature), temperature
+        labelled: dict[str, Fact] = {"labelled_rows": len(task.train.labels)}
+        weights = weight_facts(self.class_weight, self.weights(task))
+        return replace(head, facts={**facts, **seen, **labelled, **weights})
+
+    @final
+    def narrowed(self, setting: Setting) -> "FeatureHeadConfig":
+        """With these values alone to choose from."""
+        return self.model_copy(
+            update={
+                name: (value,) if isinstance(getattr(self, name), tuple) else value
+                for name, value in setting.items()
+            }
         )
-        head = choose(trials, valid.labels, by=choose_by, name=self.name)
-        facts = weight_facts(self.class_weight, self.weights(task))
-        return replace(head, facts={**head.facts, "labelled_rows": len(train.labels), **facts})
+
+    @final
+    def middle(self) -> Setting:
+        """The middle one of each setting's values, the lower of two: where nothing is chosen."""
+        return {
+            name: value[(len(value) - 1) // 2] for name, value in self if isinstance(value, tuple)
+        }
 
     @final
     def weights(self, task: FeatureTask) -> Weights | None:
@@ -102,8 +241,9 @@ class FeatureHeadConfig(HeadConfig):
         weights = self.weights(task)
         return None if weights is None else weights[task.classes]
 
-    def _combinations(self) -> int:
-        return math.prod(len(value) for _, value in self if isinstance(value, tuple))
+    def _bar(self, task: FeatureTask, items: Iterable[Item]) -> Iterator[Item]:
+        total = math.prod(len(value) for _, value in self if isinstance(value, tuple))
+        return task.bar(items, name=self.name, unit="setting", total=total)
 
     @final
     def load(self, files: Mapping[str, bytes]) -> FittedHead:
@@ -112,12 +252,24 @@ class FeatureHeadConfig(HeadConfig):
     @final
     def classify(self, task: Task) -> Learned:
         train, valid = task.features()
-        head = self.fit(
-            train,
-            valid,
+        fit = (
+            partial(self.fit, train, valid)
+            if valid
+            else partial(self.fit_within, train, task.units)
+        )
+        head = fit(
             class_count=len(task.class_names),
             choose_by=task.choose_by,
             seed=task.seed,
             progress=True,
         )
         return Learned(Classifier(task.encoder, head, task.class_names), history=())
+
+
+def _refuse_nothing_to_choose_on(valid: Labelled) -> None:
+    if not len(valid.labels):
+        raise UsageError(
+            "there are no validation rows to choose the head's settings on",
+            fix="keep some back, for example split.valid_fraction=0.1, or choose on folds of the "
+            "labels: labels.choose=within",
+        )

@@ -8,22 +8,24 @@ features' scatter matrix, where the objective is nearly round.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from ae_cls.head.class_weight import Weights
 from ae_cls.head.feature_task import Classes
 from ae_cls.head.fitted import NEVER, Fact, Features, Labels
-from ae_cls.head.standardise import Standardiser
+from ae_cls.head.standardise import BLOCK, Standardiser
 
-_WIDEST = 4096  # features; above, the axes would cost more time and memory than they save
+WIDEST = 4096
+"""Features; above, the axes would cost more time and memory than they save."""
+
 _SCATTER_BLOCK = 2048  # rows
 # Rows a feature that the scatter is taken from. It only rounds the objective: on 54,000 rows of
 # 1,408 features a third of them cost no step more, and saved a second.
@@ -31,13 +33,20 @@ _ENOUGH = 12
 _RUN = 64  # rows that are taken together: single ones, evenly spaced, may all be of one class
 _NOTHING_LOWER = 2  # status of scipy's L-BFGS-B: "abnormal termination in line search"
 _FLAT = 1e-5  # of an objective that is a mean over the rows; 1.5e-6 was seen at minima of digits
-_PARTS = 16  # of the table; their sums are added in order, whatever the number of threads
+# Of the table, at most; their sums are added in order, whatever the number of threads.
+_PARTS = 16
 
 Loss = Callable[
     [Float[np.ndarray, "b k"], Int64[np.ndarray, " b"]],
     tuple[Float[np.ndarray, "b j"], Float[np.ndarray, "b k"]],
 ]
 """Scores and class indices to the parts of each row's loss, and its slope at each score."""
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries that are loaded: looking for them again would take longer than a small fit."""
+    return ThreadpoolController()
 
 
 def log_loss(
@@ -105,7 +114,7 @@ class Axes:
     def of(cls, features: Features, standardiser: Standardiser) -> "Axes":
         """The axes in which a linear model's objective is nearly round."""
         width = features.shape[1]
-        if width > _WIDEST:
+        if width > WIDEST:
             return cls(None, np.full(width, len(features), np.float32))
         scatter = _scatter(features, standardiser)
         # In float64: in float32 it may not converge where many units are dead, as relu codes have.
@@ -184,7 +193,7 @@ class Descent:
         """The minimum, searched from `start`."""
         # One BLAS thread each: threads within products this small wait more than they work.
         with (
-            threadpool_limits(1, user_api="blas"),
+            _blas().limit(limits=1, user_api="blas"),
             ThreadPoolExecutor(torch.get_num_threads()) as threads,
         ):
             return self._run(C, start, threads)
@@ -234,7 +243,7 @@ class Descent:
     ) -> Slopes:
         """Mean loss over the rows, and its slopes."""
         count = len(self.labels)
-        edges = np.linspace(0, count, _PARTS + 1).astype(int)
+        edges = np.linspace(0, count, min(_PARTS, -(-count // BLOCK)) + 1).astype(int)
         parts = threads.map(
             lambda start, stop: self._slopes(weight, bias, slice(start, stop)), edges, edges[1:]
         )

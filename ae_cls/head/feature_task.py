@@ -1,7 +1,7 @@
 """What a head on frozen features learns from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar, final
 
@@ -22,27 +22,29 @@ Item = TypeVar("Item")
 @final
 @dataclass(frozen=True)
 class FeatureTask:
-    """Features and labels to fit on and to choose on.
+    """Features and labels to fit on, and rows to judge by.
 
     Attributes:
-        train: the labelled training rows.
-        valid: every choice is made on these.
+        train: the labelled rows to fit on.
+        held: rows that are not fitted on, by which settings are judged; none where they are chosen.
         class_count: columns of the probabilities; may exceed the classes seen in `train`.
-        choose_by: what is best on validation.
+        choose_by: what is best on the rows held out.
         seed: every random draw follows from it.
         progress: whether bars are drawn at a terminal.
+        is_fold: whether others of the same rows follow, so that a warning would come again.
 
     Raises:
-        UsageError: there is one class only, or nothing to choose settings on.
+        UsageError: there is one class only.
         TrainingError: features are not finite.
     """
 
     train: Labelled
-    valid: Labelled
+    held: Labelled
     class_count: int
     choose_by: Measure
     seed: int
     progress: bool
+    is_fold: bool = False
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -51,18 +53,18 @@ class FeatureTask:
                 where=f"{len(self.train.labels)} labelled rows, of {len(self.classes)} class",
                 fix="give more labels, for example labels.per_class=10",
             )
-        if not len(self.valid.labels):
-            raise UsageError(
-                "there are no validation rows to choose the head's settings on",
-                fix="keep some back, for example split.valid_fraction=0.1",
-            )
-        for part in (self.train, self.valid):
+        for part in (self.train, self.held):
             _refuse_non_finite(part)
 
     @cached_property
     def classes(self) -> Classes:
         """The class indices that have a labelled row, in order."""
         return np.unique(self.train.labels)
+
+    def fold(self, held: Int64[np.ndarray, " h"]) -> "FeatureTask":
+        """The rows at these positions held back, and the others to fit on."""
+        kept = np.delete(np.arange(len(self.train.labels)), held)
+        return replace(self, train=self.train.rows(kept), held=self.train.rows(held), is_fold=True)
 
     def bar(self, items: Iterable[Item], *, name: str, unit: str, total: int) -> Iterator[Item]:
         """The items, with a progress bar that disappears after the last one."""

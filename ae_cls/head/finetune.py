@@ -1,7 +1,8 @@
 """Fine-tuning: encoder and a linear layer trained together on the labelled images."""
 
 import copy
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal, final
 
 import numpy as np
@@ -36,6 +37,11 @@ from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective
 
+log = logging.getLogger(__name__)
+
+SCHEDULE_KEPT = "nothing: the schedule is kept to its end"
+"""What settings were chosen on where no label but those to learn from is read."""
+
 _VALID_BATCH = 512  # images at a time
 # The log loss is squeezed below what one answer more or less changes in a measure: of accuracy 1/n,
 # of the others about 1/n² with classes of unlike sizes.
@@ -46,6 +52,7 @@ _TIE = 1e-9
 class FinetuneConfig(Schedule, HeadConfig):
     """The whole encoder, early layers slower; the weights of the best validation epoch are kept.
 
+    Without validation labels the schedule is kept to its end, and the last weights.
     With class weights, an image's log loss counts as much as its class weighs.
     """
 
@@ -68,11 +75,16 @@ class FinetuneConfig(Schedule, HeadConfig):
             loss_of_batch=lambda images, positions, draws, progress: self._loss(
                 network, images, torch.from_numpy(task.train.labels)[positions], weights
             ),
-            validate=lambda: score(network, task.valid, task.encoder.compute, task.choose_by),
+            validate=_validation(network, task),
         )
+        if task.valid is None and self.patience is not None:
+            log.warning(
+                "head.patience=%d has no effect: with labels.choose=within the schedule is kept",
+                self.patience,
+            )
         history = optimise(objective, task.as_training(), self)
         encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
-        facts = {"converged": True, "chosen_by": task.choose_by}
+        facts = {"converged": True, "chosen_by": task.choose_by, "chosen_on": _chosen_on(task)}
         head = network.as_head({**facts, **weight_facts(self.class_weight, weights)})
         classifier = Classifier(encoder, head, task.class_names)
         return Learned(classifier, tuple(history))
@@ -143,6 +155,17 @@ def _groups(network: Network, layer_decay: float) -> list[Group]:
     rates = [layer_decay ** (len(layers) - depth) for depth in range(len(layers))]
     groups = [Group([layer], rate) for layer, rate in zip(layers, rates, strict=True)]
     return [*groups, Group([network.to_logits], 1.0)]
+
+
+def _validation(network: Network, task: Task) -> Callable[[], Score] | None:
+    valid = task.valid
+    if valid is None:
+        return None
+    return lambda: score(network, valid, task.encoder.compute, task.choose_by)
+
+
+def _chosen_on(task: Task) -> str:
+    return f"{len(task.valid.labels):,} validation labels" if task.valid else SCHEDULE_KEPT
 
 
 @torch.inference_mode()

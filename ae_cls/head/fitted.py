@@ -27,13 +27,17 @@ class Labelled:
     features: Features
     labels: Labels
 
+    def rows(self, positions: Int64[np.ndarray, " p"]) -> "Labelled":
+        """The rows at these positions."""
+        return Labelled(self.features[positions], self.labels[positions])
+
 
 @dataclass(frozen=True, kw_only=True)
 class FittedHead(ABC):
     """A head after fitting. Predicting does not change it.
 
     Attributes:
-        facts: what fitting chose and saw: the trials on validation, the chosen one, `converged`.
+        facts: what fitting chose and saw: the trials, the chosen one and on what, `converged`.
     """
 
     facts: Mapping[str, Fact]

@@ -22,6 +22,7 @@ from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 from ae_cls.settings import OneOrMore
 
 _SEEDS = 2**32  # scikit-learn takes 32 bits
+_TREES_OF_A_FOLD = 100  # at most: to tell two sizes of leaves apart takes fewer than to answer
 _SHOWN = 10  # times that the bar moves; at each of them threads wait for one another
 
 
@@ -43,6 +44,7 @@ class ForestConfig(FeatureHeadConfig):
         return Forest
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
+        trees = min(self.trees, _TREES_OF_A_FOLD) if task.is_fold else self.trees
         for leaf in self.min_samples_leaf:
             estimator = RandomForestClassifier(
                 max_features="sqrt",
@@ -51,12 +53,12 @@ class ForestConfig(FeatureHeadConfig):
                 n_jobs=torch.get_num_threads(),
                 random_state=derive_seed(task.seed, "head", "forest") % _SEEDS,
             )
-            self._grow(estimator, task)
+            self._grow(estimator, task, trees)
             width = task.train.features.shape[1]
             head = Forest(
                 estimator=estimator, feature_count=width, class_count=task.class_count, facts={}
             )
-            probabilities = head.predict_proba(task.valid.features)
+            probabilities = head.predict_proba(task.held.features)
             yield Trial({"min_samples_leaf": leaf}, head, probabilities)
 
     def _by_class(self, task: FeatureTask) -> dict[int, float] | None:
@@ -68,10 +70,10 @@ class ForestConfig(FeatureHeadConfig):
             else {int(index): float(weights[index]) for index in task.classes}
         )
 
-    def _grow(self, estimator: RandomForestClassifier, task: FeatureTask) -> None:
+    def _grow(self, estimator: RandomForestClassifier, task: FeatureTask, trees: int) -> None:
         """All trees, a few at a time for the bar: the same trees as all at once."""
         estimator.set_params(warm_start=True)
-        counts = np.linspace(0, self.trees, min(_SHOWN, self.trees) + 1, dtype=int)[1:]
+        counts = np.linspace(0, trees, min(_SHOWN, trees) + 1, dtype=int)[1:]
         for count in task.bar(counts, name=self.name, unit="part", total=len(counts)):
             estimator.set_params(n_estimators=int(count))
             estimator.fit(task.train.features, task.train.labels)
@@ -97,6 +99,8 @@ class Forest(FittedHead):
 
     def predict_proba(self, features: Features) -> Probabilities:
         probabilities = np.zeros((len(features), self.class_count))
+        if not len(features):  # which scikit-learn refuses
+            return probabilities
         probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(features)
         return probabilities
 

@@ -56,7 +56,7 @@ class KnnConfig(FeatureHeadConfig):
             class_weights=self._of_votes(task), neighbours=np.array(max(self.neighbours)),
             temperature=np.array(self.temperature),
         )  # fmt: skip
-        nearest = widest.nearest(task.valid.features)
+        nearest = widest.nearest(task.held.features)
         for count in self.neighbours:
             head = replace(widest, neighbours=np.array(count))
             yield Trial({"neighbours": count}, head, head.vote(nearest))
@@ -122,9 +122,10 @@ class Knn(ArrayHead):
         labels = torch.arange(len(self.counts)).repeat_interleave(as_tensor(self.counts))
         count = min(int(self.neighbours), len(self.rows))
         standardiser = Standardiser(self.mean, self.scale)
-        blocks = standardiser.blocks(features, max(1, _COSINES // len(self.rows)))
-        best = [self._cosines(torch.from_numpy(block)).topk(count) for _, block in blocks]
-        cosines, rows = (torch.cat(parts) for parts in zip(*best, strict=True))
+        cosines = torch.empty(len(features), count)
+        rows = torch.empty(len(features), count, dtype=torch.int64)
+        for part, block in standardiser.blocks(features, max(1, _COSINES // len(self.rows))):
+            cosines[part], rows[part] = self._cosines(torch.from_numpy(block)).topk(count)
         return Nearest(cosines, labels[rows])
 
     def _cosines(self, block: Float32[Tensor, "q d"]) -> Float32[Tensor, "q n"]:

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ae_cls.head.choice import Trial
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.descent import Axes, Descent, log_loss
+from ae_cls.head.descent import Descent, log_loss
 from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import Standardiser
 from ae_cls.head.warm_start import regularisation_path
@@ -39,26 +40,27 @@ class LinearConfig(FeatureHeadConfig):
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         standardiser = Standardiser.fit(task.train.features)
-        for C, model in regularisation_path(self._descent(task, standardiser), self.C):
-            spread = model.spread(task.classes, task.class_count)
+        space = Space.of(task.train.features, standardiser)
+        for C, model in regularisation_path(self._descent(task, space), self.C):
+            spread = space.to_features(model).spread(task.classes, task.class_count)
             head = Softmax(
                 head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                 weight=spread.weight, bias=spread.bias,
             )  # fmt: skip
-            yield Trial({"C": C}, head, head.predict_proba(task.valid.features), model.facts())
+            yield Trial({"C": C}, head, head.predict_proba(task.held.features), model.facts())
 
-    def _descent(self, task: FeatureTask, standardiser: Standardiser) -> Descent:
+    def _descent(self, task: FeatureTask, space: Space) -> Descent:
         count = len(task.classes)
         return Descent(
-            features=task.train.features,
-            standardiser=standardiser,
+            features=space.table,
+            standardiser=space.standardiser,
             labels=np.searchsorted(task.classes, task.train.labels),
             class_count=count,
             class_weights=self.weights_of_seen(task),
             loss=log_loss,
             # A share of p (1 - p) at equal probabilities: it falls as the model grows surer.
             curvature=0.15 * (count - 1) / count**2,
-            axes=Axes.of(task.train.features, standardiser),
+            axes=space.axes,
             tolerance=self.tolerance,
             max_steps=self.max_steps,
         )

@@ -1,21 +1,22 @@
 """One hidden layer, trained by gradient descent on standardised features."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from pydantic import Field
 from torch import nn
 
 from ae_cls.draws import derive_seed
 from ae_cls.errors import TrainingError
 from ae_cls.head.array_head import ArrayHead
-from ae_cls.head.choice import Trial, score
+from ae_cls.head.choice import Setting, Trial, score
 from ae_cls.head.class_weight import weighed_cross_entropy
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.feature_task import FeatureTask
@@ -29,6 +30,7 @@ from ae_cls.settings import OneOrMore, Width
 class MlpConfig(FeatureHeadConfig):
     """A layer of GELU units and a softmax; the best epoch of the best setting is kept.
 
+    Where settings are chosen within the labels, folds say after how many epochs it ends.
     With class weights, a row's log loss counts as much as its class weighs.
     """
 
@@ -44,7 +46,7 @@ class MlpConfig(FeatureHeadConfig):
     batch_size: int = Field(ge=1, description="rows in a step")
     epochs: int = Field(ge=1, description="most passes over the labelled rows")
     patience: int = Field(
-        ge=1, description="epochs without a better validation score before stopping"
+        ge=1, description="epochs without a better score of the rows held out before stopping"
     )
 
     @property
@@ -53,77 +55,137 @@ class MlpConfig(FeatureHeadConfig):
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for width, rate in product(self.width, self.learning_rate):
-            # Initial weights, order of the rows and dropout: all of torch's draws start here.
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(derive_seed(task.seed, "head", "mlp"))
-                trial = self._trial(task, width, rate)
-            yield trial
+            setting: Setting = {"width": width, "learning_rate": rate}
+            training = _Training(self, task, width, rate)
+            if not len(task.held.labels):
+                yield self._whole_schedule(setting, training)
+                continue
+            best = self._best_epoch([training])
+            # Converged: the best epoch was not the last that was allowed.
+            facts: dict[str, Fact] = {
+                "converged": best.epoch < self.epochs, "epoch": best.epoch, "epochs": best.epochs,
+            }  # fmt: skip
+            yield Trial(setting, best.heads[0], best.probabilities, facts)
 
-    def _trial(self, task: FeatureTask, width: int, rate: float) -> Trial:
-        """The best epoch."""
-        standardiser = Standardiser.fit(task.train.features)
-        network = self._network(task, width)
-        optimiser = self._optimiser(network, rate)
-        best: tuple[tuple[float, float], int, Mlp, Probabilities] | None = None
-        epoch = 0
-        epochs = range(1, self.epochs + 1)
-        for epoch in task.bar(epochs, name=self.name, unit="epoch", total=self.epochs):
-            self._pass(task, standardiser, network, optimiser)
-            head = self._head(network, standardiser)
-            probabilities = head.predict_proba(task.valid.features)
-            reached, loss = score(probabilities, task.valid.labels, task.choose_by)
-            if best is None or (reached, -loss) > best[0]:
-                best = (reached, -loss), epoch, head, probabilities
-            if epoch - best[1] >= self.patience:
+    def out_of_fold(self, folds: Sequence[FeatureTask]) -> Iterator[tuple[Setting, Probabilities]]:
+        """As for every head; the number of epochs is chosen by all folds together."""
+        for width, rate in product(self.width, self.learning_rate):
+            best = self._best_epoch([_Training(self, fold, width, rate) for fold in folds])
+            setting: Setting = {"width": width, "learning_rate": rate, "epochs": best.epoch}
+            yield setting, best.probabilities
+
+    def _whole_schedule(self, setting: Setting, training: "_Training") -> Trial:
+        """After all epochs: none is better by rows that nobody holds."""
+        for _ in self._epochs(training.task):
+            training.run_epoch()
+        head = training.head()
+        facts: dict[str, Fact] = {"epoch": self.epochs, "epochs": self.epochs}
+        return Trial(setting, head, head.predict_proba(training.task.held.features), facts)
+
+    def _best_epoch(self, trainings: "Sequence[_Training]") -> "_Best":
+        """The epoch that is best on the rows that all of these trainings hold back."""
+        labels = np.concatenate([training.task.held.labels for training in trainings])
+        by, best = trainings[0].task.choose_by, None
+        for epoch in self._epochs(trainings[0].task):
+            for training in trainings:
+                training.run_epoch()
+            heads = [training.head() for training in trainings]
+            probabilities = np.concatenate(
+                [
+                    head.predict_proba(training.task.held.features)
+                    for head, training in zip(heads, trainings, strict=True)
+                ]
+            )
+            reached, loss = score(probabilities, labels, by)
+            if best is None or (reached, -loss) > best.score:
+                best = _Best((reached, -loss), epoch, epoch, heads, probabilities)
+            best = replace(best, epochs=epoch)
+            if epoch - best.epoch >= self.patience:
                 break
         assert best is not None, "there is at least one epoch"
-        # Converged: the best epoch was not the last that was allowed.
-        facts: dict[str, Fact] = {
-            "converged": best[1] < self.epochs, "epoch": best[1], "epochs": epoch,
-        }  # fmt: skip
-        return Trial({"width": width, "learning_rate": rate}, best[2], best[3], facts)
+        return best
 
-    def _network(self, task: FeatureTask, width: int) -> nn.Sequential:
+    def _epochs(self, task: FeatureTask) -> Iterator[int]:
+        return task.bar(range(1, self.epochs + 1), name=self.name, unit="epoch", total=self.epochs)
+
+
+@final
+@dataclass(frozen=True)
+class _Best:
+    """The best epoch so far, of how many."""
+
+    score: tuple[float, float]
+    epoch: int
+    epochs: int
+    heads: "Sequence[Mlp]"
+    probabilities: Probabilities
+
+
+@final
+class _Training:
+    """A network on its way, on the rows of one task."""
+
+    def __init__(self, config: MlpConfig, task: FeatureTask, width: int, rate: float) -> None:
+        self.config, self.task = config, task
+        self.standardiser = Standardiser.fit(task.train.features)
+        self.weights = config.weights(task)
+        draws = torch.Generator().manual_seed(derive_seed(task.seed, "head", "mlp"))
+        self.draws = draws.get_state()
+        with self._own_draws():
+            self.network = self._network(width)
+        self.optimiser = self._optimiser(rate)
+
+    @contextmanager
+    def _own_draws(self) -> Iterator[None]:
+        """Initial weights, order of the rows and dropout: all of torch's draws come from here."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.draws)
+            yield
+            self.draws = torch.get_rng_state()
+
+    def _network(self, width: int) -> nn.Sequential:
+        task = self.task
         hidden = nn.Linear(task.train.features.shape[1], width)
         to_logits = nn.Linear(width, task.class_count)
         with torch.no_grad():
             to_logits.bias[np.setdiff1d(np.arange(task.class_count), task.classes)] = NEVER
-        return nn.Sequential(hidden, nn.GELU(), nn.Dropout(self.dropout), to_logits)
+        return nn.Sequential(hidden, nn.GELU(), nn.Dropout(self.config.dropout), to_logits)
 
-    def _optimiser(self, network: nn.Sequential, rate: float) -> torch.optim.Optimizer:
-        biases = [weights for weights in network.parameters() if weights.ndim == 1]
-        others = [weights for weights in network.parameters() if weights.ndim > 1]
+    def _optimiser(self, rate: float) -> torch.optim.Optimizer:
+        biases = [weights for weights in self.network.parameters() if weights.ndim == 1]
+        others = [weights for weights in self.network.parameters() if weights.ndim > 1]
         groups = [{"params": others}, {"params": biases, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=self.weight_decay, fused=True)
+        decay = self.config.weight_decay
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
 
-    def _pass(
-        self,
-        task: FeatureTask,
-        standardiser: Standardiser,
-        network: nn.Sequential,
-        optimiser: torch.optim.Optimizer,
-    ) -> None:
-        """One epoch, in place."""
-        labels, weights = task.train.labels, self.weights(task)
-        for rows in (part.numpy() for part in torch.randperm(len(labels)).split(self.batch_size)):
-            batch = torch.from_numpy(standardiser.apply(task.train.features[rows]))
-            loss = weighed_cross_entropy(network(batch), torch.from_numpy(labels[rows]), weights)
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    "the loss of the head is not finite",
-                    where="head.learning_rate",
-                    fix="give lower rates, for example head.learning_rate=[0.0003]",
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
+    def run_epoch(self) -> None:
+        """One pass over the rows."""
+        with self._own_draws():
+            order = torch.randperm(len(self.task.train.labels))
+            for rows in order.split(self.config.batch_size):
+                self._step(rows.numpy())
 
-    def _head(self, network: nn.Sequential, standardiser: Standardiser) -> "Mlp":
+    def _step(self, rows: Int64[np.ndarray, " b"]) -> None:
+        features, labels = self.task.train.features[rows], self.task.train.labels[rows]
+        batch = torch.from_numpy(self.standardiser.apply(features))
+        loss = weighed_cross_entropy(self.network(batch), torch.from_numpy(labels), self.weights)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                "the loss of the head is not finite",
+                where="head.learning_rate",
+                fix="give lower rates, for example head.learning_rate=[0.0003]",
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+
+    def head(self) -> "Mlp":
         """A copy of the network as it is now."""
-        arrays = [weights.detach().clone().numpy() for weights in network.parameters()]
+        arrays = [weights.detach().clone().numpy() for weights in self.network.parameters()]
         hidden_weight, hidden_bias, weight, bias = arrays
         return Mlp(
-            head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
+            head=self.config.name, facts={},
+            mean=self.standardiser.mean, scale=self.standardiser.scale,
             hidden_weight=hidden_weight, hidden_bias=hidden_bias, weight=weight, bias=bias,
         )  # fmt: skip
 

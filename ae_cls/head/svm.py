@@ -17,19 +17,18 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int64
 from pydantic import Field
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from ae_cls.draws import generator
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Trial
-from ae_cls.head.class_weight import Weights
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.descent import Axes, Descent, LinearModel, squared_hinge
 from ae_cls.head.feature_task import FeatureTask
-from ae_cls.head.fitted import Fact, Features, Labels, Probabilities
+from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
 from ae_cls.head.head_files import Layout, Stored
 from ae_cls.head.nystroem import Coordinates, rbf, squared_distances
+from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser
 from ae_cls.head.warm_start import regularisation_path
@@ -37,7 +36,6 @@ from ae_cls.settings import OneOrMore
 
 log = logging.getLogger(__name__)
 
-_TEMPERATURES = (0.01, 100.0)
 _QUERIES = 1024  # rows at a time
 
 
@@ -45,6 +43,7 @@ _QUERIES = 1024  # rows at a time
 class SvmConfig(FeatureHeadConfig):
     """The widest margin between classes; probabilities are a softmax of the scores."""
 
+    calibrates: ClassVar[bool] = True  # a margin says who is right, not how surely
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")
     C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
@@ -73,30 +72,39 @@ class SvmConfig(FeatureHeadConfig):
             return self._rbf_trials(task, standardiser)
         return self._linear_trials(task, standardiser)
 
+    def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
+        assert isinstance(head, KernelMachine | Softmax)
+        return replace(
+            head,
+            weight=head.weight / temperature,
+            bias=head.bias / temperature,
+        )
+
     def _linear_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
-        axes = Axes.of(task.train.features, standardiser)
-        for C, model in self._path(task, task.train.features, standardiser, axes):
+        space = Space.of(task.train.features, standardiser)
+        for C, found in self._path(task, space.table, space.standardiser, space.axes):
+            model = space.to_features(found).spread(task.classes, task.class_count)
             head = Softmax(
                 head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                 weight=model.weight, bias=model.bias,
             )  # fmt: skip
             facts = {**model.facts(), "approximation": None}
-            logits = head.logits(task.valid.features)
-            yield _calibrated(task, head, logits, self.weights(task), {"C": C}, facts)
+            yield Trial({"C": C}, head, head.predict_proba(task.held.features), facts)
 
     def _rbf_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
         rows = self._basis_rows(task)
         approximation = f"nystroem {len(rows)}" if len(rows) < len(task.train.labels) else None
         basis = standardiser.apply(task.train.features[rows])
         train = squared_distances(task.train.features, standardiser, basis)
-        valid = squared_distances(task.valid.features, standardiser, basis)
+        held = squared_distances(task.held.features, standardiser, basis)
         varying = np.count_nonzero(np.ptp(task.train.features, axis=0))
         for factor in self.gamma:
             gamma = factor / max(1, varying)  # scikit-learn's "scale" of standardised features
             coordinates = Coordinates.of(rbf(train[rows], gamma))
             axes = Axes(None, coordinates.values * np.float32(len(train) / len(rows)))
-            table, valid_kernel = coordinates.apply(train, gamma), rbf(valid, gamma)
-            for C, model in self._path(task, table, Standardiser.identity(table.shape[1]), axes):
+            table, held_kernel = coordinates.apply(train, gamma), rbf(held, gamma)
+            for C, found in self._path(task, table, Standardiser.identity(table.shape[1]), axes):
+                model = found.spread(task.classes, task.class_count)
                 head = KernelMachine(
                     head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                     basis=basis, weight=model.weight @ coordinates.transform.T, bias=model.bias,
@@ -104,19 +112,19 @@ class SvmConfig(FeatureHeadConfig):
                 )  # fmt: skip
                 setting: dict[str, Fact] = {"C": C, "gamma": factor}
                 facts = {**model.facts(), "approximation": approximation}
-                logits = head.of_kernel(valid_kernel)
-                yield _calibrated(task, head, logits, self.weights(task), setting, facts)
+                yield Trial(setting, head, head.of_kernel(held_kernel), facts)
 
     def _basis_rows(self, task: FeatureTask) -> Int64[np.ndarray, " m"]:
         """All labelled rows, or `components` of them drawn at random."""
         count = len(task.train.labels)
         if count <= self.components:
             return np.arange(count)
-        log.warning(
-            "svm: nystroem %d in place of the exact kernel of %d labelled rows; "
-            "head.components=%d would be exact",
-            self.components, count, count,
-        )  # fmt: skip
+        if not task.is_fold:
+            log.warning(
+                "svm: nystroem %d in place of the exact kernel of %d labelled rows; "
+                "head.components=%d would be exact",
+                self.components, count, count,
+            )  # fmt: skip
         draws = generator(task.seed, "head", "nystroem")
         return np.sort(torch.randperm(count, generator=draws)[: self.components].numpy())
 
@@ -135,8 +143,7 @@ class SvmConfig(FeatureHeadConfig):
             tolerance=self.tolerance,
             max_steps=self.max_steps,
         )
-        for C, model in regularisation_path(descent, self.C):
-            yield C, model.spread(task.classes, task.class_count)
+        return regularisation_path(descent, self.C)
 
 
 @final
@@ -169,50 +176,13 @@ class KernelMachine(ArrayHead):
 
     def predict_proba(self, features: Features) -> Probabilities:
         standardiser, gamma = Standardiser(self.mean, self.scale), float(self.gamma)
-        logits = np.empty((len(features), len(self.bias)))
+        probabilities = np.empty((len(features), len(self.bias)))
         for start in range(0, len(features), _QUERIES):
             rows = slice(start, start + _QUERIES)
             distances = squared_distances(features[rows], standardiser, self.basis)
-            logits[rows] = self.of_kernel(rbf(distances, gamma))
-        return softmax(logits, axis=1)
+            probabilities[rows] = self.of_kernel(rbf(distances, gamma))
+        return probabilities
 
-    def of_kernel(self, kernel: Float32[np.ndarray, "n m"]) -> Float64[np.ndarray, "n k"]:
-        """Logits of rows by their kernel values."""
-        return (kernel @ self.weight.T + self.bias).astype(np.float64)
-
-
-def _calibrated(
-    task: FeatureTask,
-    head: KernelMachine | Softmax,
-    logits: Float64[np.ndarray, "n k"],
-    weights: Weights | None,
-    setting: dict[str, Fact],
-    facts: dict[str, Fact],
-) -> Trial:
-    """The head with its logits divided by the best temperature for the validation rows."""
-    known = np.isin(task.valid.labels, task.classes)  # the others say nothing of the temperature
-    temperature = fitted_temperature(logits[known], task.valid.labels[known], weights)
-    head = replace(head, weight=head.weight / temperature, bias=head.bias / temperature)
-    probabilities = softmax(logits / temperature, axis=1)
-    return Trial(setting, head, probabilities, {**facts, "temperature": temperature})
-
-
-def fitted_temperature(
-    logits: Float64[np.ndarray, "n k"], labels: Labels, weights: Weights | None
-) -> float:
-    """The temperature in 0.01 to 100 at which the logits' softmax has the least log loss.
-
-    Rows count as much as their class weighs: the logits are of classes that were weighed so.
-    """
-    if not len(labels):
-        return 1.0
-
-    of_rows = None if weights is None else weights[labels]
-
-    def loss(log_temperature: float) -> float:
-        logs = log_softmax(logits / np.exp(log_temperature), axis=1)
-        of_truth = logs[np.arange(len(labels)), labels]
-        return -float((of_truth if of_rows is None else of_truth * of_rows).mean())
-
-    result = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded")
-    return float(np.exp(result.x))
+    def of_kernel(self, kernel: Float32[np.ndarray, "n m"]) -> Probabilities:
+        """Of rows by their kernel values."""
+        return softmax((kernel @ self.weight.T + self.bias).astype(np.float64), axis=1)

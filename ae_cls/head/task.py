@@ -1,8 +1,11 @@
-"""What a head is given: an encoder, the labelled rows, the validation rows."""
+"""What a head is given: an encoder, the labelled rows, what settings are chosen on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
+
+import numpy as np
+from jaxtyping import Int64
 
 from ae_cls.dataset.rows import LabelledImages
 from ae_cls.encode.encoder import Encoder
@@ -22,19 +25,21 @@ class Task:
     Attributes:
         encoder: pretrained; heads that train it work on a copy.
         train: the labelled training images.
-        valid: every choice is made on these.
+        units: number of each of them, the same for those that must stay together.
+        valid: every choice is made on these; None: within the labelled training images.
         features: of both, by the pretrained encoder; computed when asked for.
         class_names: in the order of the class index.
         mirrored_is_same: whether a mirror image keeps its class.
-        choose_by: what is best on validation.
+        choose_by: what is best on images that were not fitted on.
         seed: every random draw follows from it.
         checkpoints: of a head that trains for long.
     """
 
     encoder: Encoder
     train: LabelledImages
-    valid: LabelledImages
-    features: Callable[[], tuple[Labelled, Labelled]]
+    units: Int64[np.ndarray, " n"]
+    valid: LabelledImages | None
+    features: Callable[[], tuple[Labelled, Labelled | None]]
     class_names: tuple[str, ...]
     mirrored_is_same: bool
     choose_by: Measure
@@ -43,9 +48,10 @@ class Task:
 
     def as_training(self) -> TrainTask:
         """Images and conditions for a head that trains the encoder."""
+        none = replace(self.train.images, rows=self.train.images.rows[:0])
         return TrainTask(
             train=self.train.images,
-            valid=self.valid.images,
+            valid=self.valid.images if self.valid else none,
             mirrored_is_same=self.mirrored_is_same,
             seed=self.seed,
             compute=self.encoder.compute,

@@ -8,7 +8,9 @@ from pathlib import Path
 from ae_cls.errors import IN_PART, StorageError
 from ae_cls.jobs.plan import Plan
 from ae_cls.jobs.record import Job, Record, SweepFolder
+from ae_cls.jobs.results import Results, results_of
 from ae_cls.jobs.signals import noted_signals
+from ae_cls.jobs.status import ended_row
 from ae_cls.jobs.work import Work
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ def sweep(plan: Plan, path: Path) -> int:
         table_at_the_end(folder, plan.command, plan.jobs) as records,
         noted_signals() as signals,
     ):
-        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, count))
+        results = Results(path, plan.jobs)
+        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, count, results))
     return exit_code(records)
 
 
@@ -58,25 +61,24 @@ def table_at_the_end(
     records: list[Record] = []
     try:
         yield records
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stop.add_note(str(folder.path))  # where there is what has finished
+        raise
     finally:
         ended = folder.ended()
         records += [record for _, record in ended]
-        _show(ended, order)
         folder.end(command, ended)
+        results = results_of(folder.path, ended)
+        _show(ended, order, results.path)
+        results.write()
 
 
-def _show(ended: Sequence[tuple[Job, Record]], order: Order | None) -> None:
-    from ae_cls.report.table import SweepRow, print_table, sweep_table
+def _show(ended: Sequence[tuple[Job, Record]], order: Order | None, results: Path) -> None:
+    from rich.console import Group  # here, as these take time to import
+
+    from ae_cls.report.jobs_table import jobs_table
+    from ae_cls.report.table import print_table, uncut
 
     pairs = sorted(ended, key=lambda pair: order(pair[1])) if order else ended
-    rows = [
-        SweepRow(
-            words=job.words,
-            state=record.in_words,
-            metrics=record.metrics,
-            seconds=record.seconds,
-            reason="; ".join(filter(None, (record.reason, job.note))),
-        )
-        for job, record in pairs
-    ]
-    print_table(sweep_table(rows))
+    rows = [ended_row(job, record) for job, record in pairs]
+    print_table(Group(jobs_table(rows), uncut(str(results))))

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,7 +85,8 @@ class Local(Launch):
 
         at_once = min(cores() if self.jobs == -1 else self.jobs, work.most)
         _say_share(at_once)
-        carry_out_here(work, at_once, side_by_side(at_once))
+        conditions = side_by_side(at_once)
+        carry_out_here(work, at_once, replace(conditions, quiet=conditions.quiet or work.quiet))
 
 
 @final

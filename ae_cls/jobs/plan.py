@@ -2,16 +2,13 @@
 
 import hashlib
 import json
-import multiprocessing
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import AeClsError, TrainingError, UsageError
+from ae_cls.errors import AeClsError, UsageError
 from ae_cls.experiment.common import HOW, WHERE, CommonKeys
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, read_launch
@@ -171,25 +168,12 @@ class _Check:
 
 def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
     """Each config, validated in a process that has torch; this one needs none."""
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    checking = process.begin(_check, command, configs, sender)
-    sender.close()
-    with receiver:
-        try:
-            answer = json.loads(receiver.recv_bytes())
-        except EOFError:
-            answer = None
-    code, _ = process.end(checking)
-    if answer is None:
-        raise TrainingError("the jobs could not be checked", why=process.how_ended(code))
-    return [_Check(**each) for each in answer]
+    return [_Check(**check) for check in process.answer_of(_check, command, configs)]
 
 
-def _check(command: str, configs: Sequence[dict[str, Any]], answer: Connection) -> None:
+def _check(command: str, configs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     data: dict[str, str] = {}
-    checks = [asdict(_check_one(command, plain, data)) for plain in configs]
-    with suppress(BrokenPipeError):  # whoever asked has been interrupted
-        answer.send_bytes(json.dumps(checks).encode())
+    return [asdict(_check_one(command, plain, data)) for plain in configs]
 
 
 def _check_one(command: str, plain: dict[str, Any], data: dict[str, str]) -> _Check:

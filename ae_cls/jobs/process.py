@@ -4,16 +4,20 @@ Nothing here imports torch: whoever waits for jobs does no more than that, and t
 forked from a server that has imported everything once.
 """
 
+import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from ae_cls.errors import TrainingError
 
 # What a job imports sooner or later.
 _IMPORTED = [
@@ -45,6 +49,32 @@ def begin(work: Callable[..., None], *args: Any) -> BaseProcess:
     process = context().Process(target=work, args=args)  # pyright: ignore[reportAttributeAccessIssue]
     process.start()
     return process
+
+
+def answer_of(work: Callable[..., Any], *args: Any) -> Any:
+    """What `work` gives, as JSON holds it, in a process that has torch; this one needs none.
+
+    Raises:
+        TrainingError: the process ended without an answer.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    asked = begin(_answer, work, args, sender)
+    sender.close()
+    with receiver:
+        try:
+            answer = receiver.recv_bytes()
+        except EOFError:
+            answer = None
+    code, _ = end(asked)
+    if answer is None:
+        raise TrainingError("the jobs could not be checked", why=how_ended(code))
+    return json.loads(answer)
+
+
+def _answer(work: Callable[..., Any], args: tuple[Any, ...], sender: Connection) -> None:
+    answer = json.dumps(work(*args)).encode()
+    with suppress(BrokenPipeError):  # whoever asked has been interrupted
+        sender.send_bytes(answer)
 
 
 def end(process: BaseProcess) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What a sweep leaves on disk: its plan and how each job went (`sweep.json`), who runs it.
 
 `jobs/NAME.json` says how a job goes from its start on; `jobs/NAME.log` what went wrong where there
-was no run folder to say it in.
+was no run folder to say it in; `results.csv` has the numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,17 +31,25 @@ class Job:
         name: of its folder; words and a hash of the resolved config.
         note: what the table says of it besides; mostly nothing.
         plain: the composed config; not in the plan on disk, as the run folder has it.
+        lot: jobs of one lot that follow each other share a process, which reads their data once;
+            empty: a process for this job alone.
     """
 
     words: tuple[str, ...]
     name: str
     note: str = ""
     plain: Mapping[str, Any] = field(default_factory=dict)
+    lot: str = ""
 
     @property
     def digest(self) -> str:
         """The hash in its name: the same for equal jobs of any sweep."""
         return self.name.rpartition("-")[2]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Its words as keys and values; a word without a value has an empty one."""
+        return {key: value for key, _, value in (word.partition("=") for word in self.words)}
 
     def __str__(self) -> str:
         return " ".join(self.words)
@@ -98,6 +106,16 @@ class Record:
     def is_over(self) -> bool:
         """Whether nothing more happens to it in this call."""
         return self.state not in {"running", "waiting"}
+
+    @property
+    def lets_others_follow(self) -> bool:
+        """Whether its process goes on with the next job of the lot after it.
+
+        Not after a signal or a full disk, and not where the process has died.
+        """
+        if self.state == "failed":
+            return self.code != StorageError.code
+        return self.is_done
 
     @property
     def in_words(self) -> str:

@@ -1,38 +1,44 @@
-"""How far a sweep is, job by job, while it runs and afterwards."""
+"""Jobs as rows of a table: how far a sweep is while it runs, and how it ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ae_cls.jobs.record import Job, Record, SweepFolder
-from ae_cls.report.table import StatusRow
+from ae_cls.report.jobs_table import JobRow
 from ae_cls.run.folder import LOG
 
 WRONG = ("failed", "died", "stopped")
 _TAIL = 4096  # bytes of a log
 
 
-def status_rows(folder: SweepFolder, *, runs: bool) -> list[StatusRow]:
+def status_rows(folder: SweepFolder, *, runs: bool) -> list[JobRow]:
     """One row a job, in a sweep that a process runs or none."""
-    return [_row(job, folder.record(job.name), runs=runs) for job in folder.jobs()]
+    return [_row(job, record, runs=runs) for job, record in folder.ended()]
 
 
-def _row(job: Job, record: Record, *, runs: bool) -> StatusRow:
-    is_left = record.state == "waiting" and not runs
-    return StatusRow(
-        words=job.words,
-        state="not started" if is_left else record.in_words,
-        since=_since(record),
-        doing=_last_line(record) if record.state == "running" else "",
-        reason="" if record.state == "waiting" else record.reason,
+def ended_row(job: Job, record: Record) -> JobRow:
+    """How a job ended."""
+    return JobRow(
+        keys=job.keys,
+        state=record.in_words,
+        metrics=record.metrics,
+        seconds=record.seconds if record.state in {"finished", "failed", "stopped"} else None,
+        reason="; ".join(filter(None, (record.reason, job.note))),
     )
 
 
-def _since(record: Record) -> str:
-    """How long a job has run, or took."""
+def _row(job: Job, record: Record, *, runs: bool) -> JobRow:
+    row = ended_row(job, record)
     if record.state == "running":
-        begun = datetime.fromisoformat(record.started)
-        return f"{(datetime.now(UTC) - begun).total_seconds():.0f} s so far"
-    return f"{record.seconds:.1f} s" if record.state in {"finished", "failed", "stopped"} else ""
+        return replace(row, seconds=_so_far(record), doing=_last_line(record))
+    if record.state == "waiting":
+        return replace(row, state="waiting" if runs else "not started", reason="")
+    return row
+
+
+def _so_far(record: Record) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds()
 
 
 def _last_line(record: Record) -> str:

@@ -7,6 +7,7 @@ from typing import final
 
 from ae_cls.interrupt import INTERRUPTED, TERMINATED
 from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
+from ae_cls.jobs.results import Results
 from ae_cls.jobs.signals import Signals
 from ae_cls.store.lock import Owner
 
@@ -43,6 +44,9 @@ class Work:
         folder: of the sweep or search.
         signals: that may end the work.
         most: jobs that there are at a time at most, which share the cores.
+        results: the file with the numbers, which grows as jobs end; None where another process
+            writes it.
+        quiet: what jobs say goes to their logs, as whoever asked for them shows how they go.
     """
 
     command: str
@@ -50,18 +54,30 @@ class Work:
     folder: SweepFolder
     signals: Signals
     most: int
+    results: Results | None = None
+    quiet: bool = False
 
     def is_done(self, job: Job) -> bool:
         """Whether the job was finished before; its record then says so."""
         done = finished_before(self.folder, job)
         if done:
             self.folder.keep(job.name, done)
-            _LOG.info("job: %s (finished before)", job)
+            if self.results:
+                self.results.note(job, done)
+            if not self.quiet:
+                _LOG.info("job: %s (finished before)", job)
         return done is not None
 
     def tell_end(self, job: Job, *, quiet: bool) -> None:
-        """Say how a job ended, where it could not say so itself."""
+        """Say how a job ended, where it could not say so itself; add its numbers to the results.
+
+        Raises:
+            StorageError: the results cannot be written.
+        """
         record = self.folder.record(job.name)
+        if self.results:
+            self.results.note(job, record)
+            self.results.write()
         if record.state == "died" or quiet:
             reason = f": {record.reason}" if record.reason else f" in {record.seconds:.1f} s"
             _LOG.info("%s: %s%s", job, record.in_words, reason)

@@ -1,4 +1,4 @@
-"""One job, in the process that is there for it alone: what is missing is done."""
+"""One job, or several of a lot, in the process that is there for them alone."""
 
 import faulthandler
 import logging
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ae_cls.compute import limit_threads
+from ae_cls.dataset.read import held
 from ae_cls.errors import BUG, AeClsError
 from ae_cls.experiment.common import HOW
 from ae_cls.experiment.descriptions import COMMANDS
@@ -36,12 +37,12 @@ _LOOK = 0.2  # seconds between two looks at another process
 _LOOK_AT_OWNER = 1.0
 
 
-def work_alone(command: str, job: Job, folder: Path, conditions: Conditions) -> None:
-    """Live for one job and end the process.
+def work_alone(command: str, lot: Sequence[Job], folder: Path, conditions: Conditions) -> None:
+    """Live for one job, or for several that read the same data, and end the process.
 
     Args:
-        command: what the job is a description of.
-        job: to carry out.
+        command: what the jobs are descriptions of.
+        lot: to be carried out, one after another.
         folder: of the sweep.
         conditions: that the place for jobs sets.
     """
@@ -51,7 +52,11 @@ def work_alone(command: str, job: Job, folder: Path, conditions: Conditions) -> 
     if conditions.threads is not None:
         limit_threads(conditions.threads)
     try:
-        _carry_out(command, job, SweepFolder(folder), quiet=conditions.quiet)
+        with held():
+            for job in lot:
+                _carry_out(command, job, SweepFolder(folder), quiet=conditions.quiet)
+                if not SweepFolder(folder).record(job.name).lets_others_follow:
+                    break
     except AeClsError as error:  # of the records, as what happens to the job stands in them
         print(error.block(), file=sys.stderr, flush=True)
         sys.exit(error.code)

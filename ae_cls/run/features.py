@@ -32,10 +32,12 @@ class PartFeatures:
     trained: Trained
     work: Work
 
-    def to_learn_from(self) -> tuple[Labelled, Labelled]:
-        """Of the labelled training images and of the validation images."""
+    def to_learn_from(self) -> tuple[Labelled, Labelled | None]:
+        """Of the labelled training images, and of the validation images where they choose."""
         labels_of, split = self.data.dataset.labels_of, self.data.split
         train = Labelled(self._labelled, labels_of(split.labelled))
+        if self.experiment.labels.chooses_within:
+            return train, None
         return train, Labelled(self._valid, labels_of(split.valid))
 
     def probabilities(self, classifier: Classifier, part: Part) -> Probabilities:

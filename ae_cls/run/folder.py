@@ -19,6 +19,7 @@ from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
 STATUS, CONFIG, STAGES = "status.json", "config.json", "stages.json"
+ENVIRONMENT = "environment.json"
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
 _HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
@@ -42,6 +43,10 @@ class RunFolder:
     def tell(self, state: str, **more: Any) -> None:
         """Write status.json."""
         write_json(self.path / STATUS, {"state": state, **more, **self.facts})
+
+    def tell_end(self, **how: Any) -> None:
+        """Write how the run ended before its time, and in which stage it was then."""
+        self.tell(**how, stage=read_json(self.path / STATUS).get("stage", ""))
 
     def enter(self, stage: str) -> None:
         """The run goes on with this stage."""
@@ -68,12 +73,13 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
         folder.enter("begin")
         if not (path / CONFIG).exists():
             write_json(path / CONFIG, config)
-        with last_words(lambda code: folder.tell("interrupted", code=code, reason="interrupted")):
+        stopped = {"state": "interrupted", "reason": "interrupted"}
+        with last_words(lambda code: folder.tell_end(**stopped, code=code)):
             yield folder
         folder.tell("finished")
     except BaseException as error:
         logger.debug("%s", traceback.format_exc())
-        folder.tell(**_reason(error))
+        folder.tell_end(**_reason(error))
         error.add_note(str(path))  # where the traceback is
         raise
     finally:
@@ -102,8 +108,7 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
 
 def _made(description: CommonKeys) -> Path:
     # Microseconds, and no exist_ok: two runs never share a folder.
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    new = Path(description.outputs) / description.below / "-".join(description.words()) / stamp
+    new = new_folders_of(description) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     path = Path(description.folder) if description.folder else new
     try:
         path.mkdir(parents=True)
@@ -112,6 +117,16 @@ def _made(description: CommonKeys) -> Path:
     except OSError as error:
         raise cannot_write(path, error) from error
     return path
+
+
+def new_folders_of(description: CommonKeys) -> Path:
+    """Where new folders for such runs are made, named by the time."""
+    return Path(description.outputs) / description.below / "-".join(description.words())
+
+
+def own_store(folder: Path) -> Path:
+    """Where a run with `store=own` keeps the outputs of its stages until it has finished."""
+    return folder / "stages"
 
 
 def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:

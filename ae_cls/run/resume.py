@@ -21,7 +21,9 @@ from ae_cls.store.key import Change, changes, flat
 log = logging.getLogger(__name__)
 
 MAY_GROW = ("pretrain.epochs", "head.epochs")
-MAY_DIFFER = ("device", "devices", "threads", "checkpoint_seconds", "store", "outputs")
+MAY_DIFFER = (
+    "device", "devices", "threads", "checkpoint_seconds", "figures", "store", "outputs",
+)  # fmt: skip
 
 
 def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:

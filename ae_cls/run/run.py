@@ -14,7 +14,14 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
-from ae_cls.run.scores import evaluate_classifier, label_counts, protocol, warnings_of
+from ae_cls.run.folder import ENVIRONMENT
+from ae_cls.run.scores import (
+    evaluate_classifier,
+    label_counts,
+    labels_read,
+    protocol,
+    warnings_of,
+)
 from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
 from ae_cls.run.work import Work, work_on
 from ae_cls.saved.encoder_run import read_encoder_run
@@ -68,17 +75,22 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         trained = work.take(Pretrain(pretraining, data))
         metrics: dict[str, Any] = {
             **_reconstruction(pretraining, data, trained, "valid", work),
-            "protocol": protocol(pretraining, data) | work.continuation(),
+            "protocol": {
+                **protocol(pretraining, data),
+                "chosen_on": "validation images without their labels",
+                **work.continuation(),
+            },
             "encoder": {"weights_sha256": trained.weights_sha256},
         }
-        pictures = work.take(Figures(pretraining, data, trained))
+        pictures = _pictures(pretraining, data, trained, work)
         with work.stopwatch.stage("report"):
             names, model = data.dataset.class_names, trained.model
             save_model(
                 work.folder / "model", pretraining, model, class_names=names, head=None,
                 likeness=data.likeness(None, pretraining.seed),
             )  # fmt: skip
-            figures.write_pictures(work.folder / "figures", pictures)
+            if pretraining.figures:
+                figures.write_pictures(work.folder / "figures", pictures)
         return _written(work, data, metrics, trained.history)
 
 
@@ -116,11 +128,15 @@ def _classify_and_report(
         "warnings": warnings_of(experiment, data, scored),
         **_reconstruction(experiment, data, trained, scored.part, work),
         "labels": label_counts(data),
-        "protocol": protocol(experiment, data) | work.continuation(),
+        "protocol": {
+            **protocol(experiment, data),
+            **labels_read(experiment, data, classifier.head),
+            **work.continuation(),
+        },
         "encoder": {"weights_sha256": trained.weights_sha256, **origin},
         "head": dict(classifier.head.facts),
     }
-    pictures = work.take(Figures(experiment, data, trained))
+    pictures = _pictures(experiment, data, trained, work)
     with work.stopwatch.stage("report"):
         save_model(
             work.folder / "model", experiment, classifier.encoder.model,
@@ -129,10 +145,11 @@ def _classify_and_report(
         )  # fmt: skip
         if experiment.test:
             write_predictions(work.folder, data.dataset, data.split, scored.probabilities)
-        figures.write_pictures(work.folder / "figures", pictures)
-        if learned.history:  # then the curves go on where those of pretraining end
-            figures.write_history(work.folder / "figures", history)
-        figures.write_classification(work.folder / "figures", data, scored)
+        if experiment.figures:
+            figures.write_pictures(work.folder / "figures", pictures)
+            if learned.history:  # then the curves go on where those of pretraining end
+                figures.write_history(work.folder / "figures", history)
+            figures.write_classification(work.folder / "figures", data, scored)
     return _written(work, data, metrics, history)
 
 
@@ -143,6 +160,13 @@ def _reconstruction(
     if not description.autoencoder.decodes:
         return {}
     return {"reconstruction": work.take(Reconstruct(description, data, trained, part))}
+
+
+def _pictures(
+    description: Experiment | Pretraining, data: Data, trained: Trained, work: Work
+) -> dict[str, bytes]:
+    """Of the pretrained network, where figures are wanted."""
+    return work.take(Figures(description, data, trained)) if description.figures else {}
 
 
 def _written(
@@ -156,7 +180,7 @@ def _written(
         "epochs": [record.speed() for record in history],
         "processes": work.followers.world.size,
     }
-    write_json(work.folder / "environment.json", conditions)
+    write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics.get("warnings", []):
         log.warning("%s", warning)

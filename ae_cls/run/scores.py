@@ -21,7 +21,7 @@ from ae_cls.evaluate import (
     warnings,
 )
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.head.fitted import Probabilities
+from ae_cls.head.fitted import FittedHead, Probabilities
 from ae_cls.run.data import Data
 from ae_cls.run.leaks import groups, leaks
 
@@ -77,7 +77,9 @@ def reconstruction_of(model: Autoencoder, images: ImageRows, compute: Compute) -
 def warnings_of(experiment: Experiment, data: Data, scored: Scored) -> list[str]:
     """What makes the numbers of a run weak, one sentence each; often nothing."""
     labelled = label_counts(data)["per_class"]
-    valid = {name: one["n"] for name, one in scored.metrics["valid"]["per_class"].items()}
+    valid = None
+    if not experiment.labels.chooses_within:
+        valid = {name: one["n"] for name, one in scored.metrics["valid"]["per_class"].items()}
     return [
         *warnings(scored.metrics[scored.part]),
         *label_warnings(labelled, valid, weighing=_words_not_said(experiment)),
@@ -112,7 +114,7 @@ def label_counts(data: Data) -> dict[str, Any]:
 
 
 def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any]:
-    """How the numbers were got: what was learnt from which images, what was chosen on which."""
+    """How the numbers were got: what was learnt from which images."""
     split = data.split
     return {
         "seed": description.seed,
@@ -129,6 +131,24 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "leaks": leaks(data.dataset, data.split),
         "groups": groups(data.dataset, data.split),
         "encoder_saw": "training images without their labels",
-        "chosen_on": "validation",
         "precision": data.compute.precision,
+    }
+
+
+def labels_read(experiment: Experiment, data: Data, head: FittedHead) -> dict[str, Any]:
+    """What the protocol says of labels: how many were read for what before the test, and on what.
+
+    `chosen_on` is what the head's settings were chosen on; what was `evaluated` chose nothing.
+    """
+    within, split = experiment.labels.chooses_within, data.split
+    parts: tuple[Part, ...] = ("valid", "test") if experiment.test else ("valid",)
+    evaluated = {part: len(data.rows_of(part)) for part in parts}
+    return {
+        "labels": {
+            "regime": "within" if within else "validation",
+            "fit": len(split.labelled),
+            "choose": 0 if within else len(split.valid),
+            "evaluated": evaluated,
+        },
+        "chosen_on": head.facts["chosen_on"],
     }

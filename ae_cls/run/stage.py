@@ -46,9 +46,9 @@ class Stage(ABC, Generic[Output]):
     """A name, its inputs, how its output is made and how it is loaded.
 
     Not among the inputs, and why: `threads`, `devices` and the number of decoding workers change
-    the last bit at most and are recorded with the entry; `outputs`, `folder`, `store` and
-    `checkpoint_seconds` say where things are kept and how often; names of data sets, folders and
-    classes stand for contents that are hashed.
+    the last bit at most and are recorded with the entry; `outputs`, `folder`, `store`,
+    `checkpoint_seconds` and `figures` say where things are kept, how often, and what is drawn;
+    names of data sets, folders and classes stand for contents that are hashed.
     """
 
     name: ClassVar[str]

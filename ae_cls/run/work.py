@@ -1,5 +1,6 @@
 """A run in progress: each stage taken from the store, or made and kept there."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from ae_cls.processes.world import ALONE, World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.files import write_split
-from ae_cls.run.folder import STAGES, run_folder
+from ae_cls.run.folder import STAGES, own_store, run_folder
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
+from ae_cls.run.stopped import stopped_run
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.store.cleaning import bound
@@ -26,6 +28,8 @@ from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
 from ae_cls.store.places import shared_store
+
+log = logging.getLogger(__name__)
 
 CONTINUED = "continued_from"
 Output = TypeVar("Output")
@@ -119,7 +123,8 @@ def work_on(
 ) -> Iterator[Work]:
     """The run folder, the store and the other processes, for as long as the run takes.
 
-    A run that is continued is given the data that it was given before, or refused.
+    The same run that was stopped goes on in its own folder. A run that is continued is given the
+    data that it was given before, or refused.
 
     Args:
         description: of the run.
@@ -127,7 +132,7 @@ def work_on(
         facts: what status.json says throughout.
         continued: stages.json of a run whose trainings continue here.
     """
-    with run_folder(description, facts) as folder:
+    with run_folder(_in_its_folder(description, data, facts, continued), facts) as folder:
         refuse_other_data(folder.path, data.dataset, data.split)
         write_split(folder.path, data.split, identity_of(data.dataset))
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
@@ -144,6 +149,22 @@ def work_on(
             shutil.rmtree(root, ignore_errors=True)
 
 
+def _in_its_folder(
+    description: Experiment | Pretraining,
+    data: Data,
+    facts: Mapping[str, Any],
+    continued: Mapping[str, str],
+) -> Experiment | Pretraining:
+    """The description with the folder of the same run that was stopped, where it names none."""
+    if description.folder or continued:
+        return description
+    folder = stopped_run(description, facts, data)
+    if folder is None:
+        return description
+    log.info("this run was stopped before and goes on in %s", folder)
+    return description.model_copy(update={"folder": str(folder)})
+
+
 def store_root(description: StagedKeys, folder: Path) -> Path:
     """Where the outputs of a run's stages are kept."""
-    return shared_store() if description.store == "shared" else folder / "stages"
+    return shared_store() if description.store == "shared" else own_store(folder)

@@ -1,6 +1,5 @@
 """Features of images by the encoder of a saved run."""
 
-import io
 import json
 import logging
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, UInt8
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
+from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.split import Split, make_split
@@ -21,50 +20,20 @@ from ae_cls.errors import DataError
 from ae_cls.experiment import configs
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.saved.data import refuse_other_data
+from ae_cls.saved.encoded import Encoded
 from ae_cls.saved.likeness import Likeness
-from ae_cls.saved.model import load_autoencoder, load_likeness, read_experiment
+from ae_cls.saved.model import (
+    load_autoencoder,
+    load_likeness,
+    read_class_names,
+    read_experiment,
+)
+from ae_cls.saved.placed import placed_in
 from ae_cls.saved.predict import decoded, find_images
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
 from ae_cls.saved.use import compute_of, decoding_of
-from ae_cls.store.files import publish
 
 _LOG = logging.getLogger(__name__)
-
-
-@final
-@dataclass(frozen=True)
-class Encoded:
-    """Features, and what they are of.
-
-    Attributes:
-        features: one row an image.
-        labels: class index, -1 where nothing is known.
-        class_names: in the order of the class index.
-        names: path of each image; empty where images are no files.
-        rows: position of each image in the data set, or in the list of files.
-        unlike: of images of a folder, why each is unlike the training images; empty if it is not.
-    """
-
-    features: Float32[np.ndarray, "n d"]
-    labels: Int64[np.ndarray, " n"]
-    class_names: tuple[str, ...]
-    names: tuple[str, ...]
-    rows: Rows
-    unlike: tuple[str, ...] = ()
-
-    def save(self, path: Path) -> None:
-        """An .npz file without pickle."""
-        content = io.BytesIO()
-        np.savez(
-            content,
-            features=self.features,
-            labels=self.labels,
-            class_names=np.array(self.class_names, dtype=np.str_),
-            names=np.array(self.names, dtype=np.str_),
-            rows=self.rows,
-            unlike=np.array(self.unlike, dtype=np.str_),
-        )
-        publish(path, content.getvalue())
 
 
 @final
@@ -73,6 +42,7 @@ class SavedEncoder:
     """A run's encoder, the description of the run, and what is kept of its training images."""
 
     description: Experiment | Pretraining
+    class_names: tuple[str, ...]
     encoder: Encoder
     likeness: Likeness | None
 
@@ -92,14 +62,15 @@ class SavedEncoder:
             features=self.encoder.features(ImageRows(dataset.images, rows)),
             labels=dataset.labels_of(rows),
             class_names=dataset.class_names,
+            parts=_parts_of(rows, dataset, split),
             names=tuple(dataset.paths[row] for row in rows) if dataset.paths else (),
             rows=rows,
         )
 
     def of_folder(self, folder: Path) -> Encoded:
-        """Features of all images in a folder; damaged and unlike ones are reported.
+        """Features of all images in a folder, with the classes and parts that its folders say.
 
-        Damaged ones are left out.
+        Damaged images are left out, and reported as unlike ones are.
 
         Raises:
             DataError: there is no image that can be decoded.
@@ -118,13 +89,17 @@ class SavedEncoder:
         _tell_of_errors(files, errors)
         for note in summary(self.likeness, pictures) if self.likeness else [WITHOUT]:
             _LOG.warning("%s", note)
+        names = [files[row].relative_to(folder).as_posix() for row in rows]
+        placed = placed_in(folder, names, self.class_names)
         return Encoded(
             features=np.concatenate(features),
-            labels=np.full(len(rows), NO_LABEL),
-            class_names=(),
-            names=tuple(files[row].relative_to(folder).as_posix() for row in rows),
+            labels=placed.labels,
+            class_names=placed.class_names,
+            parts=placed.parts,
+            names=tuple(names),
             rows=rows,
             unlike=tuple(reasons(self.likeness, each) for each in pictures if self.likeness),
+            left_out=len(files) - len(rows),
         )
 
     def _seen(
@@ -153,7 +128,7 @@ def load_encoder(run: Path, encode: str | None, device: str) -> SavedEncoder:
     model = load_autoencoder(run, compute)
     compute = compute.suited_to(allows_bf16=model.allows_bf16)
     encoder = Encoder(model, _encode_of(description, encode), compute)
-    return SavedEncoder(description, encoder, load_likeness(run))
+    return SavedEncoder(description, read_class_names(run), encoder, load_likeness(run))
 
 
 def _encode_of(description: Experiment | Pretraining, word: str | None) -> EncodeConfig:
@@ -177,6 +152,13 @@ def _rows_of(part: str, dataset: Dataset, split: Split) -> Rows:
     if not len(parts[part]):
         raise DataError(f"the part {part} has no images", where=f"dataset={dataset.name}")
     return parts[part]
+
+
+def _parts_of(rows: Rows, dataset: Dataset, split: Split) -> tuple[str, ...]:
+    """Where each row of the run's data set is used, whether or not its label was shown."""
+    parts = np.full(len(dataset.images), "unlabelled")
+    parts[split.train], parts[split.valid], parts[split.test] = "train", "valid", "test"
+    return tuple(parts[rows].tolist())
 
 
 def _tell_of_errors(files: list[Path], errors: list[str]) -> None:

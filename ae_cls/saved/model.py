@@ -100,6 +100,15 @@ def read_experiment(folder: Path) -> Experiment | Pretraining:
     return _description(read_files(model_folder(folder)))[0]
 
 
+def read_class_names(folder: Path) -> tuple[str, ...]:
+    """The classes of the data that the model was made from, in the order of their index.
+
+    Raises:
+        ModelFileError: the folder holds no undamaged model.
+    """
+    return tuple(_description(read_files(model_folder(folder)))[1]["class_names"])
+
+
 def model_folder(folder: Path) -> Path:
     """The folder with the manifest: `folder` itself, or its model/."""
     return folder / "model" if (folder / "model").is_dir() else folder

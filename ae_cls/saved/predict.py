@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.decoding import Decoding, Frame
-from ae_cls.dataset.files.decode import decode
+from ae_cls.dataset.files.decode import SUFFIXES, decode
 from ae_cls.dataset.files.listing import images_below
 from ae_cls.dataset.rows import ImageRows
-from ae_cls.errors import DataError, printable
+from ae_cls.errors import DataError, printable, some
 from ae_cls.head.classifier import Classifier
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
@@ -83,14 +83,26 @@ class Outcome:
     """What was written.
 
     Attributes:
-        errors: files without an image.
-        files: all of them.
+        errors: each file without an image, and why it has none.
+        files: how many there are in all.
         notes: what is to be known of all images together, one sentence each.
     """
 
-    errors: int
+    errors: tuple[str, ...]
     files: int
     notes: tuple[str, ...]
+
+    def refuse_if_none_was_read(self) -> None:
+        """Stop where there is no label at all.
+
+        Raises:
+            DataError: so it is.
+        """
+        if len(self.errors) == self.files:
+            raise DataError(
+                f"none of {self.files} files could be read", where="\n".join(some(self.errors)),
+                fix="images are " + " ".join(SUFFIXES),
+            )  # fmt: skip
 
 
 def predict_to_csv(model: Path, paths: Sequence[Path], output: Path | None, device: str) -> Outcome:
@@ -111,14 +123,14 @@ def predict_to_csv(model: Path, paths: Sequence[Path], output: Path | None, devi
     classifier = load_classifier(model, compute_of(description, device))
     likeness = load_likeness(model)
     decoding = decoding_of(description, likeness)
-    pictures: list[Seen] = []
-    predictions = _collecting(predict(classifier, files, decoding, likeness), pictures)
+    pictures, errors = list[Seen](), list[str]()
+    predictions = _collecting(predict(classifier, files, decoding, likeness), pictures, errors)
     text = io.StringIO()
-    errors = write_csv(predictions, classifier.class_names, text if output else sys.stdout)
+    write_csv(predictions, classifier.class_names, text if output else sys.stdout)
     if output:
         publish(output, text.getvalue().encode())
     notes = summary(likeness, pictures) if likeness else [WITHOUT]
-    return Outcome(errors, len(files), tuple(notes))
+    return Outcome(tuple(errors), len(files), tuple(notes))
 
 
 def find_images(paths: Sequence[Path], *, output: Path | None = None) -> list[Path]:
@@ -208,9 +220,13 @@ def write_csv(predictions: Iterable[Prediction], class_names: Sequence[str], fil
     return errors
 
 
-def _collecting(predictions: Iterable[Prediction], pictures: list[Seen]) -> Iterator[Prediction]:
-    """The same predictions, while what was seen of each is added to `pictures`."""
+def _collecting(
+    predictions: Iterable[Prediction], pictures: list[Seen], errors: list[str]
+) -> Iterator[Prediction]:
+    """The same predictions, while what was seen of each, or why nothing was, is added to these."""
     for prediction in predictions:
+        if prediction.error:
+            errors.append(f"{prediction.path}: {prediction.error}")
         if prediction.seen is not None:
             pictures.append(prediction.seen)
         yield prediction

@@ -24,7 +24,7 @@ class Goal:
         part: of the metrics, which has the score.
         score: name of the number that Optuna gets.
         tie: name of the number whose least decides among equals; empty: the first trial wins.
-        shown: names of the numbers that the table needs.
+        shown: names of the numbers that the table and results.csv need, part by part.
         words: that every trial has besides.
     """
 
@@ -33,7 +33,7 @@ class Goal:
     part: str
     score: str
     tie: str
-    shown: tuple[str, ...]
+    shown: Mapping[str, tuple[str, ...]]
     words: tuple[str, ...]
 
     def following(self, plain: Mapping[str, Any]) -> "Goal":
@@ -41,10 +41,7 @@ class Goal:
         if "labels" not in plain:
             return self
         measure: Measure = plain["labels"]["choose_by"]
-        shown = tuple(dict.fromkeys((*self.shown, measure)))
-        return replace(
-            self, name=f"validation {MEASURE_NAMES[measure]}", score=measure, shown=shown
-        )
+        return replace(self, name=f"validation {MEASURE_NAMES[measure]}", score=measure)
 
     def score_of(self, metrics: Metrics) -> float:
         """What Optuna gets; the worst where a control has nothing to show (hog does not decode)."""
@@ -57,26 +54,32 @@ class Goal:
         return best_first, metrics[self.part][self.tie] if self.tie else 0.0
 
     def kept(self, metrics: Metrics) -> dict[str, Any]:
-        """Of the metrics, what the table and the rank need."""
-        if self.part not in metrics:
-            return {}
-        kept = {self.part: {name: metrics[self.part][name] for name in self.shown}}
-        # The table has a column for the measure by which heads were chosen.
-        chosen_by = {"chosen_by": metrics["head"]["chosen_by"]} if "head" in metrics else {}
-        return {**kept, "head": chosen_by}
+        """Of the metrics, what the table, results.csv and the rank need."""
+        kept = {
+            part: {name: metrics[part][name] for name in names}
+            for part, names in self.shown.items()
+            if part in metrics
+        }
+        # A table has a column for the measure by which heads were chosen.
+        head = {"head": {"chosen_by": metrics["head"]["chosen_by"]}} if "head" in metrics else {}
+        return {**kept, **head}
 
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""
         return (0.0, *self.rank(record.metrics)) if record.is_done else (1.0,)
 
 
+_OF_CLASSIFIERS = (
+    "accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "log_loss", "ece", "n",
+)  # fmt: skip
+_OF_DECODERS = ("mse", "psnr")
 _BEST_CLASSIFIER = Goal(
     name="validation accuracy",
     direction="maximize",
     part="valid",
     score="accuracy",
     tie="log_loss",
-    shown=("accuracy", "accuracy_ci95", "log_loss", "n"),
+    shown={"valid": _OF_CLASSIFIERS, "reconstruction": _OF_DECODERS},
     words=("test=false",),
 )
 _BEST_DECODER = Goal(
@@ -85,7 +88,7 @@ _BEST_DECODER = Goal(
     part="reconstruction",
     score="mse",
     tie="",
-    shown=("mse", "psnr"),
+    shown={"reconstruction": _OF_DECODERS},
     words=(),
 )
 GOALS = {"run": _BEST_CLASSIFIER, "pretrain": _BEST_DECODER, "classify": _BEST_CLASSIFIER}

@@ -14,6 +14,7 @@ from ae_cls.jobs.launch import Launch
 from ae_cls.jobs.plan import Plan, planned, short_hash
 from ae_cls.jobs.process import import_ahead
 from ae_cls.jobs.record import Job, Record, SweepFolder
+from ae_cls.jobs.results import Results, results_of
 from ae_cls.jobs.signals import Signals, noted_signals
 from ae_cls.jobs.work import Work
 from ae_cls.search.goal import GOALS, Goal
@@ -122,9 +123,9 @@ class Search:
             ) as records,
             noted_signals() as signals,
         ):
-            self._recall()
+            results = self._recalled()
             while drawn := self.trials.following():
-                self._carry_out(drawn, signals)
+                self._carry_out(drawn, signals, results)
         return records
 
     def _ended_before(self) -> list[Job]:
@@ -133,18 +134,19 @@ class Search:
         jobs = {ended.name: words(ended.trial.drawn) for ended in self.trials.ended()}
         return [Job(own, name) for name, own in jobs.items()]
 
-    def _recall(self) -> None:
-        """Write down again how they ended."""
+    def _recalled(self) -> Results:
+        """Write down again how they ended; the results of earlier calls."""
         for ended in self.trials.ended():
             done = {"state": "skipped", "seconds": 0.0} if ended.record.is_done else {}
             self.folder.keep(ended.name, replace(ended.record, **done))
+        return results_of(self.folder.path, self.folder.ended())
 
-    def _carry_out(self, drawn: Sequence[Trial], signals: Signals) -> None:
+    def _carry_out(self, drawn: Sequence[Trial], signals: Signals, results: Results) -> None:
         prepared = [self._prepared(trial) for trial in drawn]
         jobs = [job for _, job in prepared if job]
         if jobs:
             self.launch.carry_out(
-                Work(self.request.command, jobs, self.folder, signals, self.at_once)
+                Work(self.request.command, jobs, self.folder, signals, self.at_once, results)
             )
         for trial, (name, _) in zip(drawn, prepared, strict=True):
             self._tell(trial, name)

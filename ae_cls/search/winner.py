@@ -29,7 +29,7 @@ def _lines(request: Request, goal: Goal, ended: Sequence[Ended], folder: Path) -
     own, score = request.space.words(best.trial.drawn), goal.score_of(best.record.metrics)
     said = [
         "",
-        f"best {goal.name} of {counted}: {score:.6g} with {' '.join(own)}",
+        f"best {goal.name} of {counted}: {score:z.6g} with {' '.join(own)}",
         "chosen on the validation images: expect a lower score on new images",
     ]
     if not goal.words:

@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ae_cls.errors import StorageError
 
@@ -17,17 +18,22 @@ def publish(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written; nothing is left behind.
     """
+    publish_written(path, lambda file: file.write(content))
+
+
+def publish_written(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """As `publish`, of what `write` puts into the open file: it need not fit in memory."""
     try:
-        _publish(path, content)
+        _publish(path, write)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-def _publish(path: Path, content: bytes) -> None:
+def _publish(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

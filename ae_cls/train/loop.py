@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[EpochRecord]:
-    """Train a network in place and leave it with the weights of its best validation epoch.
+    """Train a network in place and leave it with the weights of its best validation epoch, or last.
 
     Continues from the newest checkpoint of the task; the outcome is the same as without the break.
 
@@ -66,7 +66,10 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
 
 
 def _train(
-    training: "_Training", state: State, validate: Callable[[], Score], checkpoints: Checkpoints
+    training: "_Training",
+    state: State,
+    validate: Callable[[], Score] | None,
+    checkpoints: Checkpoints,
 ) -> None:
     schedule, is_first = training.schedule, training.task.compute.world.is_first
     with tqdm(
@@ -78,7 +81,8 @@ def _train(
                 bar.update()
                 if checkpoints.is_due(epoch_ended=False):
                     checkpoints.keep(state.checkpoint())
-            score = validate()
+            # Without validation each epoch is better than those before.
+            score = validate() if validate else Score(-1.0 - len(state.history), {})
             with held():
                 state.end_epoch(training.record(state, score), score.value)
             _log_epoch(bar, state.history[-1], schedule.epochs)
@@ -198,7 +202,9 @@ def whole_loss(part: Loss) -> Loss:
 
 
 def _log_epoch(bar: tqdm, record: EpochRecord, epochs: int) -> None:
-    terms = "  ".join(f"{name} {value:.5g}" for name, value in record.valid.items())
+    terms = "  ".join(
+        f"{name} {value:z.5g}" for name, value in (record.valid or record.train).items()
+    )
     bar.set_postfix_str(terms)
     log.info(
         "%s  epoch %d/%d  %s  %.0f images/s", record.stage, record.epoch, epochs,

@@ -62,4 +62,5 @@ class Means:
 
     def means(self) -> dict[str, float]:
         """By name of the term; the whole is `loss`."""
-        return {name: total.item() / self.count for name, total in self.sums.items()}
+        # A term that is never above 0 may come to -0.0, which nobody wants to read.
+        return {name: total.item() / self.count + 0.0 for name, total in self.sums.items()}

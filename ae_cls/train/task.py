@@ -26,7 +26,7 @@ class TrainTask:
 
     Attributes:
         train: the images to learn from.
-        valid: the images to choose the best epoch on.
+        valid: the images to choose the best epoch on; none where the last one is taken.
         mirrored_is_same: whether a mirror image keeps its class.
         seed: every random draw follows from it.
         compute: device, precision and processes.
@@ -51,11 +51,12 @@ class Objective:
         network: changed in place.
         groups: the modules that are trained, with their learning rates.
         loss_of_batch: the number to go down.
-        validate: the score after an epoch; the weights of the best epoch are kept.
+        validate: the score after an epoch; the weights of the best epoch are kept. None: those of
+            the last epoch.
     """
 
     stage: str
     network: nn.Module
     groups: Sequence[Group]
     loss_of_batch: LossOfBatch
-    validate: Callable[[], Score]
+    validate: Callable[[], Score] | None

@@ -12,6 +12,10 @@ from ae_cls.errors import AeClsError, BusyError, DataError, ModelFileError, Stor
 AE_CLS = [sys.executable, "-c", "from ae_cls.cli.main import main; main()"]
 
 
+def interrupted(words: Sequence[str]) -> int:
+    raise KeyboardInterrupt
+
+
 def raising(error: BaseException) -> int:
     def work(words: Sequence[str]) -> int:
         raise error
@@ -31,6 +35,14 @@ def test_a_refusal_ends_with_its_own_code(
 
 def test_an_interrupt_is_never_taken_for_success() -> None:
     assert raising(KeyboardInterrupt()) == 130
+    assert raising(SystemExit(143)) == 143
+
+
+def test_what_had_saved_nothing_is_typed_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["predict", "latest", "my photos"], ["encode", "latest", "-o", "f.csv"]):
+        assert guarded(interrupted, words) == 130
+        typed = shlex.join(["ae-cls", *words])
+        assert capsys.readouterr().err == f"interrupted\n  saved  nothing\n  next   {typed}\n"
 
 
 def test_a_bug_shows_its_traceback_where_no_log_has_it(

@@ -93,7 +93,7 @@ def test_a_flat_folder_is_for_pretraining_alone(tmp_path: Path) -> None:
     assert dataset.class_names == ()
     split = make_split(
         dataset,
-        SplitConfig(valid_fraction=0.1, test_fraction=0.2, seed=None),
+        SplitConfig(valid_fraction=0.1, test_fraction=0.2, seed=None, folds=None, fold=0),
         LabelsConfig(per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"),
         0,
     )

@@ -1,6 +1,7 @@
 """Parts and draws, as properties over all class sizes."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,8 +49,15 @@ def dataset(
     )
 
 
-def config(valid: float = 0.25, test: float = 0.25, seed: int | None = None) -> SplitConfig:
-    return SplitConfig(valid_fraction=valid, test_fraction=test, seed=seed)
+def config(
+    valid: float = 0.25,
+    test: float = 0.25,
+    seed: int | None = None,
+    *,
+    folds: int | None = None,
+    fold: int = 0,
+) -> SplitConfig:
+    return SplitConfig(valid_fraction=valid, test_fraction=test, seed=seed, folds=folds, fold=fold)
 
 
 def labels(
@@ -301,3 +309,62 @@ def test_the_split_of_digits_is_pinned() -> None:
     assert sizes == [1294, 100, 144, 359]
     # A change here changes every published figure of the default run.
     assert split.digest() == ("8fc1a25bf977c18ed5b2c4fa4b73a0ee3deff389e0abc38562efa797ea950976")
+
+
+def folds_of(made: Dataset, folds: int = 5, repeat: int = 0) -> list[Split]:
+    splits = (config(seed=repeat, folds=folds, fold=fold) for fold in range(folds))
+    return [make_split(made, split, labels(), seed=0) for split in splits]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(5, 30), min_size=2, max_size=5), SEEDS)
+def test_the_folds_test_each_labelled_row_once(sizes: list[int], seed: int) -> None:
+    made = dataset(sizes, unlabelled=7)
+    splits = folds_of(made, repeat=seed)
+    assert np.array_equal(np.sort(np.concatenate([split.test for split in splits])), made.train)
+    for split in splits:
+        parts = [split.test, split.valid, split.train]
+        assert np.array_equal(np.sort(np.concatenate(parts)), made.train)
+        assert not np.isin(split.test, split.pretrain).any()
+        tested = np.bincount(made.labels_of(split.test), minlength=len(sizes))
+        assert (np.abs(tested - np.array(sizes) / 5) < 1).all()
+
+
+def test_another_repeat_draws_other_folds() -> None:
+    made = dataset([20, 20])
+    first, second = (folds_of(made, repeat=repeat)[0].test for repeat in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_a_class_of_one_row_is_learnt_from_and_never_tested() -> None:
+    made = dataset([12, 12, 1])
+    alone = np.flatnonzero(made.labels.numpy() == 2)
+    for split in folds_of(made, folds=4):
+        assert np.isin(alone, split.train).all()
+
+
+def test_copies_come_into_one_fold() -> None:
+    made = dataset([12, 12])
+    labels = made.labels.numpy()
+    groups = np.array(
+        [8 * label + (labels[:row] == label).sum() // 3 for row, label in enumerate(labels)]
+    )
+    made = replace(made, groups=groups)
+    for split in folds_of(made, folds=4):
+        others = np.setdiff1d(made.train, split.test)
+        assert not np.isin(made.bonds[split.test], made.bonds[others]).any()
+
+
+def test_folds_of_an_official_test_part_are_refused() -> None:
+    with pytest.raises(UsageError, match="official test part"):
+        folds_of(dataset([12, 12], test=6))
+
+
+def test_more_folds_than_rows_of_a_class_are_refused_with_what_there_can_be() -> None:
+    with pytest.raises(UsageError, match=r"split\.folds=3"):
+        folds_of(dataset([3, 3]), folds=5)
+
+
+def test_a_fold_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValidationError, match="needs folds=6 or more"):
+        config(folds=5, fold=5)

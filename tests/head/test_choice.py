@@ -1,7 +1,6 @@
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -10,84 +9,68 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, l
 
 from ae_cls.errors import TrainingError
 from ae_cls.evaluate.metrics import Measure
-from ae_cls.head.choice import Trial, choose, score
-from ae_cls.head.fitted import Features, FittedHead, Probabilities
+from ae_cls.head.choice import Choice, score
+from ae_cls.head.fitted import Labels, Probabilities
+
+Offer = tuple[str, Probabilities]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Named(FittedHead):
-    """A head that only has a name."""
-
-    name: str
-
-    def predict_proba(self, features: Features) -> Probabilities:
-        raise AssertionError("a trial brings its probabilities")
-
-    def files(self) -> dict[str, bytes]:
-        return {}
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes], head: str) -> "Named":
-        return cls(facts={}, name=head)
-
-
-def trial(name: str, *right: float) -> Trial:
+def offer(name: str, *right: float) -> Offer:
     """Probabilities of the right class of four rows of class 0, 1, 0, 1."""
-    table = np.array([[p, 1 - p] if row % 2 == 0 else [1 - p, p] for row, p in enumerate(right)])
-    return Trial({"name": name}, Named(name=name, facts={}), table, {"seen": name})
+    table = [[p, 1 - p] if row % 2 == 0 else [1 - p, p] for row, p in enumerate(right)]
+    return name, np.array(table)
 
 
 LABELS = np.array([0, 1, 0, 1])
 
 
-def chosen(*trials: Trial) -> str:
-    head = choose(trials, LABELS, by="accuracy", name="test")
-    assert isinstance(head, Named)
-    assert head.facts["chosen"] == {"name": head.name}
-    assert head.facts["seen"] == head.name
-    return head.name
+def choice(*offers: Offer, labels: Labels = LABELS, by: Measure = "accuracy") -> Choice:
+    made = Choice(name="test", labels=labels, by=by, on="4 validation labels", prefix="valid")
+    for name, probabilities in offers:
+        is_best = made.offer({"name": name}, probabilities)
+        assert is_best == (made.chosen == {"name": name})
+    return made
+
+
+def chosen(*offers: Offer) -> object:
+    return choice(*offers).chosen["name"]
 
 
 def test_accuracy_comes_first() -> None:
-    sure_and_wrong = trial("sure", 0.99, 0.99, 0.99, 0.49)
-    assert chosen(sure_and_wrong, trial("right", 0.6, 0.6, 0.6, 0.6)) == "right"
+    sure_and_wrong = offer("sure", 0.99, 0.99, 0.99, 0.49)
+    assert chosen(sure_and_wrong, offer("right", 0.6, 0.6, 0.6, 0.6)) == "right"
 
 
 def test_equal_accuracy_is_parted_by_log_loss() -> None:
-    assert chosen(trial("dull", 0.6, 0.6, 0.6, 0.6), trial("clear", 0.9, 0.9, 0.9, 0.9)) == "clear"
+    assert chosen(offer("dull", 0.6, 0.6, 0.6, 0.6), offer("clear", 0.9, 0.9, 0.9, 0.9)) == "clear"
 
 
 def test_equal_scores_are_parted_by_order() -> None:
-    assert chosen(trial("first", 0.7, 0.7, 0.7, 0.7), trial("last", 0.7, 0.7, 0.7, 0.7)) == "first"
+    assert chosen(offer("first", 0.7, 0.7, 0.7, 0.7), offer("last", 0.7, 0.7, 0.7, 0.7)) == "first"
 
 
 def test_probabilities_that_are_not_finite_are_refused() -> None:
-    head = Named(name="broken", facts={})
-    broken = Trial({"C": 3.0}, head, np.full((4, 2), np.nan))
+    made = choice()
     with pytest.raises(TrainingError) as refusal:
-        choose([broken], LABELS, by="accuracy", name="test")
+        made.offer({"C": 3.0}, np.full((4, 2), np.nan))
     assert refusal.value.where == "head.C=3.0"
 
 
-def test_every_trial_is_recorded() -> None:
-    trials = [trial("one", 0.9, 0.9, 0.2, 0.9), trial("two", 0.6, 0.6, 0.6, 0.6)]
-    rows = choose(trials, LABELS, by="accuracy", name="test").facts["trials"]
-    assert rows == [
+def test_every_offer_is_recorded() -> None:
+    rows = choice(offer("one", 0.9, 0.9, 0.2, 0.9), offer("two", 0.6, 0.6, 0.6, 0.6)).facts()
+    assert rows["trials"] == [
         {"name": "one", "valid_accuracy": 0.75, "valid_log_loss": pytest.approx(0.4814, abs=1e-4)},
         {"name": "two", "valid_accuracy": 1.0, "valid_log_loss": pytest.approx(-np.log(0.6))},
     ]
+    assert rows["chosen_on"] == "4 validation labels"
 
 
-def rare_found_or_not() -> list[Trial]:
+def rare_found_or_not() -> list[Offer]:
     """Two of ten rows are rare: all are called common, or both are found for three errors."""
-    head = Named(name="any", facts={})
     common = np.tile([0.9, 0.1], (10, 1))
     both = common.copy()
     both[[0, 1, 2, 8, 9]] = [0.4, 0.6]
-    return [
-        Trial({"name": name}, replace(head, name=name), table)
-        for name, table in (("all common", common), ("rare found", both))
-    ]
+    return [("all common", common), ("rare found", both)]
 
 
 IMBALANCED = np.repeat([0, 1], [8, 2])
@@ -96,21 +79,22 @@ IMBALANCED = np.repeat([0, 1], [8, 2])
 @pytest.mark.parametrize(
     ("by", "best", "spoken", "reached"),
     [
-        ("accuracy", "all common", "valid accuracy 0.8000", 0.8),
-        ("balanced_accuracy", "rare found", "valid balanced accuracy 0.8125", 0.8125),
-        ("macro_f1", "rare found", "valid macro F1 0.6703", 0.670),
+        ("accuracy", "all common", "accuracy 0.8000", 0.8),
+        ("balanced_accuracy", "rare found", "balanced accuracy 0.8125", 0.8125),
+        ("macro_f1", "rare found", "macro F1 0.6703", 0.670),
     ],
 )
 def test_the_measure_decides_and_is_named(
     by: Measure, best: str, spoken: str, reached: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        head = choose(rare_found_or_not(), IMBALANCED, by=by, name="test")
-    facts = json.loads(json.dumps(dict(head.facts)))
+        made = choice(*rare_found_or_not(), labels=IMBALANCED, by=by)
+    facts = json.loads(json.dumps(made.facts()))
     assert facts["chosen"] == {"name": best} and facts["chosen_by"] == by
     (row,) = [row for row in facts["trials"] if row["name"] == best]
     assert row[f"valid_{by}"] == pytest.approx(reached, abs=1e-3)
     assert f"name {best}: {spoken}, log loss" in caplog.text
+    assert "on 4 validation labels" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -137,3 +121,11 @@ def test_score_agrees_with_scikit_learn() -> None:
     accuracy, loss = score(table, labels, "accuracy")
     assert accuracy == (table.argmax(axis=1) == labels).mean()
     assert loss == pytest.approx(log_loss(labels, table), rel=1e-6)
+
+
+def test_certainty_that_is_right_costs_nothing_and_has_no_sign(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        choice(offer("sure", 1.0, 1.0, 1.0, 1.0))
+    assert "log loss 0.0000" in caplog.text

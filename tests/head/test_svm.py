@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 from ae_cls.head.fitted import FittedHead, Labelled
 from ae_cls.head.nystroem import Coordinates, rbf, squared_distances
 from ae_cls.head.standardise import Standardiser
-from ae_cls.head.svm import SvmConfig, fitted_temperature
+from ae_cls.head.svm import SvmConfig
 from tests.head.heads import blobs, config, digits
 
 
@@ -145,33 +145,16 @@ def test_every_pair_of_settings_is_tried_and_gamma_is_left_out_where_it_means_no
     assert all("gamma" not in row for row in linear)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("true", [0.2, 1.0, 5.0])
-def test_the_temperature_of_drawn_labels_is_found(true: float) -> None:
-    draws = np.random.default_rng(0)
-    scores = draws.normal(size=(20_000, 3)) * 2 * true
-    shares = np.exp(scores / true)
-    shares /= shares.sum(axis=1, keepdims=True)
-    labels = (draws.random((len(scores), 1)) > shares.cumsum(axis=1)).sum(axis=1)
-    assert fitted_temperature(scores, labels, None) == pytest.approx(true, rel=0.05)
-
-
-def test_the_temperature_is_the_best_of_a_grid() -> None:
-    train, valid, _ = digits()
-    head = fit(train, valid, 10, C=[1.0], gamma=[1.0])
-    logits = np.log(head.predict_proba(valid.features))
-
-    def loss(factor: float) -> float:
-        powers = np.exp(logits / factor)
-        return float(log_loss(valid.labels, powers / powers.sum(axis=1, keepdims=True)))
-
-    assert all(loss(1.0) <= loss(factor) + 1e-6 for factor in np.geomspace(0.2, 5, 50))
-
-
-def test_without_known_validation_labels_the_temperature_is_one() -> None:
-    train = blobs(40)
-    unknown = Labelled(blobs(10, seed=1).features, np.full(10, 5))
-    head = fit(train, unknown, 6)
-    assert head.facts["temperature"] == 1
+def test_separable_validation_rows_make_it_neither_certain_nor_unsure() -> None:
+    train, valid, test = digits()
+    right = fit(train, train, 10, C=[10.0], gamma=[1.0])  # each answer on its own rows is right
+    one_wrong = Labelled(valid.features[:1], (valid.labels[:1] + 1) % 10)
+    wrong = fit(train, one_wrong, 10, C=[10.0], gamma=[1.0])
+    for head in (right, wrong):
+        assert 0.05 < head.facts["temperature"] < 1.5  # type: ignore[operator]
+        probabilities = head.predict_proba(test.features)
+        assert (probabilities.max(axis=1) < 1).all()
+        assert log_loss(test.labels, probabilities) < 1.0
 
 
 def test_a_machine_of_a_grid_is_the_one_fitted_alone() -> None:

@@ -46,7 +46,7 @@ class NearestMeanConfig(FeatureHeadConfig):
                 head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
                 means=means, bias=bias, temperature=np.array(temperature),
             )  # fmt: skip
-            probabilities = head.predict_proba(task.valid.features)
+            probabilities = head.predict_proba(task.held.features)
             yield Trial({"temperature": temperature}, head, probabilities)
 
 

@@ -18,6 +18,7 @@ def carry_out(described: CommonKeys) -> runner.Result:
     with run_folder(described, {"command": "run"}) as folder:
         ENDS.get(described.seed, lambda: None)()
         metrics = {"test": {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}}
+        write_json(folder.path / "environment.json", {"seconds": {"pretrain": 1.25, "encode": 0.5}})
         write_json(folder.path / "metrics.json", metrics)
     return runner.Result(folder.path, metrics, {})
 

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -47,13 +48,71 @@ def test_a_failing_job_takes_no_other_with_it(
         (["head=knn", "seed=0"], "finished", 0, ""),
         (["head=knn", "seed=1"], "failed", 3, "no luck with seed 1"),
     ]
-    assert "head=knn seed=0" in outcome.out and "no luck with seed 1" in outcome.out
+    assert ["knn", "0", "finished"] in [line.split()[:3] for line in outcome.out.splitlines()]
+    assert "no luck with seed 1" in outcome.out
     names = [Path(job["folder"]).name for job in jobs(tmp_path)]
     assert [name.rpartition("-")[0] for name in names] == [
         "head-linear_seed-0", "head-linear_seed-1", "head-knn_seed-0", "head-knn_seed-1",
     ]  # fmt: skip
     left = {path.name for path in sweep_folder(tmp_path).iterdir()}
-    assert left == {*names, "sweep.json", "jobs", ".claims"}
+    assert left == {*names, "sweep.json", "results.csv", "jobs", ".claims"}
+
+
+def results(place: Path) -> list[dict[str, str]]:
+    with (sweep_folder(place) / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_results_are_a_table_and_the_same_bytes_again(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    words = ("run", "-m", "head=linear,knn", "autoencoder.widths=[8],[4,8]", "seed=0,6")
+    assert ae_cls(*words).code == 0
+    first, rows = (sweep_folder(tmp_path) / "results.csv").read_bytes(), results(tmp_path)
+    assert [*rows[0]][:5] == [
+        "head", "autoencoder.widths", "seed", "test_accuracy_low", "test_accuracy_high",
+    ]  # fmt: skip
+    assert [*rows[0]][-4:] == ["reconstruction_mse", "seconds", "state", "folder"]
+    told = [(row["head"], row["autoencoder.widths"], row["seed"]) for row in rows]
+    assert told[:4] == [
+        ("linear", "[8]", "0"), ("linear", "[8]", "6"), ("linear", "[4,8]", "0"),
+        ("linear", "[4,8]", "6"),
+    ]  # fmt: skip
+    assert len(rows) == 8
+    for row in rows:
+        metrics = json.loads((Path(row["folder"]) / "metrics.json").read_text())["test"]
+        assert float(row["test_accuracy"]) == metrics["accuracy"]
+        ends = float(row["test_accuracy_low"]), float(row["test_accuracy_high"])
+        assert [*ends] == metrics["accuracy_ci95"]
+        assert (row["valid_accuracy"], row["seconds"], row["state"]) == ("", "1.75", "finished")
+    assert ae_cls(*words).code == 0
+    assert (sweep_folder(tmp_path) / "results.csv").read_bytes() == first
+
+
+def test_results_grow_as_jobs_end_and_tell_of_those_that_failed(
+    ae_cls: AeCls, started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(described: CommonKeys) -> runner.Result:
+        seen = results(tmp_path) if described.seed else []
+        (tmp_path / f"seen{described.seed}").write_text(" ".join(row["seed"] for row in seen))
+        return carry_out(described)
+
+    monkeypatch.setitem(commands.COMMANDS, "run", look)
+    assert ae_cls("run", "-m", "seed=0,1,6").code == 8
+    assert (tmp_path / "seen1").read_text() == "0" and (tmp_path / "seen6").read_text() == "0 1"
+    told = [(row["seed"], row["state"], row["test_accuracy"]) for row in results(tmp_path)]
+    assert told == [("0", "finished", "0.5"), ("1", "failed", ""), ("6", "finished", "0.5")]
+
+
+def test_the_table_ends_with_means_over_seeds_and_status_shows_both(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    swept = ae_cls("run", "-m", "head=linear,knn", "seed=0,6")
+    for out in (swept.out, ae_cls("sweep-status", "latest").out):
+        lines = [line.split() for line in out.splitlines()]
+        assert lines[0][:5] == ["head", "seed", "state", "test", "%"]
+        assert lines[1][:4] == ["linear", "0", "finished", "50.0"]
+        assert ["linear", "2", "50.0", "0.0"] in lines and ["knn", "2", "50.0", "0.0"] in lines
 
 
 def test_the_same_words_do_only_what_is_missing(
@@ -97,7 +156,7 @@ def test_a_changed_value_is_not_taken_for_the_finished_job(
         (group / "mine.yaml").write_text(f"defaults: [quick]\nepochs: {epochs}\n")
         assert ae_cls("run", "-m", "--config-dir", f"own{epochs}", "pretrain=mine").code == 0
     assert len(started.seeds()) == 2
-    assert len([path for path in sweep_folder(tmp_path).iterdir() if path.name[:1] == "r"]) == 2
+    assert len(list(sweep_folder(tmp_path).glob("run-*"))) == 2
 
 
 def test_a_wrong_value_in_one_job_starts_none(
@@ -161,7 +220,11 @@ def test_a_signal_and_a_full_disk_end_the_sweep_with_its_table(
     assert outcome.code == code
     assert [job["state"] for job in jobs(tmp_path)] == ["finished", state, "waiting"]
     assert (jobs(tmp_path)[1]["code"], jobs(tmp_path)[1]["reason"]) == (code, reason)
-    assert "seed=6" in outcome.out
+    if state == "stopped":
+        folder = sweep_folder(tmp_path).relative_to(tmp_path)
+        assert f"{reason}\n  saved  1 of 3 jobs have finished, in {folder}\n" in outcome.err
+        assert f"  next   ae-cls run -m seed=0,{seed},6\n" in outcome.err
+    assert ["6", "waiting"] in [line.split()[:2] for line in outcome.out.splitlines()]
     assert time.monotonic() - begun < 20  # and not the minute that the job would have slept
     assert not (sweep_folder(tmp_path) / ".stop").exists()
     assert ae_cls("run", "-m", "seed=0,6").code == 0
@@ -353,7 +416,10 @@ def test_status_tells_of_every_job(ae_cls: AeCls, started: Started, tmp_path: Pa
     assert str(sweep_folder(tmp_path).relative_to(tmp_path)) in outcome.out
     assert ae_cls("run", "-m", "seed=0,6,7").code == 0
     assert ae_cls("sweep-status").code == 0  # the newest
+    assert ae_cls("sweep-status", "-2").code == 8
     assert ae_cls("sweep-status", "outputs").code == 2
+    none = ae_cls("sweep-status", "--outputs", "elsewhere")
+    assert none.code == 2 and "below elsewhere/run there is none" in none.err
 
 
 def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) -> None:
@@ -368,8 +434,8 @@ def test_status_tells_how_far_a_running_job_is(ae_cls: AeCls, tmp_path: Path) ->
         outcome = ae_cls("sweep-status")
     assert outcome.code == 0
     rows = [line.split() for line in outcome.out.splitlines()]
-    assert rows[1][:2] == ["seed=0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
-    assert rows[2] == ["seed=1", "waiting"]
+    assert rows[1][:2] == ["0", "running"] and rows[1][-3:] == ["pretrain", "epoch", "3/10"]
+    assert rows[2] == ["1", "waiting"]
     assert f"{this_process()} runs this sweep" in outcome.err
 
 

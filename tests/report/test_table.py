@@ -1,14 +1,17 @@
 import io
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import RenderableType
 
 from ae_cls.evaluate import Metrics, evaluate
-from ae_cls.report.table import SweepRow, print_table, summary_table, sweep_table
+from ae_cls.report.jobs_table import JobRow, jobs_table
+from ae_cls.report.table import print_table, summary_table
 
 FOLDER = Path("outputs/run/fashion_mnist-conv-svm") / ("x" * 90)
 
@@ -26,16 +29,16 @@ def metrics_of(right: int, wrong: int) -> Metrics:
     return evaluate(np.eye(2)[answers], np.zeros(right + wrong, dtype=np.int64), ("coat", "bag"))
 
 
-def row(state: str = "finished", **changes: object) -> SweepRow:
-    metrics = {"valid": metrics_of(9, 1), "test": metrics_of(96, 4)} if state == "finished" else {}
-    ours: SweepRow = {
-        "words": ("autoencoder=vae", "head=svm"),
-        "state": state,
-        "metrics": metrics,
-        "seconds": 12.34,
-        "reason": "" if state == "finished" else "the loss is not finite",
-    }
-    return {**ours, **changes}  # pyright: ignore[reportReturnType]
+def row(state: str = "finished", **changes: Any) -> JobRow:
+    is_done = state == "finished"
+    ours = JobRow(
+        keys={"autoencoder": "vae", "head": "svm"},
+        state=state,
+        metrics={"valid": metrics_of(9, 1), "test": metrics_of(96, 4)} if is_done else {},
+        seconds=12.34,
+        reason="" if is_done else "the loss is not finite",
+    )
+    return replace(ours, **changes)
 
 
 def printed(renderable: RenderableType, capsys: pytest.CaptureFixture[str]) -> str:
@@ -86,14 +89,34 @@ def test_majority_rate_is_that_of_test_when_there_is_one(
 
 
 def test_sweep_has_a_line_a_job_and_then_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    out = printed(sweep_table([row(), row("failed"), row("skipped", reason="done before")]), capsys)
+    out = printed(jobs_table([row(), row("failed"), row("skipped", reason="done before")]), capsys)
     assert [" ".join(line.split()) for line in out.splitlines()] == [
-        "job state valid % test % 95 % interval seconds",
-        "autoencoder=vae head=svm finished 90.0 96.0 90.2 to 98.4 12.3",
-        "autoencoder=vae head=svm failed 12.3",
-        "autoencoder=vae head=svm skipped 12.3",
+        "autoencoder head state valid % test % 95 % interval seconds",
+        "vae svm finished 90.0 96.0 90.2 to 98.4 12.3",
+        "vae svm failed 12.3",
+        "vae svm skipped 12.3",
         "failed autoencoder=vae head=svm: the loss is not finite",
         "skipped autoencoder=vae head=svm: done before",
+    ]
+
+
+def test_means_are_over_seeds_and_draws_for_each_of_the_other_keys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def job(head: str, seed: int, right: int) -> JobRow:
+        keys = {"head": head, "seed": str(seed), "labels.draw": str(seed % 2)}
+        return row(keys=keys, metrics={"test": metrics_of(right, 100 - right)})
+
+    rows = [job("svm", 0, 90), job("svm", 1, 94), job("svm", 2, 95), job("knn", 0, 80)]
+    lost = row("failed", keys={"head": "knn", "seed": "1", "labels.draw": "1"})
+    out = printed(jobs_table([*rows, lost]), capsys)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    deviation = np.std([90, 94, 95], ddof=1)
+    assert lines[lines.index("") + 1 : -1] == [
+        "mean over seed, labels.draw, and standard deviation (sd) of one run",
+        "head n test % sd",
+        f"svm 3 93.0 {deviation:.1f}",
+        "knn 1 80.0",
     ]
 
 
@@ -106,9 +129,9 @@ def test_a_measure_that_heads_were_chosen_by_stands_beside_accuracy(
     assert [line.split()[:4] for line in summary[:2]] == [
         ["valid", "accuracy", "66.7", "%"], ["valid", "balanced", "accuracy", "50.0"],
     ]  # fmt: skip
-    out = printed(sweep_table([row(metrics=metrics), row("failed")]), capsys)
+    out = printed(jobs_table([row(metrics=metrics), row("failed")]), capsys)
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert lines[0] == "job state valid % test % 95 % interval valid balanced % seconds"
+    assert lines[0] == "autoencoder head state valid % valid balanced % seconds"
     assert lines[1].endswith("finished 66.7 50.0 12.3")
 
 
@@ -116,29 +139,45 @@ def test_a_sweep_of_pretraining_shows_the_error_of_the_decoder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rebuilt = {"reconstruction": {"mse": 0.01, "psnr": 20.0}}
-    lines = printed(sweep_table([row(metrics=rebuilt), row("failed")]), capsys).splitlines()
-    assert lines[0].split() == ["job", "state", "MSE", "PSNR", "dB", "seconds"]
+    lines = printed(jobs_table([row(metrics=rebuilt), row("failed")]), capsys).splitlines()
+    assert lines[0].split()[2:] == ["state", "MSE", "PSNR", "dB", "seconds"]
     assert lines[1].split()[3:] == ["0.01", "20.0", "12.3"]
 
 
-def test_a_sweep_fits_80_columns_and_loses_no_letter(capsys: pytest.CaptureFixture[str]) -> None:
-    long = "autoencoder.widths=[" + ",".join(map(str, range(100, 140))) + "]"
-    out = printed(sweep_table([row(words=(long,)), row("failed", reason="because " * 30)]), capsys)
+def test_a_job_is_one_line_that_fits_80_columns_and_is_whole_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = "[" + ",".join(map(str, range(100, 140))) + "]"
+    keys = {"autoencoder.widths": widths, "pretrain.lr": "0.001", "head.lr": "0.1", "seed": "0"}
+    rows = [row(keys=keys), row("failed", keys=keys, reason="because " * 30)]
+    narrow = printed(jobs_table(rows), capsys).splitlines()
+    assert narrow[0].split()[:5] == ["widt..", "pret..", "head..", "seed", "state"]
+    assert narrow[1].split()[:5] == ["[1..9]", "0.001", "0.1", "0", "finished"]
+    assert narrow[2].split()[4] == "failed"
+    assert max(map(len, narrow)) <= 80
+    monkeypatch.delenv("COLUMNS")
+    whole = printed(jobs_table(rows), capsys).splitlines()
+    assert whole[0].split()[:4] == [*keys]
+    assert whole[1].split()[:4] == [*keys.values()]
+    assert whole[-1].count("because") == 30
+
+
+def test_a_name_is_shortened_before_a_value_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    keys = {"pretrain.batch_size": "256", "autoencoder.latent_dim": "64"}
+    out = printed(jobs_table([row(keys=keys)]), capsys)
+    assert out.split()[:3] == ["batch_size", "latent_dim", "state"]
     assert max(map(len, out.splitlines())) <= 80
-    job = "".join(line[:30].strip().split("  ")[0] for line in out.splitlines()[1:])
-    assert long in job
-    assert out.count("because") == 30
 
 
 def test_an_empty_sweep_is_only_titles(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(printed(sweep_table([]), capsys).splitlines()) == 1
+    assert len(printed(jobs_table([]), capsys).splitlines()) == 1
 
 
 def test_a_pipe_gets_plain_ascii_lines_without_trailing_blanks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for table in (
-        sweep_table([row(), row("failed")]),
+        jobs_table([row(), row("failed")]),
         summary_table({}, {"pretrain": 1.0}, FOLDER),
     ):
         out = printed(table, capsys)
@@ -150,16 +189,16 @@ def test_colour_comes_with_a_terminal_and_goes_with_no_color(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[31mfailed" in printed(sweep_table([row("failed")]), capsys)
+    assert "\x1b[31mfailed" in printed(jobs_table([row("failed")]), capsys)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", printed(sweep_table([row("failed")]), capsys))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", printed(jobs_table([row("failed")]), capsys))
 
 
 def test_words_are_neither_markup_nor_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = [row("failed", words=("a=[red]",), reason="[bold]\x1b[31m\nboom")]
-    out = printed(sweep_table(rows), capsys)
+    rows = [row("failed", keys={"a": "[red]"}, reason="[bold]\x1b[31m\nboom")]
+    out = printed(jobs_table(rows), capsys)
     assert "failed  a=[red]: [bold]\\x1b[31m boom" in out
 
 

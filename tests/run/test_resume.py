@@ -1,14 +1,19 @@
 """Going on with a stopped run: in its folder, with the same bytes; or with what may differ."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ae_cls.dataset.identity import identity_of
 from ae_cls.errors import BusyError, UsageError
 from ae_cls.run import run as runner
-from ae_cls.run.folder import read_status
+from ae_cls.run.data import prepare
+from ae_cls.run.files import write_split
+from ae_cls.run.folder import read_status, run_folder
 from ae_cls.run.resume import resume
+from ae_cls.run.stopped import stopped_run
 from ae_cls.train.state import State
 from tests.composed import described
 
@@ -70,6 +75,23 @@ def test_the_same_words_go_on_too(tmp_path, monkeypatch, caplog):
     runner.run(told(folder, *RUN))
     assert "continues after step" in caplog.text
     assert read_status(folder)["state"] == "finished"
+
+
+def test_only_the_same_run_on_the_same_data_goes_on_in_the_folder_of_a_stopped_one(tmp_path):
+    given = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
+    facts, data = {"command": "run"}, prepare(given)
+    with pytest.raises(KeyboardInterrupt), run_folder(given, facts) as begun:
+        write_split(begun.path, data.split, identity_of(data.dataset))
+        raise KeyboardInterrupt
+    other = given.model_copy(update={"seed": 1})
+    changed = replace(data, dataset=replace(data.dataset, labels=data.dataset.labels.flip(0)))
+    assert stopped_run(given, facts, data) == begun.path
+    assert stopped_run(other, facts, data) is None
+    assert stopped_run(given, {"command": "classify", "encoder": "e"}, data) is None
+    assert stopped_run(given, facts, changed) is None
+    with run_folder(given.model_copy(update={"folder": str(begun.path)}), facts):
+        assert stopped_run(given, facts, data) is None  # it is under way
+    assert stopped_run(given, facts, data) is None  # it has finished
 
 
 def test_another_config_in_the_folder_of_an_unfinished_run_is_refused_with_a_table(

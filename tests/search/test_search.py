@@ -1,5 +1,6 @@
 """A search from its words to its winner; most with jobs of no time, some with real ones."""
 
+import itertools
 import json
 import os
 import shlex
@@ -36,6 +37,7 @@ Words = tuple[str, ...]
 def scored(accuracy: float, log_loss: float = 1.0, **measures: float) -> Record:
     interval = [max(0.0, accuracy - 0.1), min(1.0, accuracy + 0.1)]
     valid = {"accuracy": accuracy, "accuracy_ci95": interval, "log_loss": log_loss, "n": 100}
+    valid |= {"balanced_accuracy": accuracy, "macro_f1": accuracy, "ece": 0.0}
     chosen_by = next(iter(measures), "accuracy")
     metrics = {"valid": {**valid, **measures}, "head": {"chosen_by": chosen_by}}
     return Record("finished", metrics=metrics)
@@ -92,9 +94,12 @@ def jobs(place: Path) -> list[dict]:
     return json.loads((folder_of(place) / "sweep.json").read_text())["jobs"]
 
 
-def table(out: str) -> list[str]:
-    """The words of each job in the table, in order."""
-    return [line.split()[0] for line in out.splitlines() if line.startswith("head.C=")]
+def table(out: str, key: str = "head.C") -> list[str]:
+    """What the first column of the table says of each job, as a word."""
+    titles, *rows = itertools.dropwhile(lambda line: not line.startswith(key), out.splitlines())
+    assert titles.split()[1] == "state"
+    of_jobs = itertools.takewhile(lambda line: line.split()[1:2] != [] and key not in line, rows)
+    return [f"{key}={line.split()[0]}" for line in of_jobs]
 
 
 def test_the_table_has_the_best_trial_first_and_its_test_command_below(
@@ -148,7 +153,7 @@ def test_a_search_follows_the_measure_that_heads_are_chosen_by(
     outcome = ae_cls(*SEARCH, C, "search.trials=6", f"labels.choose_by={measure}")
     assert outcome.code == 0
     best = max(carried_out, key=lambda words: abs(strength(words) - 1))
-    assert best[0].startswith(table(outcome.out)[0])  # the rest of it may stand in the next line
+    assert table(outcome.out)[0] == best[0]
     assert f"best validation {named} of 6 trials:" in outcome.out
     assert column in outcome.out
     command = outcome.out.splitlines()[-1]
@@ -307,7 +312,7 @@ def test_a_full_disk_and_a_signal_end_the_search_and_leave_the_trial_open(
         patch.setattr(Ending, "of", staticmethod(lambda words: record))
         outcome = ae_cls(*SEARCH, C, "search.trials=3")
     assert outcome.code == code and len(carried_out) == 1
-    assert "head.C=" in outcome.out and "test=true" not in outcome.out
+    assert table(outcome.out) == list(carried_out[0]) and "test=true" not in outcome.out
     assert ae_cls(*SEARCH, C, "search.trials=3").code == 0
     assert len(carried_out) == 4 and carried_out[0] == carried_out[1]
 
@@ -439,8 +444,7 @@ def test_an_encoder_that_does_not_decode_comes_last_in_a_search_of_pretraining(
     monkeypatch.setattr(Ending, "of", staticmethod(by_variant))
     outcome = ae_cls("search", "pretrain", "autoencoder=hog,pca", "search.trials=4")
     assert outcome.code == 0
-    rows = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("autoencoder=")]
-    assert rows == ["autoencoder=pca", "autoencoder=hog"]
+    assert table(outcome.out, "autoencoder") == ["autoencoder=pca", "autoencoder=hog"]
     assert "error of 4 trials: 9 with autoencoder=pca" in outcome.out
 
 

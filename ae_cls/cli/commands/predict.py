@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
+from ae_cls.cli.last import CLASSIFIED, add_run, named_run
 from ae_cls.cli.parser import Parser, add_device, output_file
+from ae_cls.errors import IN_PART, printable, some
 
 SUMMARY = "label image files with the classifier of a run"
 _EPILOG = """\
@@ -18,6 +20,9 @@ the run: ./ before a path, which still names the file, and ' before a label. A n
 alone is no formula.
 
   ae-cls predict outputs/run/digits-conv-linear/20260101-120000-000000 photos -o predictions.csv
+  ae-cls predict latest photos -o predictions.csv
+
+Exit code 8 when some files could not be read, 3 when none could be.
 """
 STDOUT = Path("-")
 
@@ -25,7 +30,7 @@ STDOUT = Path("-")
 def parser() -> Parser:
     """What may stand behind `ae-cls predict`."""
     arguments = Parser("predict", SUMMARY, epilog=_EPILOG)
-    arguments.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its model/")
+    add_run(arguments, "model", "a run folder, or its model/")
     arguments.add_argument(
         "paths", type=Path, metavar="PATH", nargs="+", help="image files, or folders of them"
     )
@@ -38,17 +43,26 @@ def parser() -> Parser:
 
 
 def predict(words: Sequence[str]) -> int:
-    """Write the CSV; 0, also when some files could not be decoded."""
+    """Write the CSV; 0, or 8 when some files could not be read.
+
+    Raises:
+        DataError: none could be read; the CSV says why of each.
+    """
     given = parser().read(words)
+    from ae_cls.interrupt import end_on_signals
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.predict import predict_to_csv  # here, as it imports torch
 
     log_to_stderr()
+    end_on_signals()
+    model = named_run(given.model, given.outputs, CLASSIFIED)
     output = None if given.output == STDOUT else given.output
-    outcome = predict_to_csv(given.model, given.paths, output, given.device)
+    outcome = predict_to_csv(model, given.paths, output, given.device)
+    outcome.refuse_if_none_was_read()
     if outcome.errors:
-        counts = f"{outcome.errors} of {outcome.files}"
+        counts = f"{len(outcome.errors)} of {outcome.files}"
         complain(f"warning: {counts} files could not be decoded; see the column error")
+        complain(printable("\n".join(f"  {line}" for line in some(outcome.errors))))
     for note in outcome.notes:
         complain(f"warning: {note}")
-    return 0
+    return IN_PART if outcome.errors else 0

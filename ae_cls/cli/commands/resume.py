@@ -1,10 +1,10 @@
 """`ae-cls resume`: continue a run that was stopped."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ae_cls.cli.exits import complain
+from ae_cls.cli.last import RUN, add_run, named_run
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import UsageError, printable
 from ae_cls.experiment.configs import is_path_key
@@ -16,6 +16,7 @@ More epochs, another device, or another number of devices or threads may be give
 goes into a new folder:
 
   ae-cls resume outputs/run/digits-conv-linear/20260101-120000-000000
+  ae-cls resume latest
   ae-cls resume RUN pretrain.epochs=20
   ae-cls resume RUN device=cuda
 """
@@ -24,7 +25,7 @@ goes into a new folder:
 def parser() -> Parser:
     """What may stand behind `ae-cls resume`."""
     arguments = Parser("resume", SUMMARY, epilog=_EPILOG)
-    arguments.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    add_run(arguments, "run", "folder of the run")
     arguments.add_argument("words", nargs="*", metavar="KEY=VALUE", help="what may differ")
     return arguments
 
@@ -33,6 +34,7 @@ def resume(words: Sequence[str]) -> int:
     """Continue; 0 when the run has finished."""
     given = parser().read(words)
     changes = dict(_read(word) for word in given.words)
+    run = named_run(given.run, given.outputs, RUN)
     from ae_cls.interrupt import end_on_signals
     from ae_cls.jobs.commands import print_result
     from ae_cls.report.terminal import log_to_stderr
@@ -41,10 +43,10 @@ def resume(words: Sequence[str]) -> int:
 
     log_to_stderr()
     end_on_signals()
-    if not changes and read_status(given.run)["state"] == "finished":
-        complain(printable(f"this run has finished; there is nothing left to do: {given.run}"))
+    if not changes and read_status(run)["state"] == "finished":
+        complain(printable(f"this run has finished; there is nothing left to do: {run}"))
         return 0
-    if result := continue_run(given.run, changes):
+    if result := continue_run(run, changes):
         print_result("run", result)
     return 0
 

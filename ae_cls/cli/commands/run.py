@@ -6,6 +6,7 @@ from typing import Any
 from ae_cls.cli.commands.modes import MODES, carry_out_sweep
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import sort_words
+from ae_cls.cli.last import with_last_runs
 from ae_cls.errors import UsageError, printable
 
 
@@ -18,6 +19,8 @@ def run_composed(command: str, words: Sequence[str]) -> int:
     typed = sort_words(command, words)
     for folder in typed.folders:
         complain(f"options are also read from {printable(str(folder))}")
+    if typed.mode != "help":
+        typed = typed._replace(overrides=with_last_runs(typed.overrides))
     if typed.mode:
         return MODES[typed.mode](command, typed)
     from ae_cls.cli.compose import compose  # here and below, as these imports take time

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import Words, sort_words
+from ae_cls.cli.last import with_last_runs
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import UsageError, printable
 from ae_cls.experiment import configs
@@ -49,7 +50,7 @@ def search_command(words: Sequence[str]) -> int:
             f"a search takes no --{typed.mode}", fix="only --config-dir FOLDER and --help"
         )
     _refuse_missing_optuna()
-    return _search(command, typed)
+    return _search(command, typed._replace(overrides=with_last_runs(typed.overrides)))
 
 
 def _search(command: str, typed: Words) -> int:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
+from ae_cls.cli.last import LATEST, add_outputs, named_sweep
 from ae_cls.cli.parser import Parser
 from ae_cls.errors import IN_PART, UsageError
 
-SUMMARY = "how far a sweep is, job by job"
+SUMMARY = "how far a sweep or search is, job by job, with what came out so far"
 _EPILOG = """\
 Exit code 0, or 8 when a job has failed, died or was stopped.
 
-  ae-cls sweep-status                              # the sweep begun last below outputs/run
+  ae-cls sweep-status                              # the last one below outputs/run
   ae-cls sweep-status outputs/run/sweep-0123abcd
 """
 
@@ -20,9 +21,10 @@ def parser() -> Parser:
     """What may stand behind `ae-cls sweep-status`."""
     found = Parser("sweep-status", SUMMARY, epilog=_EPILOG)
     found.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER",
-        help="folder of a sweep (default: the one begun last below outputs/run)",
+        "folder", type=Path, nargs="?", metavar="FOLDER", default=Path(LATEST),
+        help="folder of a sweep or search; or latest (the default), -1, -2 ...",
     )  # fmt: skip
+    add_outputs(found)
     return found
 
 
@@ -35,9 +37,10 @@ def sweep_status(words: Sequence[str]) -> int:
     given = parser().read(words)
     from ae_cls.jobs.record import PLAN, SweepFolder  # here, as these take time to import
     from ae_cls.jobs.status import WRONG, status_rows
-    from ae_cls.report.table import print_table, status_table
+    from ae_cls.report.jobs_table import status_table
+    from ae_cls.report.table import print_table
 
-    folder = given.folder or _newest(PLAN)
+    folder = named_sweep(given.folder, given.outputs)
     if not (folder / PLAN).is_file():
         raise UsageError(
             "there is no sweep in this folder", where=str(folder),
@@ -48,13 +51,4 @@ def sweep_status(words: Sequence[str]) -> int:
     rows = status_rows(SweepFolder(folder), runs=runs)
     print_table(status_table(rows, folder))
     complain(f"{owner} runs this sweep" if runs else "this sweep is not running")
-    return IN_PART if any(row["state"] in WRONG for row in rows) else 0
-
-
-def _newest(plan: str) -> Path:
-    found = sorted(Path("outputs/run").glob(f"*/{plan}"), key=lambda p: p.stat().st_mtime)
-    if not found:
-        raise UsageError(
-            "there is no sweep below outputs/run", fix="ae-cls sweep-status FOLDER names another"
-        )
-    return found[-1].parent
+    return IN_PART if any(row.state in WRONG for row in rows) else 0

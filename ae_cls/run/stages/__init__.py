@@ -24,7 +24,7 @@ def stages_after_pretraining(
     decodes = description.autoencoder.decodes
     last = [
         *([Reconstruct(description, data, trained, judged)] if decodes else []),
-        Figures(description, data, trained),
+        *([Figures(description, data, trained)] if description.figures else []),
     ]
     if isinstance(description, Pretraining):
         return last
@@ -34,7 +34,7 @@ def stages_after_pretraining(
     return [*encode, Classify(description, data, trained, no_features), *last]
 
 
-def no_features() -> tuple[Labelled, Labelled]:
+def no_features() -> tuple[Labelled, Labelled | None]:
     """For a `Classify` that is not made, or that reads images."""
     raise AssertionError("features were asked for that nobody has encoded")
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, final
 
+import numpy as np
+
+from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Experiment
@@ -28,7 +31,7 @@ HEAD = "head."
 @final
 @dataclass(frozen=True)
 class Classify(Stage[Learned]):
-    """Labelled and validation images to a classifier."""
+    """Labelled images to a classifier; validation images too, where settings are chosen on them."""
 
     name: ClassVar[str] = "classify"
     packages: ClassVar[tuple[str, ...]] = ("torch", "scikit-learn", "scipy")
@@ -36,7 +39,7 @@ class Classify(Stage[Learned]):
     description: Experiment
     data: Data
     trained: Trained
-    features: Callable[[], tuple[Labelled, Labelled]]
+    features: Callable[[], tuple[Labelled, Labelled | None]]
 
     @property
     def is_made_together(self) -> bool:
@@ -46,7 +49,7 @@ class Classify(Stage[Learned]):
         split, labels_of = self.data.split, self.data.dataset.labels_of
         return {
             "labelled": numbers_sha256(split.labelled, labels_of(split.labelled)),
-            "valid": numbers_sha256(split.valid, labels_of(split.valid)),
+            **self._chosen_on(),
             "classes": len(self.data.dataset.class_names),
             "mirrored_is_same": self.data.dataset.mirrored_is_same,
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
@@ -56,6 +59,18 @@ class Classify(Stage[Learned]):
             "choose_by": self.description.labels.choose_by,
             "seed": self.description.seed,
         }
+
+    def _chosen_on(self) -> dict[str, Json]:
+        """Of labels, nothing but those shown is read where settings are chosen within them."""
+        if self.description.labels.chooses_within:
+            return {"units": numbers_sha256(self._units())}
+        valid = self.data.split.valid
+        return {"valid": numbers_sha256(valid, self.data.dataset.labels_of(valid))}
+
+    def _units(self) -> Rows:
+        """Which labelled images belong together, counted from 0."""
+        bonds = self.data.dataset.bonds[self.data.split.labelled]
+        return np.unique(bonds, return_inverse=True)[1]
 
     def program(self) -> Sequence[Computing]:
         description = self.description
@@ -102,10 +117,12 @@ class Classify(Stage[Learned]):
     def _task(self, checkpoints: Checkpoints, world: World) -> Task:
         world.copy_from_first(self.trained.model.state_dict().values())
         compute = replace(self.data.compute, world=world)
+        split, within = self.data.split, self.description.labels.chooses_within
         return Task(
             encoder=Encoder(self.trained.model, self.description.encode, compute),
-            train=self.data.labelled(self.data.split.labelled),
-            valid=self.data.labelled(self.data.split.valid),
+            train=self.data.labelled(split.labelled),
+            units=self._units(),
+            valid=None if within else self.data.labelled(split.valid),
             features=self.features,
             class_names=self.data.dataset.class_names,
             mirrored_is_same=self.data.dataset.mirrored_is_same,

@@ -1,0 +1,61 @@
+"""Runs that were stopped before they ended: which one goes on, and what it has saved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ae_cls.errors import AeClsError
+from ae_cls.experiment.common import WHERE, CommonKeys
+from ae_cls.run.data import Data
+from ae_cls.run.folder import CONFIG, STAGES, new_folders_of, own_store, read_status
+from ae_cls.saved.data import refuse_other_data
+from ae_cls.store.entries import Store
+from ae_cls.store.files import read_json
+from ae_cls.store.key import changes
+from ae_cls.store.places import shared_store
+
+_STOPPED = ("interrupted", "died")
+
+
+def stopped_run(description: CommonKeys, facts: Mapping[str, Any], data: Data) -> Path | None:
+    """The last run of the same description, facts and data that was stopped; None if there is none.
+
+    Args:
+        description: of the run.
+        facts: what status.json says throughout.
+        data: what it reads.
+    """
+    config = description.model_dump(mode="json")
+    for folder in sorted(new_folders_of(description).glob("*/"), reverse=True):  # named by time
+        try:
+            if _is_stopped(folder, facts) and _has_config(folder, config):
+                refuse_other_data(folder, data.dataset, data.split)
+                return folder
+        except AeClsError:
+            continue  # damaged, or of other data: it stays as it is
+    return None
+
+
+def _is_stopped(folder: Path, facts: Mapping[str, Any]) -> bool:
+    status = read_status(folder)
+    return status["state"] in _STOPPED and facts.items() <= status.items()
+
+
+def _has_config(folder: Path, config: Mapping[str, Any]) -> bool:
+    before = read_json(folder / CONFIG)
+    return bool(before) and all(change.key in WHERE for change in changes(before, config))
+
+
+def saved_so_far(folder: Path) -> str:
+    """Which stages of a run are kept, and up to which step the one that was stopped."""
+    config = read_json(folder / CONFIG)
+    store = Store(shared_store() if config.get("store") == "shared" else own_store(folder))
+    kept: list[str] = []
+    for stage, name in read_json(folder / STAGES).items():
+        unfinished, entry = store.places_of(stage, name)
+        steps = [path.name.split("-")[1] for path in unfinished.glob("step-*.safetensors")]
+        if entry.is_dir():
+            kept.append(stage)
+        elif steps:
+            kept.append(f"{stage} up to step {int(max(steps))}")
+    return ", ".join(kept) or "nothing yet"

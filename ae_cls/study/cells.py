@@ -1,0 +1,90 @@
+"""What a study consists of: a cell is one run of one arm."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from ae_cls.study.arms import Arm
+from ae_cls.study.budgets import Budget
+
+
+@final
+@dataclass(frozen=True)
+class Extent:
+    """How much is compared.
+
+    Attributes:
+        arms: each on the same cells.
+        budgets: of labels, all labels last.
+        draws: draws of labels at each budget, where there is one split.
+        seeds: networks.
+        folds: test parts that the labelled images are divided into; None: one split.
+        repeats: such divisions; 1 without folds.
+    """
+
+    arms: tuple[Arm, ...]
+    budgets: tuple[Budget, ...]
+    draws: int
+    seeds: int
+    folds: int | None
+    repeats: int
+
+
+@final
+@dataclass(frozen=True)
+class Cell:
+    """One run.
+
+    Attributes:
+        arm: what is run.
+        budget: on how many labels.
+        draw: of the labels; None where all are shown.
+        seed: of the run, counted from that of the study.
+        repeat: division into folds.
+        fold: test part; None: the one split that there is.
+    """
+
+    arm: Arm
+    budget: Budget
+    draw: int | None
+    seed: int
+    repeat: int = 0
+    fold: int | None = None
+
+    @property
+    def split(self) -> tuple[int, int | None]:
+        """Equal for cells that pretrain on the same images."""
+        return self.repeat, self.fold
+
+
+def cells_of(extent: Extent) -> list[Cell]:
+    """In the order in which they are run: one draw of everything, then the next.
+
+    So that what a study has when it is stopped can be compared; all labels, the longest, come last.
+    """
+    if extent.folds is None:
+        return list(_on_one_split(extent))
+    return list(_on_folds(extent, extent.folds))
+
+
+def _on_one_split(extent: Extent) -> Iterator[Cell]:
+    drawn = [budget for budget in extent.budgets if not budget.is_all]
+    for draw in range(extent.draws):
+        for seed in range(extent.seeds):
+            for budget in drawn:
+                yield from (Cell(arm, budget, draw, seed) for arm in extent.arms)
+    for seed in range(extent.seeds):
+        for budget in extent.budgets:
+            if budget.is_all:
+                yield from (Cell(arm, budget, None, seed) for arm in extent.arms)
+
+
+def _on_folds(extent: Extent, folds: int) -> Iterator[Cell]:
+    """Other labels are drawn in each division; within one the folds differ as it is."""
+    for repeat in range(extent.repeats):
+        for fold in range(folds):
+            for seed in range(extent.seeds):
+                for budget in extent.budgets:
+                    draw = None if budget.is_all else repeat
+                    for arm in extent.arms:
+                        yield Cell(arm, budget, draw, seed, repeat, fold)

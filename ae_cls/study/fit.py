@@ -1,0 +1,94 @@
+"""The largest study that fits into the time there is, and what it leaves out."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from ae_cls.errors import UsageError
+from ae_cls.study.cells import Cell, Extent, cells_of
+
+FEWEST_DRAWS = 3
+"""Draws below which nothing can be claimed, so that time spent on them is lost."""
+
+_LEAST_GAIN = 0.05  # of the time: what saves less is not worth leaving out
+# Arms that a verdict can do without, the first to go first. The pretrained network, random
+# weights and the cheap controls are never left out: without them there is no verdict.
+_DISPENSABLE = ("scratch_long", "forest_pixels", "lbp", "pca", "svm_pixels")
+_LAST_TO_GO = ("finetuned", "scratch")
+
+
+def fitted(
+    whole: Extent, minutes: float | None, seconds_of: Callable[[list[Cell]], float]
+) -> Extent:
+    """The whole study, or less of it in a fixed order until it fits.
+
+    First the arms that a verdict can do without; then divisions into folds; then draws, down to
+    three; then the largest budgets, down to two; then fine-tuning.
+
+    Args:
+        whole: what was asked for.
+        minutes: that there are; None: any number.
+        seconds_of: an estimate for some cells.
+
+    Raises:
+        UsageError: not even the smallest study that can claim anything fits.
+    """
+    extent = whole
+    if minutes is None:
+        return extent
+    needed = seconds_of(cells_of(extent))
+    for smaller in _steps(whole):
+        if needed <= 60 * minutes:
+            break
+        less = smaller(extent)
+        saved = needed - seconds_of(cells_of(less))
+        if saved > _LEAST_GAIN * needed:
+            extent, needed = less, needed - saved
+    if needed > 60 * minutes:
+        least = math.ceil(needed / 60)
+        raise UsageError(
+            f"no study that could claim anything fits into {minutes:g} minutes",
+            where=f"study.minutes={minutes:g}", why=f"the smallest takes about {least}",
+            fix=f"study.minutes={least + 1}, pretrain=quick, or fewer arms: study.arms=[...]",
+        )  # fmt: skip
+    return extent
+
+
+Step = Callable[[Extent], Extent]
+"""Leaves something out."""
+
+
+def _steps(whole: Extent) -> Iterator[Step]:
+    yield from _without_arms(whole, _DISPENSABLE)
+    for _ in range(whole.repeats - 1):
+        yield lambda extent: replace(extent, repeats=extent.repeats - 1)
+    if whole.folds is None:
+        for _ in range(whole.draws - FEWEST_DRAWS):
+            yield lambda extent: replace(extent, draws=extent.draws - 1)
+    for budget in whole.budgets[:1:-1]:
+        yield lambda extent, budget=budget: replace(
+            extent, budgets=tuple(other for other in extent.budgets if other != budget)
+        )
+    yield from _without_arms(whole, _LAST_TO_GO)
+
+
+def _without_arms(whole: Extent, names: tuple[str, ...]) -> Iterator[Step]:
+    """An arm that the user asked for stays."""
+    asked_for = {arm.name for arm in whole.arms if arm.is_asked_for}
+    for name in names:
+        if name not in asked_for:
+            yield lambda extent, name=name: replace(
+                extent, arms=tuple(arm for arm in extent.arms if arm.name != name)
+            )
+
+
+def left_out(whole: Extent, extent: Extent) -> Iterator[str]:
+    """What was asked for and is not compared, one phrase each."""
+    yield from (f"the arm {arm.name}" for arm in whole.arms if arm not in extent.arms)
+    if extent.repeats < whole.repeats:
+        yield f"{whole.repeats - extent.repeats} of {whole.repeats} divisions into folds"
+    if extent.draws < whole.draws:
+        yield f"{whole.draws - extent.draws} of {whole.draws} draws of labels"
+    for budget in whole.budgets:
+        if budget not in extent.budgets:
+            yield "all labels" if budget.is_all else f"{budget.title} as a number of labels"

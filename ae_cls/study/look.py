@@ -1,0 +1,154 @@
+"""The facts of a study, by reading its data and timing its networks; imports torch."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ae_cls.autoencoder.contract import build
+from ae_cls.dataset.folds import stratified_folds
+from ae_cls.dataset.rows import to_unit
+from ae_cls.draws import Draws
+from ae_cls.errors import UsageError
+from ae_cls.experiment.descriptions import Experiment
+from ae_cls.experiment.read import read
+from ae_cls.run.data import Data, prepare, refuse_without_labels
+from ae_cls.run.stages import Pretrain
+from ae_cls.store.entries import Store
+from ae_cls.store.places import shared_store
+from ae_cls.study.facts import MOST_FOLDS, ArmFacts, Training
+from ae_cls.train.schedule import Schedule
+
+_BATCH, _TIMINGS = 128, 3
+
+
+def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What `Facts` holds, as JSON can.
+
+    Args:
+        base: the composed config of a run with the words of the study.
+        arms: that of each arm.
+
+    Raises:
+        AeClsError: of the data, or of the words of the study.
+    """
+    logging.getLogger("ae_cls").addHandler(logging.NullHandler())  # the jobs will say it
+    experiment = read(Experiment, dict(base))
+    data = prepare(experiment)
+    refuse_without_labels(data, test=True)
+    found = {name: asdict(_facts_of_arm(plain, data)) for name, plain in arms.items()}
+    passes = _passes(experiment, len(data.split.pretrain))
+    return {**_facts_of_data(data), "passes": passes, "arms": found}
+
+
+def _facts_of_data(data: Data) -> dict[str, Any]:
+    dataset, split = data.dataset, data.split
+    classes = len(dataset.class_names)
+    of_class = np.bincount(dataset.labels_of(split.train), minlength=classes)
+    labels, bonds = dataset.labels_of(dataset.train), dataset.bonds[dataset.train]
+    folds = stratified_folds(labels, bonds, most=MOST_FOLDS, seed=0, purpose="test")
+    return {
+        "classes": classes,
+        "train": len(split.train),
+        "rarest": int(of_class.min()),
+        "pretrain": len(split.pretrain),
+        "judged": len(split.valid) + len(split.test),
+        "labelled": len(dataset.train),
+        "has_official_test": len(dataset.test) > 0,
+        "folds": len(folds),
+    }
+
+
+def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
+    try:
+        experiment = read(Experiment, dict(plain))
+        own = _with_network_of(experiment, data)
+    except UsageError as error:  # the words of the arm do not go with those of the study
+        return ArmFacts(mistake=error.where or error.what)
+    trains = experiment.autoencoder.has_gradients
+    return ArmFacts(
+        head=experiment.head.name,
+        pretraining=_pretraining(experiment),
+        is_kept=Store(shared_store()).is_whole(Pretrain(experiment, own).key()),
+        passes=_passes(experiment, len(own.split.pretrain)),
+        finetune=_training(experiment.head) if isinstance(experiment.head, Schedule) else None,
+        pretrain_seconds=_seconds(lambda: _train(own)) if trains else 0.0,
+        encode_seconds=_seconds(lambda: _encode(experiment, own)),
+        cost_ratio=_cost_ratio(experiment, own) if trains else 1.0,
+    )
+
+
+def _with_network_of(experiment: Experiment, data: Data) -> Data:
+    """The same data for another network."""
+    network = build(experiment.autoencoder, data.dataset.image_shape, experiment.seed)
+    network = network.to(data.compute.device)
+    compute = data.compute.suited_to(allows_bf16=network.allows_bf16)
+    return replace(data, network=network, compute=compute)
+
+
+def _pretraining(experiment: Experiment) -> str:
+    if experiment.pretrain.name == "none":
+        return ""
+    return experiment.autoencoder.model_dump_json() + experiment.pretrain.model_dump_json()
+
+
+def _passes(experiment: Experiment, count: int) -> float:
+    if not (isinstance(experiment.pretrain, Schedule) and experiment.autoencoder.has_gradients):
+        return 0.0
+    training = _training(experiment.pretrain)
+    return training.epochs * training.images_an_epoch(count)
+
+
+def _training(schedule: Schedule) -> Training:
+    return Training(schedule.epochs, schedule.batch_size, schedule.least_steps)
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """Of one image, by the fastest of a few batches: what disturbs only makes slower."""
+    times: list[float] = []
+    for _ in range(1 + _TIMINGS):
+        begun = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - begun) / _BATCH)
+    return min(times[1:])
+
+
+def _train(data: Data) -> None:
+    _loss(data, _images(data)).backward()
+
+
+def _loss(data: Data, images: torch.Tensor) -> torch.Tensor:
+    samples = torch.arange(len(images), device=images.device)
+    with data.compute.autocast():
+        return data.network.train().loss(images, Draws(0, 0, samples), progress=0.5).total
+
+
+@torch.inference_mode()
+def _encode(experiment: Experiment, data: Data) -> None:
+    with data.compute.autocast():
+        experiment.encode.features(data.network.eval(), _images(data))
+
+
+def _images(data: Data) -> torch.Tensor:
+    """A batch of the size that is timed, of however few images there are."""
+    rows = data.images(data.split.pretrain)
+    positions = torch.arange(_BATCH) % len(rows)
+    return to_unit(rows.take(positions), data.compute.device)
+
+
+def _cost_ratio(experiment: Experiment, data: Data) -> float:
+    """Multiply-adds of a pretraining image over those of a fine-tuning image, forward.
+
+    Back they are about twice as many in both, so the ratio is that of whole steps.
+    """
+    images = _images(data)[:2]
+    with FlopCounterMode(display=False) as pretraining:
+        _loss(data, images)
+    with FlopCounterMode(display=False) as finetuning:
+        experiment.encode.features(data.network.train(), images)
+    return pretraining.get_total_flops() / max(1, finetuning.get_total_flops())

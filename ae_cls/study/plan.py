@@ -1,0 +1,291 @@
+"""From the words of a study to its jobs: which arms, on how many labels, how often, how long."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from ae_cls.errors import UsageError
+from ae_cls.experiment import configs
+from ae_cls.experiment.common import HOW, WHERE
+from ae_cls.experiment.mistakes import read_part
+from ae_cls.jobs.launch import Launch
+from ae_cls.jobs.plan import Compose, planned, short_hash
+from ae_cls.jobs.record import Job
+from ae_cls.run.folder import STATUS
+from ae_cls.store.files import read_json
+from ae_cls.study.arms import QUESTION, Arm, arms_of, words_of_arm
+from ae_cls.study.budgets import budgets_of
+from ae_cls.study.cells import Cell, Extent, cells_of
+from ae_cls.study.cost import Measured, own_seconds_in, seconds_of
+from ae_cls.study.facts import Facts, look
+from ae_cls.study.fit import fitted, left_out
+from ae_cls.study.request import Request
+from ae_cls.study.settings import StudySettings
+
+_LOG = logging.getLogger(__name__)
+
+STUDY = "study.json"
+
+SMALL = 1000
+"""Labelled images below which, without an official test part, each is tested on in turn."""
+
+_FOLDS = 5
+_LOT = "study"  # all read the same data
+_MAY_GROW = frozenset({"study.draws", "study.seeds", "study.repeats", "study.minutes"})
+
+Config = Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study is to do.
+
+    Attributes:
+        request: what was asked for.
+        settings: as they were composed.
+        impossible: arms of the preset that do not go with the words of the study, and why.
+        facts: of data and arms.
+        whole: what was asked for, where there is time enough.
+        extent: what is compared.
+        path: folder of the study.
+        jobs: its runs, equal ones once.
+        cells: of the jobs, by name.
+        launch: where they are carried out.
+        measured: seconds of cells that have finished.
+    """
+
+    request: Request
+    settings: StudySettings
+    impossible: Mapping[str, str]
+    facts: Facts
+    whole: Extent
+    extent: Extent
+    path: Path
+    jobs: list[Job]
+    cells: dict[str, Cell]
+    launch: Launch
+    measured: Measured
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The runs that have not finished in this folder."""
+        done = {job.name for job in self.jobs if _is_finished(self.path / job.name)}
+        return [cell for name, cell in self.cells.items() if name not in done]
+
+    @property
+    def seconds(self) -> float:
+        """An estimate for what is missing."""
+        return seconds_of(self.missing, self.facts, self.measured)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What there is no time for, one phrase each."""
+        return list(left_out(self.whole, self.extent))
+
+    def described(self) -> dict[str, Any]:
+        """For study.json: what is compared, and all that a later call must not decide anew."""
+        extent = self.extent
+        return {
+            "words": list(self.request.words),
+            "question": QUESTION,
+            "arms": {
+                arm.name: {"words": list(arm.words), "meaning": arm.meaning} for arm in extent.arms
+            },
+            "impossible": dict(self.impossible),
+            "left_out": self.left_out,
+            "budgets": [budget.title for budget in extent.budgets],
+            "draws": extent.draws,
+            "seeds": extent.seeds,
+            "folds": extent.folds,
+            "repeats": extent.repeats,
+            "asked": self.settings.model_dump(mode="json"),
+            "cells": {
+                name: [cell.arm.name, cell.budget.title] for name, cell in self.cells.items()
+            },
+        }
+
+
+def plan_of(request: Request) -> StudyPlan:
+    """The runs of a study, checked, and none of them begun.
+
+    Raises:
+        UsageError: a word is wrong, or the time is too short.
+        DataError: the data cannot be read.
+    """
+    settings = _settings(request)
+    base = _without_launch(request.config(request.of_runs))
+    arms, impossible = _composed_arms(request, settings)
+    facts = look(base, {name: config for name, (_, config) in arms.items()})
+    possible = _possible([arm for arm, _ in arms.values()], facts, impossible)
+    whole, path = _whole(settings, tuple(possible), facts), _path(request, settings, base)
+    measured = _measured(path)
+    extent = _planned_before(path, settings, whole) or fitted(
+        whole, settings.minutes, lambda cells: seconds_of(cells, facts, measured)
+    )
+    words = {_own_words(cell, base): cell for cell in cells_of(extent)}
+    wanted = [
+        (own, _composing(request, cell, own, facts, extent.folds)) for own, cell in words.items()
+    ]
+    plan = planned("run", wanted)
+    jobs = [replace(job, lot=_LOT) for job in plan.jobs]
+    cells = {job.name: words[job.words] for job in jobs}
+    return StudyPlan(
+        request, settings, impossible, facts, whole, extent, path, jobs, cells, plan.launch,
+        measured,
+    )  # fmt: skip
+
+
+def _settings(request: Request) -> StudySettings:
+    plain = request.compose(request.words)["study"]
+    keys = ", ".join(f"study.{key}" for key in StudySettings.model_fields)
+    return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
+
+
+def _without_launch(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "launch"}
+
+
+def _composed_arms(
+    request: Request, settings: StudySettings
+) -> tuple[dict[str, tuple[Arm, dict[str, Any]]], dict[str, str]]:
+    """Each arm with its config, and why the others have none; of equal ones the first."""
+    found: dict[str, tuple[Arm, dict[str, Any]]] = {}
+    impossible: dict[str, str] = {}
+    for arm in arms_of(settings, request.arms, request.folders, chosen=request.chooses_arms):
+        try:
+            config = _without_launch(request.config(_words_of_arm(arm, request)))
+        except UsageError as error:
+            if arm.is_asked_for or arm.name == QUESTION:
+                raise
+            impossible[arm.name] = error.what
+            continue
+        if equal := _equal(arm, config, found):
+            impossible[arm.name] = f"the same as {equal}"
+        else:
+            found[arm.name] = (arm, config)
+    return found, impossible
+
+
+def _words_of_arm(arm: Arm, request: Request) -> tuple[str, ...]:
+    return words_of_arm(arm, request.of_runs, configs.groups_of("run"))
+
+
+def _equal(arm: Arm, config: Config, found: Mapping[str, tuple[Arm, dict[str, Any]]]) -> str:
+    """The name of an arm that is this one already; empty when there is none."""
+    names = (
+        name
+        for name, (other, known) in found.items()
+        if config == known and arm.same_compute == other.same_compute
+    )
+    return next(names, "")
+
+
+def _possible(arms: Sequence[Arm], facts: Facts, impossible: dict[str, str]) -> list[Arm]:
+    """The arms that can be carried out; `impossible` gets the others.
+
+    Raises:
+        UsageError: one of them was asked for.
+    """
+    for arm in arms:
+        own = facts.arms[arm.name]
+        has_nothing = arm.same_compute and not facts.passes
+        why = own.mistake or ("pretraining takes no time" if has_nothing else "")
+        if why and arm.is_asked_for:
+            raise UsageError(f"the arm {arm.name} cannot be carried out", why=why)
+        if why:
+            impossible[arm.name] = why
+    return [arm for arm in arms if arm.name not in impossible]
+
+
+def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Extent:
+    budgets = budgets_of(
+        settings.budgets, labels=facts.train, rarest=facts.rarest, classes=facts.classes
+    )
+    folds = _folds(settings, facts)
+    repeats = settings.repeats if folds else 1
+    return Extent(arms, tuple(budgets), settings.draws, settings.seeds, folds, repeats)
+
+
+def _folds(settings: StudySettings, facts: Facts) -> int | None:
+    """None where there is an official test part, which is never divided anew, or enough data."""
+    if settings.folds is None:
+        is_small = not facts.has_official_test and facts.labelled < SMALL
+        return min(_FOLDS, facts.folds) if is_small and facts.folds > 1 else None
+    if facts.has_official_test or facts.folds < settings.folds:
+        why = "there is an official test part" if facts.has_official_test else (
+            f"copies and groups stay together, which leaves {facts.folds} folds"
+        )  # fmt: skip
+        raise UsageError("no such folds", where=f"study.folds={settings.folds}", why=why)
+    return settings.folds
+
+
+def _path(request: Request, settings: StudySettings, base: Config) -> Path:
+    """The same words find the same folder, whatever may grow."""
+    if settings.folder:
+        return Path(settings.folder)
+    matter = [word for word in request.words if not _may_change(word)]
+    own = [f"arm.{name}={' '.join(words)}" for name, words in request.arms.items()]
+    name = f"study-{short_hash(sorted([*matter, *own]))}"
+    return Path(base["outputs"]) / "run" / name
+
+
+def _may_change(word: str) -> bool:
+    key = word.lstrip("+~").partition("=")[0]
+    return key in {*WHERE, *HOW, *_MAY_GROW} or key.partition(".")[0] == "launch"
+
+
+def _measured(path: Path) -> Measured:
+    """By the runs in the folder of the study: the mean of what each kind of cell took."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    titles = read_json(path / STUDY).get("cells", {})
+    for name, (arm, budget) in titles.items():
+        if _is_finished(path / name):
+            took = own_seconds_in(read_json(path / name / "environment.json"))
+            seconds.setdefault((arm, budget), []).append(took)
+    return {kind: sum(times) / len(times) for kind, times in seconds.items()}
+
+
+def _is_finished(run: Path) -> bool:
+    return read_json(run / STATUS).get("state") == "finished"
+
+
+def _planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:
+    """What an earlier call with the same keys has planned, though it measured another speed."""
+    earlier = read_json(path / STUDY)
+    if earlier.get("asked") != settings.model_dump(mode="json"):
+        return None
+    return replace(
+        whole,
+        arms=tuple(arm for arm in whole.arms if arm.name in earlier["arms"]),
+        budgets=tuple(one for one in whole.budgets if one.title in earlier["budgets"]),
+        draws=earlier["draws"],
+        repeats=earlier["repeats"],
+    )
+
+
+def _own_words(cell: Cell, base: Config) -> tuple[str, ...]:
+    """The words of a run that are not those of all runs; the first is no word of `ae-cls run`."""
+    seed, split_seed = base["seed"], base["split"]["seed"]
+    start = seed if split_seed is None else split_seed
+    # Of all seeds the split is the same: they are compared on the same test images.
+    of_split = [f"split.seed={start + cell.repeat}"]
+    if cell.fold is not None:
+        of_split += [f"split.fold={cell.fold}"]
+    of_labels = [] if cell.draw is None else [cell.budget.word, f"labels.draw={cell.draw}"]
+    return (f"arm={cell.arm.name}", *of_labels, f"seed={seed + cell.seed}", *of_split)
+
+
+def _composing(
+    request: Request, cell: Cell, own: tuple[str, ...], facts: Facts, folds: int | None
+) -> Compose:
+    """What composes the config of a run."""
+    words = [*_words_of_arm(cell.arm, request), *own[1:]]
+    if folds is not None:
+        words.append(f"split.folds={folds}")
+    if cell.arm.same_compute:
+        epochs = facts.arms[cell.arm.name].longer_epochs(cell.budget.count, facts.passes)
+        words.append(f"head.epochs={epochs}")
+    return lambda: request.config(words)

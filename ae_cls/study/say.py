@@ -1,0 +1,41 @@
+"""What a study says before it begins: what is compared, how often, how long it takes."""
+
+from collections.abc import Iterator
+
+from ae_cls.study.cells import Extent
+from ae_cls.study.cost import pretrainings_of
+from ae_cls.study.live import in_words
+from ae_cls.study.plan import StudyPlan
+
+
+def lines(plan: StudyPlan) -> Iterator[str]:
+    """One after another, for a terminal or a log."""
+    width = max(len(arm.name) for arm in plan.extent.arms)
+    for arm in plan.extent.arms:
+        yield f"  {arm.name:<{width}}  {arm.meaning}"
+    for name, why in plan.impossible.items():
+        yield f"  {name:<{width}}  not here: {why}"
+    yield f"label budgets: {', '.join(budget.title for budget in plan.extent.budgets)}"
+    yield _repeats(plan.extent)
+    yield _counts(plan)
+    if plan.left_out:
+        yield f"left out, for want of time: {'; '.join(plan.left_out)}"
+    yield f"about {in_words(plan.seconds)}, in {plan.path}"
+
+
+def _repeats(extent: Extent) -> str:
+    seeds = f", {extent.seeds} seeds" if extent.seeds > 1 else ""
+    if extent.folds is None:
+        return f"{extent.draws} draws of labels{seeds}; of all labels there is one"
+    return (
+        f"{extent.repeats} x {extent.folds} folds, as there are few images and no official test "
+        f"part: each fold is tested on in turn, and nothing of it is pretrained on{seeds}"
+    )
+
+
+def _counts(plan: StudyPlan) -> str:
+    missing, runs = len(plan.missing), len(plan.jobs)
+    before = f", {runs - missing} of them finished before" if missing < runs else ""
+    trained, kept = pretrainings_of(plan.cells.values(), plan.facts)
+    networks = f"{trained} pretraining{'' if trained == 1 else 's'}"
+    return f"{runs} runs{before}; {networks}" + (f", {kept} of them kept" if kept else "")
