@@ -132,9 +132,9 @@ def compare_differences(rows: Differences, units: Numbers) -> Comparison:
     mean, draws, by_row = float(rows.mean()), len(rows), rows.mean(axis=1)
     by_unit = _shares_of_units(rows - by_row[:, None], units)
     of_units, count = by_unit.mean(axis=0), by_unit.shape[1]
-    # Two images more, on which each method wins once (Agresti & Min 2005; Bonett & Price 2012):
+    # Two images more, on which each method wins in one draw (Bonett & Price 2012 for one draw):
     # else two methods that agree on 20 images would be known to agree on all.
-    seen = (float(of_units @ of_units) + 2) / (count + 1) / (count + 2)
+    seen = (float(of_units @ of_units) + 2 / draws) / (count + 1) / (count + 2)
     if draws == 1:
         return Comparison(mean, 1, count, 0.0, seen, seen, seen)._with_p()
     of_draws = float(by_row.var(ddof=1)) / draws
