@@ -12,7 +12,7 @@ FLOORS = (
     "errors", "interrupt", "settings", "draws", "terminal",
     "store", "processes", "compute", "evaluate", "dataset", "train",
     "autoencoder", "pretrain", "encode", "head",
-    "experiment", "report", "saved", "run", "check", "bench", "jobs", "search", "study",
+    "experiment", "report", "saved", "compare", "run", "check", "bench", "jobs", "search", "study",
     "cli", "__main__",
 )  # fmt: skip
 """From the ground up: sub-packages, and the few loose modules."""

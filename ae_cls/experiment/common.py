@@ -1,5 +1,7 @@
 """What every composed command needs to know."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
@@ -10,6 +12,9 @@ from ae_cls.settings import PathText, Precision, Settings
 WHERE = ("folder", "outputs")
 HOW = ("threads", "store", "checkpoint_seconds", "devices", "figures")
 """Keys of a description that say where and how it is carried out, not what it is."""
+
+
+_DIGITS = 12  # hexadecimal, of a description's hash
 
 
 class CommonKeys(Settings, ABC):
@@ -53,3 +58,10 @@ class StagedKeys(CommonKeys, ABC):
         gt=0, description="between two checkpoints of a training; one more ends each epoch"
     )
     figures: bool = Field(description="draw figures; a study of hundreds of runs draws none")
+
+
+def digest_of(described: CommonKeys, data_sha256: str) -> str:
+    """A hash of all that a job does and of its data, but not of where and how it is carried out."""
+    matter = described.model_dump(mode="json", exclude={*WHERE, *HOW})
+    text = json.dumps([matter, data_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

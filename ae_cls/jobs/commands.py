@@ -44,7 +44,11 @@ def print_result(command: str, result: Result | Checked) -> int:
     if command == "bench":
         print_table(bench_table(result.metrics, result.seconds, result.folder))
     else:
-        print_table(summary_table(result.metrics, result.seconds, result.folder, result.kept))
+        print_table(
+            summary_table(
+                result.metrics, result.seconds, result.folder, result.kept, result.test_read_by
+            )
+        )
     if result.hint:
         print(printable(result.hint), file=sys.stderr)
     return 0

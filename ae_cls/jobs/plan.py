@@ -1,7 +1,6 @@
 """From composed configs to jobs: all are checked before one begins, equal ones are planned once."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,14 +8,13 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import AeClsError, DataError, UsageError
-from ae_cls.experiment.common import HOW, WHERE, CommonKeys
+from ae_cls.experiment.common import HOW, WHERE, CommonKeys, digest_of
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, Local, read_launch
 from ae_cls.jobs.record import Job
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
 _SHOWN = 3
-_DIGITS = 12  # hexadecimal, of the hash in a name
 
 Words = tuple[str, ...]
 Compose = Callable[[], dict[str, Any]]
@@ -96,13 +94,6 @@ def name_of(words: Words, digest: str) -> str:
     """
     safe = re.sub(r"[^\w.,-]+", "-", "_".join(sorted(words)), flags=re.ASCII).strip("-.")
     return f"{safe[:_LONGEST_NAME]}-{digest}"
-
-
-def digest_of(described: CommonKeys, data_sha256: str) -> str:
-    """A hash of all that a job does and of its data, but not of where and how it is carried out."""
-    matter = described.model_dump(mode="json", exclude={*WHERE, *HOW})
-    text = json.dumps([matter, data_sha256], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def short_hash(lines: Sequence[str]) -> str:

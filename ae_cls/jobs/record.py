@@ -31,8 +31,9 @@ class Job:
         name: of its folder; words and a hash of the resolved config.
         note: what the table says of it besides; mostly nothing.
         plain: the composed config; not in the plan on disk, as the run folder has it.
-        lot: jobs of one lot that follow each other share a process, which reads their data once;
-            empty: a process for this job alone.
+        lot: jobs of one lot that follow each other share a process, which reads their data once,
+            and all lie in one folder, whatever other sweeps have finished; empty: a process for
+            this job alone.
     """
 
     words: tuple[str, ...]
@@ -244,7 +245,8 @@ def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
 def finished_before(folder: SweepFolder, job: Job) -> Record | None:
     """The record of a job that it, or an equal one of any sweep or search, was finished before."""
     own = folder.run(job.name)
-    for run in (own, *sorted(folder.path.parent.glob(f"*/*-{job.digest}"))):
+    others = f"{folder.path.name if job.lot else '*'}/*-{job.digest}"
+    for run in (own, *sorted(folder.path.parent.glob(others))):
         if _is_finished(run):
             return _reused(run, "" if run.parent == folder.path else f"in {run}")
     return None

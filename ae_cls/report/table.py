@@ -22,8 +22,15 @@ RunMetrics = Mapping[str, Any]
 _UNBOUNDED = 100_000  # letters in a line
 
 
+BEST_OF_MANY = "the best of them looks better than it is"
+
+
 def summary_table(
-    metrics: RunMetrics, seconds: Mapping[str, float], folder: Path, kept: Sequence[str] = ()
+    metrics: RunMetrics,
+    seconds: Mapping[str, float],
+    folder: Path,
+    kept: Sequence[str] = (),
+    test_read_by: int = 0,
 ) -> RenderableType:
     """What came out of one run: accuracies, majority rate, error of the decoder, times, folder.
 
@@ -34,6 +41,7 @@ def summary_table(
         seconds: of each stage, in the order to show.
         kept: stages whose output was there from an earlier run.
         folder: of the run; its path stands alone on the last line and is never cut.
+        test_read_by: runs that have read the same test part, this one among them.
     """
     table = empty_table(titles=False)
     table.add_column(overflow="fold")
@@ -43,6 +51,8 @@ def summary_table(
     rows = (*_labels(metrics), *_accuracies(metrics), *_again(metrics), *_rebuilding(metrics))
     for row in rows:
         table.add_row(*map(plain, row))
+    if "test" in metrics and test_read_by > 1:
+        table.add_row("test part read by", f"{test_read_by:,} runs", BEST_OF_MANY)
     for stage, duration in seconds.items():
         note = "kept from an earlier run" if stage in kept else ""
         table.add_row(plain(stage), f"{duration:.1f} s", note)

@@ -5,11 +5,11 @@ import resource
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ae_cls.compute import Compute, describe
+from ae_cls.run.versions import version
 
 _PACKAGES = (
     "ae-cls", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "safetensors",

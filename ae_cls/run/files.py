@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_cls.dataset.contract import Dataset
-from ae_cls.dataset.identity import Identity
+from ae_cls.dataset.identity import identity_of
 from ae_cls.dataset.split import Split
 from ae_cls.head.fitted import Probabilities
 from ae_cls.saved.data import IDENTITY, SEEN, SPLIT, Numbers
@@ -47,18 +47,20 @@ def write_predictions(
     publish(folder / "predictions.csv", text.getvalue().encode())
 
 
-def write_split(folder: Path, split: Split, identity: Identity, seen: Numbers | None) -> None:
-    """split.npz: which rows of the data set were for what, and a number for each row of it.
+def write_split(folder: Path, dataset: Dataset, split: Split, seen: Numbers | None) -> None:
+    """split.npz: which rows of the data set were for what, and numbers for each row of it.
 
-    The hash of the former stands in metrics.json as `split_sha256`, of the latter as `data_sha256`.
-    By the hashes of the pixels that the encoder has seen they are known again in other data sets.
+    `identity` is the same for equal rows, `bonds` for rows that belong together. The hash of the
+    parts stands in metrics.json as `split_sha256`, that of `identity` as `data_sha256`. By the
+    hashes of the pixels that the encoder has seen they are known again in other data sets.
     """
     arrays = {
         "pretrain": split.pretrain,
         "labelled": split.labelled,
         "valid": split.valid,
         "test": split.test,
-        IDENTITY: identity,
+        IDENTITY: identity_of(dataset),
+        "bonds": dataset.bonds,
         **({} if seen is None else {SEEN: seen}),
     }
     buffer = io.BytesIO()

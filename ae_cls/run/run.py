@@ -15,6 +15,7 @@ from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
 from ae_cls.run.folder import ENVIRONMENT
+from ae_cls.run.looks import looks, note_look
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
     evaluate_classifier,
@@ -48,6 +49,7 @@ class Result:
         seconds: of each stage.
         kept: stages whose output was kept from an earlier run and not made again.
         hint: what to type next; empty where nothing follows.
+        test_read_by: different runs that have read this test part on this machine.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class Result:
     seconds: dict[str, float]
     kept: tuple[str, ...] = ()
     hint: str = ""
+    test_read_by: int = 0
 
 
 def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Result:
@@ -139,6 +142,8 @@ def _classify_and_report(
     learned = work.take(Classify(experiment, data, trained, features.to_learn_from))
     classifier, history = learned.classifier, [*trained.history, *learned.history]
     with work.stopwatch.stage("evaluate"):
+        if experiment.test:
+            note_look(experiment, data, trained.weights_sha256)
         scored = evaluate_classifier(
             lambda part: features.probabilities(classifier, part), data, test=experiment.test
         )
@@ -197,18 +202,19 @@ def _written(
     work: Work, data: Data, metrics: dict[str, Any], history: Sequence[EpochRecord]
 ) -> Result:
     """Write what every command leaves behind; metrics.json last: then the run is whole."""
-    seconds = work.stopwatch.seconds
+    seconds, test_read_by = work.stopwatch.seconds, looks(data)
     write_history(work.folder, history)
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],
         "epochs": [record.speed() for record in history],
         "processes": work.followers.world.size,
+        "test_read_by": test_read_by,
     }
     write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics.get("warnings", []):
         log.warning("%s", warning)
-    return Result(work.folder, metrics, dict(seconds), work.kept())
+    return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by)
 
 
 def _count(data: Data) -> str:

@@ -4,7 +4,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar, final
 
@@ -15,6 +14,7 @@ from ae_cls.processes.world import World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing, program_sha256
+from ae_cls.run.versions import version
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key
 from ae_cls.store.manifest import check_files

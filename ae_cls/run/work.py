@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
 
-from ae_cls.dataset.identity import identity_of
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.leader import Followers, followers_of
@@ -134,7 +133,7 @@ def work_on(
     """
     with run_folder(_in_its_folder(description, data, facts, continued), facts) as folder:
         refuse_other_data(folder.path, data.dataset, data.split)
-        write_split(folder.path, data.split, identity_of(data.dataset), data.seen_by_encoder)
+        write_split(folder.path, data.dataset, data.split, data.seen_by_encoder)
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
         world = world_of(description.devices)
         followers = followers_of(

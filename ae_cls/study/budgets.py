@@ -48,8 +48,9 @@ def budgets_of(
         UsageError: a budget cannot be read, or there are fewer labels.
     """
     values = _fitted(rarest, labels, classes) if given is None else given
-    read = {value: _budget(value, labels, rarest, classes) for value in values}
-    return sorted(read.values(), key=lambda budget: (budget.is_all, budget.count))
+    read = [_budget(value, labels, rarest, classes) for value in values]
+    once = {budget.word: budget for budget in read}
+    return sorted(once.values(), key=lambda budget: (budget.is_all, budget.count))
 
 
 def _fitted(rarest: int, labels: int, classes: int) -> list[int | str]:

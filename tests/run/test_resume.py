@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.dataset.identity import identity_of
 from ae_cls.errors import BusyError, UsageError
 from ae_cls.run import run as runner
 from ae_cls.run.data import prepare
@@ -81,7 +80,7 @@ def test_only_the_same_run_on_the_same_data_goes_on_in_the_folder_of_a_stopped_o
     given = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
     facts, data = {"command": "run"}, prepare(given)
     with pytest.raises(KeyboardInterrupt), run_folder(given, facts) as begun:
-        write_split(begun.path, data.split, identity_of(data.dataset))
+        write_split(begun.path, data.dataset, data.split)
         raise KeyboardInterrupt
     other = given.model_copy(update={"seed": 1})
     changed = replace(data, dataset=replace(data.dataset, labels=data.dataset.labels.flip(0)))

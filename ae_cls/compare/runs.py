@@ -1,0 +1,222 @@
+"""Finished runs as they lie in their folders: settings, answers on the test part, costs."""
+
+import csv
+import json
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from ae_cls.dataset.identity import identity_sha256
+from ae_cls.errors import AeClsError, UsageError
+from ae_cls.saved.data import SPLIT
+from ae_cls.saved.metrics import METRICS, read_metrics
+from ae_cls.store.files import read_json
+
+_CONFIG, _ENVIRONMENT, _STATUS = "config.json", "environment.json", "status.json"
+_PREDICTIONS, _WEIGHTS, _STUDY = "predictions.csv", "model/model.safetensors", "study.json"
+_NOT_WHAT_IT_IS = frozenset(
+    {"seed", "labels", "split", "dataset", "folder", "outputs", "threads", "store",
+     "checkpoint_seconds", "devices", "figures", "test", "device"}
+)  # fmt: skip
+"""Keys that do not tell one way of classifying from another: data, draw, place."""
+
+
+@final
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that has read its test part.
+
+    Attributes:
+        folder: of the run.
+        config: as in config.json.
+        metrics: as in metrics.json.
+        environment: as in environment.json.
+        arm: the name that a study gives it; empty for any other run.
+        correct: whether each test image was answered rightly, in the order of the test part.
+        units: a number for each test image, the same for those that count once.
+        test_sha256: the same for the same test images.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    arm: str
+    correct: Bool[np.ndarray, " images"]
+    units: Int64[np.ndarray, " images"]
+    test_sha256: str
+
+    @property
+    def data_sha256(self) -> str:
+        """Of all images, labels and names."""
+        return self.metrics["protocol"]["data_sha256"]
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The settings that tell it from other ways of classifying."""
+        return {key: value for key, value in self.config.items() if key not in _NOT_WHAT_IT_IS}
+
+    @property
+    def labels(self) -> int:
+        """How many it was shown, in all."""
+        return self.metrics["labels"]["count"]
+
+    @property
+    def budget(self) -> str:
+        """How many labels were asked for, and what settings were chosen on, for people."""
+        asked = self.config["labels"]
+        said = {"per_class": "{} a class", "count": "{} labels", "fraction": "{:.3g} of the labels"}
+        given = [text.format(asked[key]) for key, text in said.items() if asked[key] is not None]
+        regime = " + validation" if given and asked.get("choose") == "validation" else ""
+        return (given[0] if given else "all labels") + regime
+
+    @property
+    def draw(self) -> int:
+        """Seed of its labels."""
+        drawn = self.config["labels"]["draw"]
+        return self.seed if drawn is None else drawn
+
+    @property
+    def seed(self) -> int:
+        """Of the network."""
+        return self.config["seed"]
+
+    @property
+    def accuracy(self) -> float:
+        """On the test part, in [0, 1]."""
+        return self.metrics["test"]["accuracy"]
+
+    @cached_property
+    def is_pretrained(self) -> bool:
+        """Whether a network was trained by gradients without labels, here or where it was kept."""
+        return any(one["stage"] == "pretrain" for one in self.environment.get("epochs", []))
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether the head changed the encoder."""
+        return any(one["stage"] != "pretrain" for one in self.environment.get("epochs", []))
+
+    @property
+    def seconds(self) -> float:
+        """Of all that was computed for it, also where it was kept from an earlier run."""
+        epochs = self.environment.get("epochs", [])
+        stages = self.environment.get("seconds", {})
+        pretraining = sum(one["seconds"] for one in epochs if one["stage"] == "pretrain")
+        fitting = sum(one["seconds"] for one in epochs if one["stage"] != "pretrain")
+        return pretraining + max(fitting, stages.get("classify", 0.0)) + stages.get("encode", 0.0)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """The mean over epochs of pretraining; None without any."""
+        rates = [
+            one["images_per_second"]
+            for one in self.environment.get("epochs", [])
+            if one["stage"] == "pretrain"
+        ]
+        return sum(rates) / len(rates) if rates else None
+
+    @cached_property
+    def weights(self) -> int:
+        """Numbers in the encoder and decoder that are kept; 0 where they cannot be read."""
+        try:
+            with (self.folder / _WEIGHTS).open("rb") as file:
+                header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        except (OSError, ValueError, struct.error):
+            return 0
+        header.pop("__metadata__", None)
+        return sum(math.prod(tensor["shape"]) for tensor in header.values())
+
+
+@final
+@dataclass(frozen=True)
+class Unreadable:
+    """A run that cannot be compared, and why."""
+
+    folder: Path
+    why: str
+
+
+def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadable]]:
+    """All runs in these folders and below them, each once, by their paths.
+
+    Raises:
+        UsageError: a folder is missing, or there is no run anywhere.
+    """
+    runs, unreadable = list[FinishedRun](), list[Unreadable]()
+    for folder in dict.fromkeys(path for one in folders for path in _run_folders(one)):
+        try:
+            runs.append(read_finished(folder))
+        except (AeClsError, OSError, ValueError, KeyError, TypeError) as error:
+            unreadable.append(Unreadable(folder, _why(error)))
+    if not runs and not unreadable:
+        raise UsageError(
+            "there is no run in this folder, nor below it", where=", ".join(map(str, folders)),
+            fix="the folder of a run, a sweep, a search or a study, such as outputs/run",
+        )  # fmt: skip
+    return runs, unreadable
+
+
+def read_finished(folder: Path) -> FinishedRun:
+    """The run in a folder.
+
+    Raises:
+        UsageError: it has not finished, or has not read its test part.
+        StorageError: a file in it is damaged.
+        OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
+    """
+    state = read_json(folder / _STATUS).get("state", "unknown")
+    if state != "finished" or not (folder / METRICS).is_file():
+        raise UsageError(f"it is not finished: {state}")
+    metrics = read_metrics(folder)
+    if "test" not in metrics:
+        raise UsageError("it has not read the test part")
+    with np.load(folder / SPLIT, allow_pickle=False) as split:
+        test, identity = split["test"], split["identity"]
+        units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
+    correct = read_correct(folder / _PREDICTIONS)
+    if len(correct) != len(test):
+        raise UsageError(f"{_PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
+    config, environment = read_json(folder / _CONFIG), read_json(folder / _ENVIRONMENT)
+    return FinishedRun(
+        folder, config, metrics, environment, _arm_of(folder), correct, units,
+        identity_sha256(identity[test]),
+    )  # fmt: skip
+
+
+def read_correct(path: Path) -> Bool[np.ndarray, " _"]:
+    """Whether `label` and `predicted` are the same, row by row of a predictions.csv."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        columns = next(rows, [])
+        label, predicted = columns.index("label"), columns.index("predicted")
+        return np.array([row[label] == row[predicted] for row in rows], bool)
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise UsageError("there is no such folder", where=str(folder))
+    if (folder / _CONFIG).is_file():
+        yield folder
+        return
+    for path in sorted(folder.rglob(_CONFIG)):
+        if path.parent.name != "model":
+            yield path.parent
+
+
+def _arm_of(folder: Path) -> str:
+    """As the study names it, in whose folder the run lies."""
+    cells = read_json(folder.parent / _STUDY).get("cells", {})
+    return cells.get(folder.name, [""])[0]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, AeClsError):
+        return error.what + (f" ({error.why})" if error.why else "")
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,281 @@
+"""Whether pretraining helped, by how much, and what to use: from finished runs to claims."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import final
+
+import numpy as np
+
+from ae_cls.compare.arms import Arm, Words, accuracy_of, answers_of, arms_of, compared, unpaired
+from ae_cls.compare.runs import FinishedRun, Unreadable
+from ae_cls.evaluate.claims import FEWEST_DRAWS, Claim, claims, further_draws
+from ae_cls.evaluate.label_worth import LabelWorth, label_worth
+from ae_cls.evaluate.paired import Comparison, compare_differences
+from ae_cls.evaluate.ranks import shared_ranks
+
+
+@final
+@dataclass(frozen=True)
+class Question:
+    """Which arms are asked about, by name.
+
+    Attributes:
+        pretrained: arms that learnt from images without labels.
+        controls: those that they are held against.
+    """
+
+    pretrained: tuple[str, ...]
+    controls: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Versus:
+    """A pretrained arm against a control at one budget.
+
+    Attributes:
+        pretrained: its name.
+        control: the name of the other.
+        is_twin: whether the control is the same network without pretraining.
+        comparison: the pretrained one less the control.
+        claim: what may be said of it, adjusted for all comparisons of the verdict.
+        further: draws more that would separate the two; None if no number would.
+    """
+
+    pretrained: str
+    control: str
+    is_twin: bool
+    comparison: Comparison
+    claim: Claim
+    further: int | None
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """An arm at a budget.
+
+    Attributes:
+        arm: its name.
+        budget: for people.
+        labels: their mean number.
+        accuracy: mean over its runs, with its interval.
+        rank: shared by arms that cannot be told apart; None where there are no pairs for it.
+        runs: how many.
+        against: the comparison with the leading pretrained arm; None for that one, or unpaired.
+    """
+
+    arm: Arm
+    budget: str
+    labels: float
+    accuracy: Comparison
+    rank: int | None
+    runs: tuple[FinishedRun, ...]
+    against: Versus | None
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """All that is known of one data set.
+
+    Attributes:
+        dataset: its word.
+        data_sha256: which images and labels.
+        budgets: for people, the smallest first.
+        arms: all, by name.
+        versus: each pretrained arm against each control at each budget, where there are pairs.
+        rows: each arm at each budget, the best first.
+        leading: of the pretrained arms the most accurate, by budget.
+        best_control: the most accurate control, by budget.
+        worth: what the labels of each budget are worth with pretraining, by budget.
+        worth_of: the arm in whose labels that is counted.
+        unpaired: runs that stand alone, and why.
+    """
+
+    dataset: str
+    data_sha256: str
+    budgets: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    versus: tuple[Versus, ...]
+    budget_of: Mapping[int, str]
+    rows: tuple[Row, ...]
+    leading: Mapping[str, Arm]
+    best_control: Mapping[str, Arm]
+    worth: Mapping[str, LabelWorth]
+    worth_of: str
+    unpaired: tuple[Unreadable, ...]
+
+    def at(self, budget: str) -> list[Versus]:
+        """The comparisons with so many labels."""
+        return [v for place, v in enumerate(self.versus) if self.budget_of[place] == budget]
+
+    def row(self, arm: str, budget: str) -> Row:
+        """Of an arm that has runs with so many labels."""
+        return next(r for r in self.rows if (r.arm.name, r.budget) == (arm, budget))
+
+
+def verdict(
+    runs: Sequence[FinishedRun], question: Question | None = None, *, words: Words
+) -> Verdict:
+    """The verdict of runs on one data set.
+
+    Args:
+        runs: all with the same `data_sha256`, one at least.
+        question: None: every arm that was pretrained, against every other one.
+        words: that make a config, by which arms without a name are told apart.
+    """
+    arms = arms_of(runs, words)
+    asked, others = _sides(arms, question)
+    budgets = _budgets(runs)
+    versus, budget_of = _all_versus(asked, others, budgets)
+    leading, control = (
+        {budget: arm for budget in budgets if (arm := _most_accurate(side, budget))}
+        for side in (asked, others)
+    )
+    worth_of = _worth_of(asked, others, budgets, leading, control)
+    first = runs[0]
+    return Verdict(
+        first.config["dataset"]["name"], first.data_sha256, budgets, tuple(arms), versus,
+        budget_of, tuple(_rows(arms, budgets, versus, budget_of, leading)), leading, control,
+        _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
+        tuple(unpaired(arms)),
+    )  # fmt: skip
+
+
+def _sides(arms: Sequence[Arm], question: Question | None) -> tuple[list[Arm], list[Arm]]:
+    if question is None:
+        return [a for a in arms if a.is_pretrained], [a for a in arms if not a.is_pretrained]
+    return (
+        [arm for arm in arms if arm.name in question.pretrained],
+        [arm for arm in arms if arm.name in question.controls],
+    )
+
+
+def _budgets(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
+    labels: dict[str, list[int]] = {}
+    for run in runs:
+        labels.setdefault(run.budget, []).append(run.labels)
+    return tuple(sorted(labels, key=lambda budget: (np.mean(labels[budget]), budget)))
+
+
+def _all_versus(
+    asked: Sequence[Arm], others: Sequence[Arm], budgets: Sequence[str]
+) -> tuple[tuple[Versus, ...], dict[int, str]]:
+    found = [
+        (budget, ours, theirs, comparison)
+        for budget in budgets
+        for ours in asked
+        for theirs in others
+        if (comparison := compared(ours, theirs, budget))
+    ]
+    said = claims([comparison for *_, comparison in found])
+    versus = tuple(
+        Versus(
+            ours.name, theirs.name, ours.network == theirs.network, comparison, claim,
+            further_draws(comparison),
+        )
+        for (_, ours, theirs, comparison), claim in zip(found, said, strict=True)
+    )  # fmt: skip
+    return versus, {place: budget for place, (budget, *_) in enumerate(found)}
+
+
+def _most_accurate(arms: Sequence[Arm], budget: str) -> Arm | None:
+    there = [arm for arm in arms if arm.at(budget)]
+    return max(there, key=lambda arm: accuracy_of(arm, budget).difference, default=None)
+
+
+def _rows(
+    arms: Sequence[Arm],
+    budgets: Sequence[str],
+    versus: Sequence[Versus],
+    budget_of: Mapping[int, str],
+    leading: Mapping[str, Arm],
+) -> list[Row]:
+    rows: list[Row] = []
+    for budget in budgets:
+        there = [arm for arm in arms if arm.at(budget)]
+        ranks = _ranks(there, budget)
+        lead = leading[budget].name if budget in leading else ""
+        against = {
+            one.control: one
+            for place, one in enumerate(versus)
+            if budget_of[place] == budget and one.pretrained == lead
+        }
+        here = [_row(arm, budget, ranks.get(arm.name), against.get(arm.name)) for arm in there]
+        rows += sorted(here, key=lambda row: -row.accuracy.difference)
+    return rows
+
+
+def _row(arm: Arm, budget: str, rank: int | None, against: Versus | None) -> Row:
+    runs = tuple(arm.at(budget).values())
+    labels = float(np.mean([run.labels for run in runs]))
+    return Row(arm, budget, labels, accuracy_of(arm, budget), rank, runs, against)
+
+
+def _ranks(arms: Sequence[Arm], budget: str) -> dict[str, int]:
+    """Empty where some arms have no pairs: a rank says something of all."""
+    pairs = {
+        (first.name, second.name): comparison
+        for first, second in combinations(arms, 2)
+        if (comparison := compared(first, second, budget))
+    }
+    if len(pairs) < len(arms) * (len(arms) - 1) // 2 or not pairs:
+        return {}
+    if any(one.pairs < FEWEST_DRAWS for one in pairs.values()):
+        return {}
+    return shared_ranks([arm.name for arm in arms], pairs)
+
+
+def _worth_of(
+    asked: Sequence[Arm],
+    others: Sequence[Arm],
+    budgets: Sequence[str],
+    leading: Mapping[str, Arm],
+    control: Mapping[str, Arm],
+) -> Arm | None:
+    """The arm in whose labels the worth is counted: the best twin, else the best control.
+
+    The best by the number of budgets at which it is the most accurate.
+    """
+    networks = [arm.network for arm in asked]
+    twins = [arm for arm in others if arm.network in networks]
+    best = [_most_accurate(twins or others, budget) for budget in budgets if budget in leading]
+    names = [arm.name for arm in best if arm]
+    if not names:
+        return None
+    most = max(dict.fromkeys(names), key=names.count)
+    return next(arm for arm in others if arm.name == most)
+
+
+def _worths(
+    other: Arm | None, leading: Mapping[str, Arm], budgets: Sequence[str]
+) -> dict[str, LabelWorth]:
+    """Only where the same draws and test images were used at several budgets."""
+    worths: dict[str, LabelWorth] = {}
+    for budget, arm in leading.items():
+        if other is None or not (worth := _worth(arm, other, budget, budgets)):
+            continue
+        worths[budget] = worth
+    return worths
+
+
+def _worth(arm: Arm, other: Arm, budget: str, budgets: Sequence[str]) -> LabelWorth | None:
+    ours = arm.at(budget)
+    keys = {(cell.test_sha256, cell.draw, cell.seed) for cell in ours}
+    curve: dict[int, np.ndarray] = {}
+    for each in budgets:
+        cells = [c for c in other.at(each) if (c.test_sha256, c.draw, c.seed) in keys]
+        if len(cells) == len(keys):
+            cells = sorted(cells, key=lambda c: (c.test_sha256, str(c.draw), c.seed))
+            curve[other.runs[cells[0]].labels] = answers_of(other, cells)
+    one_test = len({test for test, *_ in keys}) == 1
+    if len(curve) < 2 or not one_test or len({draw for _, draw, _ in keys}) < FEWEST_DRAWS:
+        return None
+    cells = sorted(ours, key=lambda c: (c.test_sha256, str(c.draw), c.seed))
+    units = ours[cells[0]].units
+    return label_worth(
+        ours[cells[0]].labels, answers_of(arm, cells), curve,
+        lambda rows: compare_differences(rows, units),
+    )  # fmt: skip

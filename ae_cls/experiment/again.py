@@ -1,0 +1,96 @@
+"""The words of `ae-cls run` that make a config: the few in which it differs from the defaults."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from ae_cls.experiment import configs
+from ae_cls.store.key import changes, flat
+
+_UNSAID = frozenset({"folder", "outputs", "launch"})
+_PLAIN = re.compile(r"[\w./:@%-]+")  # text that Hydra takes as it stands
+
+
+def words_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The shortest words that compose to this config, apart from where its folder is.
+
+    Keys that are missing are left to their defaults.
+    """
+    groups = configs.groups_of("run")
+    words = [
+        word
+        for group, default in groups.items()
+        if group in config
+        for word in _words_of_group(group, default, config[group])
+    ]
+    rest = {key: value for key, value in config.items() if key not in {*groups, *_UNSAID}}
+    return (*words, *_differences("", _keys("run"), rest))
+
+
+def _words_of_group(group: str, default: str, values: Mapping[str, Any]) -> Iterator[str]:
+    options = [default, *configs.options(group)]
+    nearest = min(options, key=lambda option: len(changes(_option(group, option), values)))
+    if nearest != default:
+        yield f"{group}={nearest}"
+    chosen = _option(group, nearest)
+    inner = [name for name in configs.groups() if name.startswith(f"{group}/")]
+    for name in inner:
+        key = name.rpartition("/")[2]
+        if key in values and values[key] != chosen.get(key):
+            yield from _words_of_inner(name, key, chosen, values)
+            chosen = {**chosen, key: values[key]}
+    yield from _differences(f"{group}.", chosen, values)
+
+
+def _words_of_inner(
+    name: str, key: str, chosen: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[str]:
+    """A nested group: another option of it, and the keys in which that differs."""
+    options = configs.options(name)
+    nearest = min(options, key=lambda option: len(changes(_option(name, option), values[key])))
+    if _option(name, nearest)["name"] != chosen.get(key, {}).get("name"):
+        yield f"{name}={nearest}"
+        chosen = {key: _option(name, nearest)}
+    yield from _differences(f"{name.replace('/', '.')}.", chosen[key], values[key])
+
+
+def _differences(above: str, before: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
+    for change in changes(before, values):
+        if change.key in flat(values):
+            yield f"{above}{change.key}={_value(above + change.key, change.now)}"
+
+
+def _value(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value, separators=(",", ":"))
+    if configs.is_path_key(key) or _PLAIN.fullmatch(value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@cache
+def _option(group: str, option: str) -> Mapping[str, Any]:
+    """What an option composes to: what it builds on, then its own values."""
+    own = configs.read_yaml(configs.config_folder() / group / f"{option}.yaml")
+    return {**_beneath(group, own.pop("defaults", [])), **own}
+
+
+def _beneath(group: str, defaults: Sequence[Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for entry in defaults:
+        if isinstance(entry, dict):
+            for key, option in entry.items():
+                values[key] = _option(f"{group}/{key}", option)
+        elif entry != "_self_":
+            values |= _option(group, entry)
+    return values
+
+
+@cache
+def _keys(file: str) -> Mapping[str, Any]:
+    """The keys of a root and of those that it builds on, its groups left out."""
+    own = configs.read_yaml(configs.config_folder() / f"{file}.yaml")
+    bases = [one for one in own.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
+    return {key: value for base in bases for key, value in _keys(base).items()} | own

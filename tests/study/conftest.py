@@ -1,0 +1,36 @@
+"""The command line, and jobs that take no time, as the tests of sweeps have them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ae_cls.study import plan
+from ae_cls.study.facts import ArmFacts, Facts, Training
+from tests.cli.conftest import ae_cls as ae_cls
+from tests.jobs.conftest import forking as forking
+from tests.jobs.conftest import started as started
+
+
+@pytest.fixture
+def known_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The facts of digits without reading them or timing a network, which takes seconds."""
+
+    def look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> Facts:
+        return Facts(
+            classes=10, train=1294, rarest=125, pretrain=1294, valid=144, judged=503,
+            labelled=1797, has_official_test=False, passes=4313.0, folds=100,
+            arms={name: _of_arm(config) for name, config in arms.items()},
+        )  # fmt: skip
+
+    monkeypatch.setattr(plan, "look", look)
+
+
+def _of_arm(config: Mapping[str, Any]) -> ArmFacts:
+    head, pretrains = config["head"]["name"], config["autoencoder"]["name"] == "conv"
+    return ArmFacts(
+        head=head,
+        pretraining="one" if pretrains else "",
+        passes=4313.0 if pretrains else 0.0,
+        finetune=Training(20, 256, 20) if head == "finetune" else None,
+    )

@@ -1,0 +1,197 @@
+"""Studies from their words to their table, with runs of no time."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ae_cls.study import plan
+from ae_cls.study.request import own_arms, words_for_study
+from tests.cli.conftest import AeCls, with_hydra
+from tests.jobs.conftest import forked
+from tests.jobs.fake_runs import Started
+
+pytestmark = [with_hydra, forked]
+
+SMALL = (
+    "autoencoder.widths=[8,8]", "autoencoder.latent_dim=4", "pretrain=quick", "pretrain.epochs=1",
+    "threads=1", "study.budgets=[2,all]", "study.draws=2",
+)  # fmt: skip
+TWO = ("study.arms=[pretrained,pixels]",)
+
+
+def folder_of(place: Path) -> Path:
+    (folder,) = (place / "outputs" / "run").glob("study-*")
+    return folder
+
+
+def jobs(place: Path) -> list[dict[str, Any]]:
+    return json.loads((folder_of(place) / "sweep.json").read_text())["jobs"]
+
+
+def said(place: Path) -> dict[str, Any]:
+    return json.loads((folder_of(place) / "study.json").read_text())
+
+
+def results(place: Path) -> bytes:
+    return (folder_of(place) / "results.csv").read_bytes()
+
+
+def test_a_study_runs_every_arm_on_every_budget_and_draw(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    outcome = ae_cls("study", *SMALL, *TWO)
+    assert outcome.code == 0
+    assert [" ".join(job["words"]) for job in jobs(tmp_path)] == [
+        "arm=pretrained labels.per_class=2 labels.draw=0 seed=0 split.seed=0",
+        "arm=pixels labels.per_class=2 labels.draw=0 seed=0 split.seed=0",
+        "arm=pretrained labels.per_class=2 labels.draw=1 seed=0 split.seed=0",
+        "arm=pixels labels.per_class=2 labels.draw=1 seed=0 split.seed=0",
+        "arm=pretrained seed=0 split.seed=0",
+        "arm=pixels seed=0 split.seed=0",
+    ]
+    assert "6 runs; 1 pretraining" in outcome.err
+    assert "your words as they are, the encoder frozen" in outcome.err
+    rows = list(csv.DictReader(results(tmp_path).decode().splitlines()))
+    assert [row["arm"] for row in rows] == ["pretrained", "pixels"] * 3
+    assert {row["test_accuracy"] for row in rows} == {"0.5"}
+
+
+def test_more_draws_add_to_a_study(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    ae_cls("study", *SMALL, *TWO)
+    assert len(started.seeds()) == 6
+    outcome = ae_cls("study", *SMALL, *TWO, "study.draws=3", "study.minutes=50")
+    assert outcome.code == 0
+    assert "8 runs, 6 of them finished before" in outcome.err
+    assert len(started.seeds()) == 2
+    assert len(jobs(tmp_path)) == 8
+
+
+def test_a_study_that_has_finished_writes_the_same_bytes_again(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    ae_cls("study", *SMALL, *TWO)
+    before = results(tmp_path)
+    started.seeds()
+    ae_cls("study", *SMALL, *TWO)
+    assert not started.seeds()
+    assert results(tmp_path) == before
+
+
+def test_what_was_left_out_is_left_out_again_whatever_the_speed_now(
+    ae_cls: AeCls,
+    known_facts: None,
+    started: Started,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "seconds_of", lambda cells, facts, measured: 10.0 * len(cells))
+    words = (*SMALL, *TWO, "study.budgets=[2,5,10]", "study.minutes=1.5")
+    assert "left out, for want of time: 10 a class" in ae_cls("study", *words).err
+    monkeypatch.setattr(plan, "seconds_of", lambda cells, facts, measured: 0.1 * len(cells))
+    assert "left out, for want of time: 10 a class" in ae_cls("study", *words).err
+    assert said(tmp_path)["budgets"] == ["2 a class", "5 a class"]
+
+
+def test_arms_that_do_not_go_with_the_words_are_left_out_and_named(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    outcome = ae_cls("study", "autoencoder=pca", "encode=latent", *SMALL[2:])
+    assert outcome.code == 0
+    impossible = said(tmp_path)["impossible"]
+    assert {"finetuned", "scratch", "scratch_long"} <= impossible.keys()
+    assert "no weights to train" in impossible["finetuned"]
+    assert impossible["pca"] == "the same as pretrained"
+    assert "finetuned      not here:" in outcome.err
+
+
+def test_an_arm_that_was_asked_for_and_is_impossible_is_refused(
+    ae_cls: AeCls, started: Started, tmp_path: Path
+) -> None:
+    outcome = ae_cls("study", "autoencoder=pca", "study.arms=[pretrained,finetuned]")
+    assert outcome.code == 2 and "the arm finetuned cannot be carried out" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_words_are_an_arm(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    outcome = ae_cls("study", *SMALL, *TWO, "arm.mine=autoencoder=hog encode=latent head=knn")
+    assert outcome.code == 0
+    mine = [job for job in jobs(tmp_path) if job["words"][0] == "arm=mine"]
+    assert len(mine) == 3
+    config = json.loads((Path(mine[0]["folder"]) / "config.json").read_text())
+    assert (config["autoencoder"]["name"], config["head"]["name"]) == ("hog", "knn")
+    assert said(tmp_path)["arms"]["mine"]["words"][0] == "autoencoder=hog"
+
+
+def test_small_data_without_a_test_part_are_divided_into_folds(
+    ae_cls: AeCls,
+    known_facts: None,
+    started: Started,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "SMALL", 10_000)
+    outcome = ae_cls("study", *SMALL, *TWO, "study.repeats=2", "study.budgets=[all]")
+    assert "2 x 5 folds" in outcome.err and "20 runs; 10 pretrainings" in outcome.err
+    configs = [
+        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
+    ]
+    splits = {(config["split"]["seed"], config["split"]["fold"]) for config in configs}
+    assert splits == {(repeat, fold) for repeat in (0, 1) for fold in range(5)}
+    assert {config["split"]["folds"] for config in configs} == {5}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["labels.per_class=10"], "study.budgets=[10,100,all]"),
+        (["test=false"], "a study sets test itself"),
+        (["folder=here"], "study.folder=FOLDER"),
+        (["study.arms=[pretrainde]"], "did you mean pretrained?"),
+        (["study.budgets=[9999]"], "the rarest class has"),
+        (["study.draws=0"], "study.draws"),
+        (["study.drawss=2"], "did you mean draws?"),
+        (["arm.mine=vae"], "arm.mine='autoencoder=vae head=svm'"),
+        (["arm.hog=head=svm"], "the name of an arm of ae-cls"),
+        (["arm.mine=head=svn"], "did you mean svm?"),
+        (["seed=0,1"], "several values"),
+        (["-m", "seed=0"], "a study takes no --multirun"),
+        (["study=verdit"], "did you mean verdict?"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_is_made(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path, words: list[str], said: str
+) -> None:
+    outcome = ae_cls("study", *words)
+    assert outcome.code in (2, 3)
+    assert said in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["seed=-1"], "seed=-1"), (["dataset=folder", "dataset.root=nowhere"], "nowhere")],
+)
+def test_wrong_data_and_values_are_refused_before_anything_is_made(
+    ae_cls: AeCls, started: Started, tmp_path: Path, words: list[str], said: str
+) -> None:
+    outcome = ae_cls("study", *TWO, *words)
+    assert outcome.code in (2, 3)
+    assert said in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_arms_are_taken_from_the_words() -> None:
+    assert own_arms(["seed=1", "arm.a=head=svm  seed=2"]) == (
+        ("seed=1",), {"a": ("head=svm", "seed=2")},
+    )  # fmt: skip
+
+
+def test_the_hint_after_a_run_leaves_out_what_a_study_decides() -> None:
+    assert words_for_study(["labels.per_class=10", "head=svm", "folder=x"]) == ["head=svm"]
