@@ -1,6 +1,6 @@
 """How good the answers are: metrics with intervals, in pure NumPy and as plain JSON values."""
 
-from ae_cls.evaluate.health import label_warnings, warnings
+from ae_cls.evaluate.health import code_warnings, label_warnings, warnings
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.metrics import MEASURE_NAMES, ClassMetrics, Measure, Metrics, evaluate
 from ae_cls.evaluate.reconstruction import (
@@ -8,6 +8,7 @@ from ae_cls.evaluate.reconstruction import (
     SquaredError,
     psnr,
 )
+from ae_cls.evaluate.yardsticks import Yardsticks, enough_images
 
 __all__ = [
     "MEASURE_NAMES",
@@ -16,6 +17,9 @@ __all__ = [
     "Metrics",
     "Reconstruction",
     "SquaredError",
+    "Yardsticks",
+    "code_warnings",
+    "enough_images",
     "evaluate",
     "label_warnings",
     "psnr",

@@ -21,7 +21,7 @@ class Goal:
     Attributes:
         name: for the user.
         direction: of the score.
-        part: of the metrics, which has the score.
+        part: of the metrics, which has the score; a part of a part after a dot.
         score: name of the number that Optuna gets.
         tie: name of the number whose least decides among equals; empty: the first trial wins.
         shown: names of the numbers that the table needs.
@@ -48,22 +48,32 @@ class Goal:
 
     def score_of(self, metrics: Metrics) -> float:
         """What Optuna gets; the worst where a control has nothing to show (hog does not decode)."""
-        return metrics[self.part][self.score] if self.part in metrics else math.inf
+        numbers = self._numbers(metrics)
+        return numbers[self.score] if numbers else math.inf
 
     def rank(self, metrics: Metrics) -> tuple[float, float]:
         """Sorts trials, the best first."""
         score = self.score_of(metrics)
         best_first = -score if self.direction == "maximize" else score
-        return best_first, metrics[self.part][self.tie] if self.tie else 0.0
+        return best_first, self._numbers(metrics)[self.tie] if self.tie else 0.0
 
     def kept(self, metrics: Metrics) -> dict[str, Any]:
         """Of the metrics, what the table and the rank need."""
-        if self.part not in metrics:
+        numbers = self._numbers(metrics)
+        if not numbers:
             return {}
-        kept = {self.part: {name: metrics[self.part][name] for name in self.shown}}
+        kept: dict[str, Any] = {name: numbers[name] for name in self.shown}
+        for name in reversed(self.part.split(".")):
+            kept = {name: kept}
         # The table has a column for the measure by which heads were chosen.
         chosen_by = {"chosen_by": metrics["head"]["chosen_by"]} if "head" in metrics else {}
         return {**kept, "head": chosen_by}
+
+    def _numbers(self, metrics: Metrics) -> Metrics:
+        """Of the part; empty where the metrics lack it."""
+        for name in self.part.split("."):
+            metrics = metrics.get(name, {})
+        return metrics
 
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""
@@ -82,7 +92,7 @@ _BEST_CLASSIFIER = Goal(
 _BEST_DECODER = Goal(
     name="validation reconstruction error",
     direction="minimize",
-    part="reconstruction",
+    part="reconstruction.intact",
     score="mse",
     tie="",
     shown=("mse", "psnr"),
