@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.code import to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
@@ -43,6 +44,13 @@ class VaeConfig(AutoencoderConfig):
     depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
+    # Models that were saved before there was a choice have a dense code.
+    code_cells: int = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="most cells a side among which the code is shared; 1: a dense code",
+    )
     patch: int | None = Field(
         ge=1,
         le=16,
@@ -75,11 +83,19 @@ class Vae(Autoencoder):
         self.image_shape, self.config = image_shape, config
         patch = config.patch or patch_side(image_shape)
         self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
-        self.to_mean = nn.Linear(self.trunk.outputs, config.latent_dim)
-        self.to_log_variance = nn.Linear(self.trunk.outputs, config.latent_dim)
+        self.to_mean, self.to_log_variance = (
+            to_code(
+                self.trunk.outputs,
+                self.trunk.sides,
+                latent_dim=config.latent_dim,
+                most=config.code_cells,
+            )
+            for _ in range(2)
+        )
         self.decoder = Decoder(
             image_shape,
             latent_dim=config.latent_dim,
+            code_cells=config.code_cells,
             width=config.decoder_width,
             patch=patch,
             stages=len(config.widths),

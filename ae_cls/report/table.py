@@ -145,13 +145,13 @@ def _rebuilding(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
             yield title, f"{rebuilt[name]['mse']:.4g}", _explained(rebuilt[name])
     if rebuilt:
         pca, colour = (f"{rebuilt[name]['mse']:.4g}" for name in ("pca", "mean_colour"))
-        yield "  PCA of that size", pca, f"mean colour {colour}"
+        yield "of PCA of that size", pca, f"mean colour {colour}"
 
 
 _WAYS_TO_REBUILD = {
     "intact": "reconstruction error",
-    "corrupted": "  corrupted input",
-    "mean_of_samples": "  mean of samples",
+    "corrupted": "of corrupted images",
+    "mean_of_samples": "of a mean of samples",
 }
 
 
