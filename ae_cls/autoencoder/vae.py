@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
-from ae_cls.autoencoder.parts.code import to_code
+from ae_cls.autoencoder.parts.code import cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
@@ -45,11 +45,12 @@ class VaeConfig(AutoencoderConfig):
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     # Models that were saved before there was a choice have a dense code.
-    code_cells: int = Field(
+    code_cells: int | None = Field(
         default=1,
         ge=1,
         le=32,
-        description="most cells a side among which the code is shared; 1: a dense code",
+        description="most cells a side among which the code is shared; 1: a dense code; null: by "
+        "image size, 1 up to 32 px, else 4",
     )
     patch: int | None = Field(
         ge=1,
@@ -82,20 +83,21 @@ class Vae(Autoencoder):
         super().__init__()
         self.image_shape, self.config = image_shape, config
         patch = config.patch or patch_side(image_shape)
+        most_cells = config.code_cells or cells_by_size(image_shape)
         self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
         self.to_mean, self.to_log_variance = (
             to_code(
                 self.trunk.outputs,
                 self.trunk.sides,
                 latent_dim=config.latent_dim,
-                most=config.code_cells,
+                most=most_cells,
             )
             for _ in range(2)
         )
         self.decoder = Decoder(
             image_shape,
             latent_dim=config.latent_dim,
-            code_cells=config.code_cells,
+            code_cells=most_cells,
             width=config.decoder_width,
             patch=patch,
             stages=len(config.widths),

@@ -11,6 +11,17 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
+_SMALL = 32  # pixels a side
+
+
+def cells_by_size(image_shape: tuple[int, int, int]) -> int:
+    """Most cells a side for images of this shape.
+
+    Small images are often many and centred, and then one map of everything is best: eight
+    components of each 8x8 pixels of Fashion-MNIST lose 0.016, 128 of the whole image 0.007.
+    """
+    return 1 if min(image_shape[1:]) <= _SMALL else 4
+
 
 def code_cells(sides: tuple[int, int], *, latent_dim: int, most: int) -> tuple[int, int]:
     """Cells down and across: the most a side, up to `most`, among which the code can be shared."""
