@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws, derive_seed
@@ -61,6 +62,10 @@ class Autoencoder(nn.Module, ABC):
     def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
         """What the encoder sees in training; by default the images themselves."""
         return images
+
+    def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior | None:
+        """Of images in [0, 1], where training decodes samples of a distribution; often None."""
+        return None
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         """Learn what needs no gradient (PCA's axes) from all training images; often nothing."""

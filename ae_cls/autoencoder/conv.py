@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.code import cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
@@ -20,7 +21,7 @@ from ae_cls.settings import Width
 
 @final
 class ConvConfig(AutoencoderConfig):
-    """A convolutional encoder with a dense code, and its mirror."""
+    """A convolutional encoder with a linear code, and its mirror."""
 
     name: Literal["conv"]
     widths: tuple[Width, ...] = Field(
@@ -30,6 +31,14 @@ class ConvConfig(AutoencoderConfig):
     depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
+    # Models that were saved before there was a choice have a dense code.
+    code_cells: int | None = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="most cells a side among which the code is shared; 1: a dense code; null: by "
+        "image size, 1 up to 32 px, else 4",
+    )
     patch: int | None = Field(
         ge=1,
         le=16,
@@ -46,17 +55,24 @@ class ConvConfig(AutoencoderConfig):
 
 @final
 class Conv(Reconstructing):
-    """Trunk - linear code - decoder."""
+    """Trunk - linear code, dense or a part a cell - decoder."""
 
     def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__()
         self.image_shape, self.corruption = image_shape, config.corruption
         patch = config.patch or patch_side(image_shape)
+        most_cells = config.code_cells or cells_by_size(image_shape)
         self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
-        self.to_latent = nn.Linear(self.trunk.outputs, config.latent_dim)
+        self.to_latent = to_code(
+            self.trunk.outputs,
+            self.trunk.sides,
+            latent_dim=config.latent_dim,
+            most=most_cells,
+        )
         self.decoder = Decoder(
             image_shape,
             latent_dim=config.latent_dim,
+            code_cells=most_cells,
             width=config.decoder_width,
             patch=patch,
             stages=len(config.widths),

@@ -4,15 +4,16 @@ Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins
 beta-VAE: learning basic visual concepts with a constrained variational framework, ICLR.
 """
 
+import math
 from typing import Literal, final
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.code import cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
@@ -20,6 +21,7 @@ from ae_cls.autoencoder.parts.losses import (
     mean_squared_error,
     weighted_mean_squared_error,
 )
+from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
@@ -27,11 +29,12 @@ from ae_cls.settings import Width
 from ae_cls.train.loss import Loss
 
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
+_ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes: no error is below it
 
 
 @final
 class VaeConfig(AutoencoderConfig):
-    """A convolutional VAE: squared error summed over pixels, plus beta times the KL divergence."""
+    """A convolutional VAE: negative log-likelihood of the pixels, plus beta times the KL."""
 
     name: Literal["vae"]
     widths: tuple[Width, ...] = Field(
@@ -41,6 +44,14 @@ class VaeConfig(AutoencoderConfig):
     depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
+    # Models that were saved before there was a choice have a dense code.
+    code_cells: int | None = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="most cells a side among which the code is shared; 1: a dense code; null: by "
+        "image size, 1 up to 32 px, else 4",
+    )
     patch: int | None = Field(
         ge=1,
         le=16,
@@ -72,12 +83,21 @@ class Vae(Autoencoder):
         super().__init__()
         self.image_shape, self.config = image_shape, config
         patch = config.patch or patch_side(image_shape)
+        most_cells = config.code_cells or cells_by_size(image_shape)
         self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
-        self.to_mean = nn.Linear(self.trunk.outputs, config.latent_dim)
-        self.to_log_variance = nn.Linear(self.trunk.outputs, config.latent_dim)
+        self.to_mean, self.to_log_variance = (
+            to_code(
+                self.trunk.outputs,
+                self.trunk.sides,
+                latent_dim=config.latent_dim,
+                most=most_cells,
+            )
+            for _ in range(2)
+        )
         self.decoder = Decoder(
             image_shape,
             latent_dim=config.latent_dim,
+            code_cells=most_cells,
             width=config.decoder_width,
             patch=patch,
             stages=len(config.widths),
@@ -99,28 +119,33 @@ class Vae(Autoencoder):
     def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
         return self.config.corruption.apply(images, draws).images
 
+    def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior:
+        hidden = self.trunk(images)[-1].flatten(1)
+        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
+        return Posterior(at_least_float32(self.to_mean(hidden)), log_variance)
+
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.config.corruption.apply(images, draws)
-        hidden = self.trunk(seen.images)[-1].flatten(1)
-        mean = at_least_float32(self.to_mean(hidden))
-        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
-        noise = draws.normal("vae", mean.shape[1]).to(mean)
-        output = self.decode(mean + (log_variance / 2).exp() * noise)
+        posterior = self.posterior(seen.images)
+        output = self.decode(posterior.sample(draws))
         error = weighted_mean_squared_error(output, images, seen.weight)
-        sse = pixel_count(self.image_shape) * error
-        kl = batch_mean(divergence_from_standard_normal(mean, log_variance).mean(0))
+        nll = negative_log_likelihood(error, pixel_count(self.image_shape))
+        kl = batch_mean(posterior.divergence().mean(0))
         penalty = kl.clamp_min(self.config.free_bits).sum()
-        total = sse + self._beta_at(progress) * penalty
+        total = nll + self._beta_at(progress) * penalty
         mse = mean_squared_error(output, images)
-        return Loss(total, {"mse": mse.detach(), "sse": sse.detach(), "kl": kl.sum().detach()})
+        return Loss(total, {"mse": mse.detach(), "nll": nll.detach(), "kl": kl.sum().detach()})
 
     def _beta_at(self, progress: float) -> float:
         warm_up = self.config.warm_up
         return self.config.beta * (min(1.0, progress / warm_up) if warm_up else 1.0)
 
 
-def divergence_from_standard_normal(
-    mean: Float[Tensor, "b d"], log_variance: Float[Tensor, "b d"]
-) -> Float[Tensor, "b d"]:
-    """KL(N(mean, variance) || N(0, 1)) of each dimension in nats."""
-    return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance)
+def negative_log_likelihood(mse: Float[Tensor, ""], pixels: int) -> Float[Tensor, ""]:
+    """In nats an image, of normal pixels with the variance that suits this error best.
+
+    That variance is the error itself, so the weight of the KL divergence follows the data: neither
+    many pixels nor dark images nor a small spread drown the one in the other (Rybkin, Daniilidis &
+    Levine 2021, arXiv 2006.13202).
+    """
+    return pixels / 2 * ((2 * math.pi * (mse + _ROUNDING)).log() + 1)

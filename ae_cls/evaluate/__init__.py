@@ -1,6 +1,6 @@
 """How good the answers are: metrics with intervals, in pure NumPy and as plain JSON values."""
 
-from ae_cls.evaluate.health import label_warnings, listed, warnings
+from ae_cls.evaluate.health import code_warnings, label_warnings, listed, warnings
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.metrics import MEASURE_NAMES, ClassMetrics, Measure, Metrics, evaluate
 from ae_cls.evaluate.reconstruction import (
@@ -9,6 +9,7 @@ from ae_cls.evaluate.reconstruction import (
     psnr,
 )
 from ae_cls.evaluate.resampled import corrected_interval
+from ae_cls.evaluate.yardsticks import Yardsticks, enough_images
 
 __all__ = [
     "MEASURE_NAMES",
@@ -17,7 +18,10 @@ __all__ = [
     "Metrics",
     "Reconstruction",
     "SquaredError",
+    "Yardsticks",
+    "code_warnings",
     "corrected_interval",
+    "enough_images",
     "evaluate",
     "label_warnings",
     "listed",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ae_cls.errors import printable, some
 from ae_cls.evaluate.metrics import Metrics
@@ -11,6 +12,8 @@ FEW_IMAGES = 30
 
 RARE = 5
 """A class with fewer than one in so many of the labels that equal shares would give it is rare."""
+
+_LEAST_KL = 1.0  # nats: a code that says less cannot tell three images apart
 
 _NAMED = 5  # of a hundred classes name a few, count the rest
 
@@ -37,6 +40,23 @@ def label_warnings(
     """
     unseen = [] if valid is None else _not_chosen_on(valid)
     return [*_single(labelled), *unseen, *_rare(labelled, weighing)]
+
+
+def code_warnings(reconstruction: Mapping[str, Any]) -> list[str]:
+    """A sentence where the codes, as distributions, say next to nothing of the images.
+
+    Args:
+        reconstruction: as in `metrics.json`; empty where nothing was rebuilt.
+    """
+    code = reconstruction.get("code")
+    if code is None or (code["kl"] >= _LEAST_KL and code["active"] > 0):
+        return []
+    return [
+        f"the code has collapsed: {code['active']} of its {code['size']} numbers differ between "
+        f"images (KL {code['kl']:.2g} nats), and features of it say nothing; a lower "
+        "autoencoder.beta, a longer autoencoder.warm_up, autoencoder.free_bits=0.1, a smaller "
+        "autoencoder.latent_dim or longer training (pretrain=long)"
+    ]
 
 
 def _not_above_majority(metrics: Metrics) -> list[str]:

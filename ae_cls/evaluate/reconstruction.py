@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 
 class Reconstruction(TypedDict):
-    """What `metrics.json` holds for the decoder."""
+    """How well one way of rebuilding does, for `metrics.json`."""
 
     mse: float
     psnr: float | None
+    explained: float | None
 
 
 @final
@@ -37,11 +38,21 @@ class SquaredError:
             self.total + float(np.vdot(difference, difference)), self.values + difference.size
         )
 
-    def metrics(self) -> Reconstruction:
-        """`mse` per value and `psnr` in dB, of all batches together; at least one image."""
+    @property
+    def mse(self) -> float:
+        """The mean per value of all batches together; at least one image."""
         assert self.values > 0, "nothing was added"
-        mse = self.total / self.values
-        return {"mse": mse, "psnr": psnr(mse)}
+        return self.total / self.values
+
+    def metrics(self, mean_image: "SquaredError") -> Reconstruction:
+        """`mse` per value, `psnr` in dB, and the share of the variance that is explained.
+
+        Args:
+            mean_image: of the same images, each answered with the mean training image; 0 is as
+                good as that, 1 is perfect. None where that answer is perfect already.
+        """
+        explained = 1 - self.mse / mean_image.mse if mean_image.mse > 0 else None
+        return {"mse": self.mse, "psnr": psnr(self.mse), "explained": explained}
 
 
 def psnr(mse: float) -> float | None:

@@ -74,7 +74,7 @@ def results_of(folder: Path, ended: Sequence[tuple[Job, Record]]) -> Results:
 
 def _line(record: Record) -> dict[str, str]:
     metrics = record.metrics
-    rebuilt = metrics.get("reconstruction", {}).get("mse")
+    rebuilt = metrics.get("reconstruction", {}).get("intact", {}).get("mse")
     return {
         **_scores("test", metrics.get("test", {})),
         **_scores("valid", metrics.get("valid", {})),

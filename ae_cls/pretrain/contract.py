@@ -1,6 +1,7 @@
 """What every pretraining answers."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.settings import Settings
@@ -10,6 +11,9 @@ from ae_cls.train.task import TrainTask
 
 class PretrainConfig(Settings, ABC):
     """The contract of every option of the group `pretrain`."""
+
+    trains: ClassVar[bool] = True
+    """Whether weights are other than random afterwards."""
 
     @abstractmethod
     def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:

@@ -1,6 +1,6 @@
 """No pretraining: the control with random weights."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.pretrain.contract import PretrainConfig
@@ -12,6 +12,7 @@ from ae_cls.train.task import TrainTask
 class NoPretraining(PretrainConfig):
     """The network as it was initialised."""
 
+    trains: ClassVar[bool] = False
     name: Literal["none"]
 
     def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:

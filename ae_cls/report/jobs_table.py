@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 REPEATS = ("seed", "labels.draw", "split.seed")
 """Keys that say which draw a job is, not what it does: means are over them."""
 
+_REBUILT = "reconstruction.intact"
+
 
 @final
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _scores(rows: Sequence[JobRow]) -> Iterator[Column]:
         yield Column.of_numbers(score.title, [score.spelt(score.of(row.metrics)) for row in rows])
         if (score.part, score.name) == ("test", "accuracy"):
             yield Column.of_numbers("95 % interval", [_interval(row.metrics) for row in rows])
-        if score.part == "reconstruction":
+        if score.part == _REBUILT:
             yield Column.of_numbers("PSNR dB", [_psnr(row.metrics) for row in rows])
 
 
@@ -111,7 +113,7 @@ class Score:
 
     Attributes:
         title: of its column.
-        part: of the metrics, which has it.
+        part: of the metrics, which has it; a part of a part after a dot.
         name: of the number in that part.
     """
 
@@ -121,13 +123,15 @@ class Score:
 
     def of(self, metrics: RunMetrics) -> float | None:
         """The number; None where there is none."""
-        return metrics.get(self.part, {}).get(self.name)
+        for part in self.part.split("."):
+            metrics = metrics.get(part, {})
+        return metrics.get(self.name)
 
     def spelt(self, value: float | None) -> str:
         """Errors as they are, all else in per cent; empty for None."""
         if value is None:
             return ""
-        return f"{value:.4g}" if self.part == "reconstruction" else f"{100 * value:.1f}"
+        return f"{value:.4g}" if self.part == _REBUILT else f"{100 * value:.1f}"
 
 
 def _scored(rows: Sequence[JobRow]) -> list[Score]:
@@ -135,7 +139,7 @@ def _scored(rows: Sequence[JobRow]) -> list[Score]:
     parts = [part for part in ("valid", "test") if any(part in row.metrics for row in rows)]
     if not parts:
         rebuilt = any("reconstruction" in row.metrics for row in rows)
-        return [Score("MSE", "reconstruction", "mse")] if rebuilt else []
+        return [Score("MSE", _REBUILT, "mse")] if rebuilt else []
     chosen: set[Measure] = {chosen_by(row.metrics) for row in rows}
     measures = [measure for measure in sorted(chosen) if measure != "accuracy"]
     accuracies = [Score(f"{part} %", part, "accuracy") for part in parts]

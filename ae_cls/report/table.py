@@ -113,16 +113,32 @@ def _images(one: Mapping[str, Any]) -> str:
 
 
 def _rebuilding(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
-    if "reconstruction" in metrics:
-        mse, psnr = rebuilt_cells(metrics)
-        yield "reconstruction error", mse, f"mean squared (PSNR {psnr} dB)"
+    rebuilt = metrics.get("reconstruction", {})
+    for name, title in _WAYS_TO_REBUILD.items():
+        if name in rebuilt:
+            yield title, f"{rebuilt[name]['mse']:.4g}", _explained(rebuilt[name])
+    if rebuilt:
+        pca, colour = (f"{rebuilt[name]['mse']:.4g}" for name in ("pca", "mean_colour"))
+        yield "of PCA of that size", pca, f"mean colour {colour}"
+
+
+_WAYS_TO_REBUILD = {
+    "intact": "reconstruction error",
+    "corrupted": "of corrupted images",
+    "mean_of_samples": "of a mean of samples",
+}
+
+
+def _explained(one: Mapping[str, Any]) -> str:
+    share = one["explained"]
+    return "" if share is None else f"explains {100 * share:.1f} % of the variance"
 
 
 def rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
     """The decoder's mean squared error, and its PSNR in dB."""
     if "reconstruction" not in metrics:
         return "", ""
-    mse, psnr = metrics["reconstruction"]["mse"], metrics["reconstruction"]["psnr"]
+    mse, psnr = (metrics["reconstruction"]["intact"][name] for name in ("mse", "psnr"))
     return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:z.1f}"
 
 

@@ -39,13 +39,13 @@ def write_pretraining(
     model: Autoencoder,
     history: Sequence[EpochRecord],
     *,
-    decodes: bool,
+    rebuilds: bool,
     seed: int,
 ) -> None:
     """What it learnt from, and what, on validation images: reconstructions, loss, map of codes."""
     _write(folder, "images", images_figure(data.dataset, data.split.pretrain, "training"))
     write_history(folder, history)
-    if decodes:
+    if rebuilds:
         _write(folder, "reconstructions", _reconstructions(data, model, seed))
     _write(folder, "latent_map", _latent_map(data, model))
 
@@ -93,9 +93,9 @@ def _reconstructions(data: Data, model: Autoencoder, seed: int) -> Figure:
     clean = to_unit(images.take(torch.arange(len(images))), device)
     draws = Draws(seed, 0, torch.from_numpy(images.rows).to(device))
     seen = model.corrupted(clean, draws)
-    output = model.decode(model.encode(seen))
-    inputs, corrupted, outputs = (part.float().cpu().numpy() for part in (clean, seen, output))
-    return reconstructions(inputs, corrupted, outputs, _names(data, images))
+    outputs = (model.decode(model.encode(given)) for given in (clean, seen))
+    pictures = (part.float().cpu().numpy() for part in (clean, seen, *outputs))
+    return reconstructions(*pictures, _names(data, images))
 
 
 def _names(data: Data, images: ImageRows) -> list[str] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
-from ae_cls.dataset.split import Part
+from ae_cls.evaluate import code_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
@@ -24,7 +24,14 @@ from ae_cls.run.scores import (
     protocol,
     warnings_of,
 )
-from ae_cls.run.stages import Classify, Figures, Pretrain, Reconstruct, Trained
+from ae_cls.run.stages import (
+    Classify,
+    Figures,
+    Pretrain,
+    Reconstruct,
+    Trained,
+    has_learnt_to_rebuild,
+)
 from ae_cls.run.work import Work, work_on
 from ae_cls.saved.encoder_run import EncoderRun, read_encoder_run
 from ae_cls.saved.model import save_model
@@ -81,8 +88,10 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
+        rebuilt = _reconstruction(pretraining, data, trained, work)
         metrics: dict[str, Any] = {
-            **_reconstruction(pretraining, data, trained, "valid", work),
+            "warnings": code_warnings(rebuilt.get("reconstruction", {})),
+            **rebuilt,
             "protocol": {
                 **protocol(pretraining, data),
                 "chosen_on": "validation images without their labels",
@@ -151,11 +160,16 @@ def _classify_and_report(
     if is_small(experiment, data):
         with work.stopwatch.stage("repeated folds"):
             again = repeated_folds(experiment, data, features.of_labelled)
+    # What a head fine-tunes rebuilds nothing any more.
+    rebuilt = (
+        {} if experiment.head.trains_encoder else _reconstruction(experiment, data, trained, work)
+    )
+    doubts = code_warnings(rebuilt.get("reconstruction", {}))
     metrics = {
         **scored.metrics,
         **({"repeated_folds": again} if again else {}),
-        "warnings": warnings_of(experiment, data, scored, again),
-        **_reconstruction(experiment, data, trained, scored.part, work),
+        "warnings": [*warnings_of(experiment, data, scored, again), *doubts],
+        **rebuilt,
         "labels": label_counts(data),
         "protocol": {
             **protocol(experiment, data),
@@ -183,12 +197,12 @@ def _classify_and_report(
 
 
 def _reconstruction(
-    description: Experiment | Pretraining, data: Data, trained: Trained, part: Part, work: Work
+    description: Experiment | Pretraining, data: Data, trained: Trained, work: Work
 ) -> dict[str, Any]:
-    """Empty for a control that does not decode."""
-    if not description.autoencoder.decodes:
+    """Empty for random weights and for a control that does not decode."""
+    if not has_learnt_to_rebuild(description):
         return {}
-    return {"reconstruction": work.take(Reconstruct(description, data, trained, part))}
+    return {"reconstruction": work.take(Reconstruct(description, data, trained))}
 
 
 def _pictures(

@@ -5,29 +5,15 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import torch
 
-from ae_cls.autoencoder.contract import Autoencoder
-from ae_cls.compute import Compute
 from ae_cls.dataset.identity import identity_of, identity_sha256
-from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.split import Part
-from ae_cls.evaluate import (
-    Metrics,
-    Reconstruction,
-    SquaredError,
-    evaluate,
-    label_warnings,
-    listed,
-    warnings,
-)
+from ae_cls.evaluate import Metrics, evaluate, label_warnings, listed, warnings
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
 from ae_cls.run.data import Data
 from ae_cls.run.leaks import groups, leaks
 from ae_cls.saved.pretrained_on import PROTOCOL as PRETRAINED_ON
-
-_BATCH = 512  # images at a time
 
 
 @final
@@ -62,18 +48,6 @@ def evaluate_classifier(
         for part, values in probabilities.items()
     }
     return Scored(metrics, parts[-1], probabilities[parts[-1]])
-
-
-@torch.inference_mode()
-def reconstruction_of(model: Autoencoder, images: ImageRows, compute: Compute) -> Reconstruction:
-    """Mean squared error per pixel, and PSNR in dB, of clean images rebuilt from their codes."""
-    model, total = model.eval(), SquaredError()
-    for batch in images.batches(_BATCH):
-        clean = to_unit(batch, compute.device)
-        with compute.autocast():
-            output = model.decode(model.encode(clean))
-        total = total.add(output.float().cpu().numpy(), clean.cpu().numpy())
-    return total.metrics()
 
 
 def warnings_of(

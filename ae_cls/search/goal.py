@@ -21,7 +21,7 @@ class Goal:
     Attributes:
         name: for the user.
         direction: of the score.
-        part: of the metrics, which has the score.
+        part: of the metrics, which has the score; a part of a part after a dot.
         score: name of the number that Optuna gets.
         tie: name of the number whose least decides among equals; empty: the first trial wins.
         shown: names of the numbers that the table and results.csv need, part by part.
@@ -45,21 +45,21 @@ class Goal:
 
     def score_of(self, metrics: Metrics) -> float:
         """What Optuna gets; the worst where a control has nothing to show (hog does not decode)."""
-        return metrics[self.part][self.score] if self.part in metrics else math.inf
+        numbers = _part_of(metrics, self.part)
+        return numbers[self.score] if numbers else math.inf
 
     def rank(self, metrics: Metrics) -> tuple[float, float]:
         """Sorts trials, the best first."""
         score = self.score_of(metrics)
         best_first = -score if self.direction == "maximize" else score
-        return best_first, metrics[self.part][self.tie] if self.tie else 0.0
+        return best_first, _part_of(metrics, self.part)[self.tie] if self.tie else 0.0
 
     def kept(self, metrics: Metrics) -> dict[str, Any]:
         """Of the metrics, what the table, results.csv and the rank need."""
-        kept = {
-            part: {name: metrics[part][name] for name in names}
-            for part, names in self.shown.items()
-            if part in metrics
-        }
+        kept: dict[str, Any] = {}
+        for part, names in self.shown.items():
+            if numbers := _part_of(metrics, part):
+                kept |= _nested(part, {name: numbers[name] for name in names})
         # A table has columns for the measure by which heads were chosen, and for labels read.
         head = {"head": {"chosen_by": metrics["head"]["chosen_by"]}} if "head" in metrics else {}
         labels = metrics.get("protocol", {}).get("labels")
@@ -68,6 +68,20 @@ class Goal:
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""
         return (0.0, *self.rank(record.metrics)) if record.is_done else (1.0,)
+
+
+def _part_of(metrics: Metrics, part: str) -> Metrics:
+    """Empty where the metrics lack it."""
+    for name in part.split("."):
+        metrics = metrics.get(name, {})
+    return metrics
+
+
+def _nested(part: str, numbers: Metrics) -> dict[str, Any]:
+    """The same numbers where `_part_of` looks for them."""
+    for name in reversed(part.split(".")):
+        numbers = {name: numbers}
+    return dict(numbers)
 
 
 _OF_CLASSIFIERS = (
@@ -80,16 +94,16 @@ _BEST_CLASSIFIER = Goal(
     part="valid",
     score="accuracy",
     tie="log_loss",
-    shown={"valid": _OF_CLASSIFIERS, "reconstruction": _OF_DECODERS},
+    shown={"valid": _OF_CLASSIFIERS, "reconstruction.intact": _OF_DECODERS},
     words=("test=false",),
 )
 _BEST_DECODER = Goal(
     name="validation reconstruction error",
     direction="minimize",
-    part="reconstruction",
+    part="reconstruction.intact",
     score="mse",
     tie="",
-    shown={"reconstruction": _OF_DECODERS},
+    shown={"reconstruction.intact": _OF_DECODERS},
     words=(),
 )
 GOALS = {"run": _BEST_CLASSIFIER, "pretrain": _BEST_DECODER, "classify": _BEST_CLASSIFIER}

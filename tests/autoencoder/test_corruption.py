@@ -28,6 +28,20 @@ def test_exactly_the_ratio_of_cells_is_hidden_in_each_image(ratio):
     assert set(cells[:, 0].all(-1).sum((1, 2)).tolist()) == {round(ratio * 49)}
 
 
+def test_a_share_of_the_images_is_masked_and_the_others_are_as_they_are():
+    images = torch.ones(4000, 1, 8, 8)
+    half = patch_mask(0.4, share=0.5).apply(images, draws(4000)).images
+    masked = (half == 0).flatten(1).any(1)
+    assert masked.float().mean().item() == pytest.approx(0.5, abs=4 * 0.5 / 4000**0.5)
+    whole = patch_mask(0.4).apply(images, draws(4000)).images
+    assert torch.equal(half[masked], whole[masked])
+    assert torch.equal(half[~masked], images[~masked])
+
+
+def test_a_model_that_was_saved_without_a_share_had_masked_all():
+    assert patch_mask(0.4).share == 1
+
+
 def test_cells_that_stick_out_are_cut_at_the_edge():
     images = torch.ones(3, 1, 30, 31)
     assert patch_mask(0.5).apply(images, draws(3)).images.shape == images.shape

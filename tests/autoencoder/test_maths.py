@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.parts.blocks import Trunk, pad_to_multiple
+from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.autoencoder.pca import PcaConfig, _exact_axes, _leading_axes
 from ae_cls.autoencoder.pixels import PixelsConfig
-from ae_cls.autoencoder.vae import divergence_from_standard_normal
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
@@ -113,7 +113,7 @@ def test_the_kl_divergence_is_that_of_torch_distributions(seed):
         torch.distributions.Normal(mean, (log_variance / 2).exp()),
         torch.distributions.Normal(0.0, 1.0),
     )
-    torch.testing.assert_close(divergence_from_standard_normal(mean, log_variance), expected)
+    torch.testing.assert_close(Posterior(mean, log_variance).divergence(), expected)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_kl_divergence_is_that_of_torch_distributions(seed):
     [(1.0, 0.0, 0.5), (0.0, math.log(4), 0.806853), (0.0, 0.0, 0.0)],
 )
 def test_known_values_of_the_kl_divergence(mean, log_variance, nats):
-    found = divergence_from_standard_normal(torch.tensor([[mean]]), torch.tensor([[log_variance]]))
+    found = Posterior(torch.tensor([[mean]]), torch.tensor([[log_variance]])).divergence()
     assert found.item() == pytest.approx(nats, abs=1e-6)
 
 
@@ -138,7 +138,7 @@ def silent_vae(**settings):
 def test_free_bits_cost_their_number_and_have_no_gradient_below_it():
     model, images = silent_vae(beta=1.0, warm_up=0.0, free_bits=0.3), unit(table((1, 8, 8)))
     loss = model.loss(images, draws(24), 1.0)
-    assert (loss.total - loss.terms["sse"]).item() == pytest.approx(16 * 0.3, rel=1e-4)
+    assert (loss.total - loss.terms["nll"]).item() == pytest.approx(16 * 0.3, rel=1e-4)
     assert loss.terms["kl"].item() == 0
 
 
@@ -146,13 +146,20 @@ def test_free_bits_cost_their_number_and_have_no_gradient_below_it():
 def test_beta_grows_over_the_warm_up(progress, share):
     model = silent_vae(beta=2.0, warm_up=0.2, free_bits=0.1)
     loss = model.loss(unit(table((1, 8, 8))), draws(24), progress)
-    assert (loss.total - loss.terms["sse"]).item() == pytest.approx(share * 2 * 16 * 0.1, abs=1e-4)
+    assert (loss.total - loss.terms["nll"]).item() == pytest.approx(share * 2 * 16 * 0.1, abs=1e-4)
 
 
-def test_sse_is_the_number_of_pixels_times_mse():
+def test_nll_is_that_of_normal_pixels_with_the_variance_that_suits_them_best():
     terms = silent_vae(beta=1.0).loss(unit(table((1, 8, 8))), draws(24), 1.0).terms
-    assert set(terms) == {"mse", "sse", "kl"}
-    assert terms["sse"].item() == pytest.approx(64 * terms["mse"].item(), rel=1e-5)
+    assert set(terms) == {"mse", "nll", "kl"}
+    mse = terms["mse"].item()
+    found = {
+        factor: 64 * -torch.distributions.Normal(0.0, (factor * mse) ** 0.5)
+        .log_prob(torch.tensor(mse**0.5)).item()
+        for factor in (0.5, 0.9, 1.0, 1.1, 2.0)
+    }  # fmt: skip
+    assert min(found, key=lambda factor: found[factor]) == 1.0
+    assert terms["nll"].item() == pytest.approx(found[1.0], abs=0.01)
 
 
 def test_the_mean_and_log_variance_lie_where_the_loss_reads_them():

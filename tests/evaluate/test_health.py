@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_cls.evaluate import Metrics, evaluate, label_warnings, warnings
+from ae_cls.evaluate import Metrics, code_warnings, evaluate, label_warnings, warnings
 
 
 def metrics_of(confusion: list[list[int]], names: tuple[str, ...] = ("coat", "bag")) -> Metrics:
@@ -135,3 +135,16 @@ def said(probabilities: np.ndarray, labels: np.ndarray) -> list[str]:
 
 def test_no_validation_image_is_missed_where_none_chose() -> None:
     assert label_warnings({"coat": 5, "bag": 5}, None, weighing=WEIGHING) == []
+
+
+@pytest.mark.parametrize(("kl", "active"), [(0.04, 0), (0.04, 3), (6.4, 0)])
+def test_a_code_that_says_nothing_is_named_with_what_to_change(kl: float, active: int) -> None:
+    [warning] = code_warnings({"code": {"size": 64, "active": active, "kl": kl}})
+    assert warning.startswith(f"the code has collapsed: {active} of its 64 numbers")
+    assert "autoencoder.free_bits=0.1" in warning
+
+
+def test_codes_that_say_something_or_are_no_distributions_give_no_warning() -> None:
+    assert code_warnings({"code": {"size": 64, "active": 12, "kl": 20.0}}) == []
+    assert code_warnings({"intact": {"mse": 0.1}}) == []
+    assert code_warnings({}) == []

@@ -53,7 +53,7 @@ def names(count: int) -> tuple[str, ...]:
 
 def rebuilt(shape: tuple[int, int, int] = (1, 8, 8), count: int = 4) -> Figure:
     clean = images(count, shape)
-    return reconstructions(clean, clean * 0.5, images(count, shape, 1), None)
+    return reconstructions(clean, clean * 0.5, images(count, shape, 1), clean * 0.9, None)
 
 
 def confused(class_names: tuple[str, ...]) -> Figure:
@@ -201,26 +201,28 @@ def test_images_outside_0_to_1_or_not_finite_are_still_drawn() -> None:
     clean = images(3, (3, 8, 8))
     output = clean * 9 - 4
     output[0, 0, 0, 0] = np.nan
-    assert_is_a_small_picture(render(reconstructions(clean, clean, output, None)))
+    assert_is_a_small_picture(render(reconstructions(clean, clean, output, output, None)))
 
 
 def test_reconstructions_name_rows_classes_and_errors() -> None:
     clean = np.zeros((2, 1, 8, 8), dtype=np.float32)
-    figure = reconstructions(clean, clean + 0.5, clean + 0.1, ["coat", "bag"])
+    figure = reconstructions(clean, clean + 0.5, clean + 0.1, clean + 0.2, ["coat", "bag"])
     found = texts(figure)
-    assert {"input", "corrupted\ninput", "output", "coat", "bag", "MSE 0.0100", "0.0100"} <= {
-        *found
-    }
-    assert len(figure.axes[0].images) == 6
+    rows = {f"{kind}\n{row}" for kind in ("intact", "corrupted") for row in ("input", "rebuilt")}
+    assert {*rows, "intact", "corrupted", "coat", "bag", "0.0100", "0.0400"} <= {*found}
+    assert found.count("0.0100") == found.count("0.0400") == 2
+    assert len(figure.axes[0].images) == 8
 
 
 def test_reconstructions_leave_out_a_corrupted_row_that_equals_the_input() -> None:
     clean = images(2, (1, 8, 8))
-    assert len(reconstructions(clean, clean.copy(), clean, None).axes[0].images) == 4
+    figure = reconstructions(clean, clean.copy(), clean, clean, None)
+    assert len(figure.axes[0].images) == 4
+    assert {"input", "rebuilt"} <= {*texts(figure)}
 
 
 def test_reconstructions_show_a_dozen_of_many() -> None:
-    assert len(rebuilt(count=40).axes[0].images) == 3 * 12
+    assert len(rebuilt(count=40).axes[0].images) == 4 * 12
 
 
 def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:

@@ -54,7 +54,12 @@ def test_summary_tells_accuracies_majority_times_and_folder(
     metrics = {
         "valid": metrics_of(9, 1),
         "test": metrics_of(96, 4),
-        "reconstruction": {"mse": 0.0123, "psnr": 19.1},
+        "reconstruction": {
+            "intact": {"mse": 0.0123, "psnr": 19.1, "explained": 0.875},
+            "corrupted": {"mse": 0.02, "psnr": 17.0, "explained": 0.75},
+            "pca": {"mse": 0.0063, "psnr": 22.0, "explained": 0.9},
+            "mean_colour": {"mse": 0.1084, "psnr": 9.6, "explained": -0.1},
+        },
     }
     out = printed(summary_table(metrics, {"pretrain": 61.26, "classify": 0.5}, FOLDER), capsys)
     lines = [" ".join(line.split()) for line in out.splitlines()]
@@ -62,7 +67,9 @@ def test_summary_tells_accuracies_majority_times_and_folder(
         "valid accuracy 90.0 % 59.6 to 98.2 % (95 % interval) 10 images",
         "test accuracy 96.0 % 90.2 to 98.4 % (95 % interval) 100 images",
         "majority-class rate 100.0 %",
-        "reconstruction error 0.0123 mean squared (PSNR 19.1 dB)",
+        "reconstruction error 0.0123 explains 87.5 % of the variance",
+        "of corrupted images 0.02 explains 75.0 % of the variance",
+        "of PCA of that size 0.0063 mean colour 0.1084",
         "pretrain 61.3 s",
         "classify 0.5 s",
         str(FOLDER),
@@ -70,10 +77,12 @@ def test_summary_tells_accuracies_majority_times_and_folder(
 
 
 def test_summary_of_pretraining_has_no_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = {"reconstruction": {"mse": 0.0, "psnr": None}}
+    perfect = {"mse": 0.0, "psnr": None, "explained": None}
+    metrics = {"reconstruction": dict.fromkeys(("intact", "pca", "mean_colour"), perfect)}
     out = printed(summary_table(metrics, {}, FOLDER), capsys)
     assert out.splitlines() == [
-        "reconstruction error  0  mean squared (PSNR infinite dB)",
+        "reconstruction error  0",
+        "of PCA of that size   0  mean colour 0",
         str(FOLDER),
     ]
 
@@ -138,7 +147,7 @@ def test_a_measure_that_heads_were_chosen_by_stands_beside_accuracy(
 def test_a_sweep_of_pretraining_shows_the_error_of_the_decoder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rebuilt = {"reconstruction": {"mse": 0.01, "psnr": 20.0}}
+    rebuilt = {"reconstruction": {"intact": {"mse": 0.01, "psnr": 20.0}}}
     lines = printed(jobs_table([row(metrics=rebuilt), row("failed")]), capsys).splitlines()
     assert lines[0].split()[2:] == ["state", "MSE", "PSNR", "dB", "seconds"]
     assert lines[1].split()[3:] == ["0.01", "20.0", "12.3"]

@@ -442,7 +442,7 @@ def test_pretraining_is_searched_for_the_least_validation_error(
 ) -> None:
     def by_code(words: Words) -> Record:
         error = 1 / int(words[0].partition("=")[2])
-        told = {"mse": error, "psnr": 10.0, "part": "valid"}
+        told = {"intact": {"mse": error, "psnr": 10.0}, "part": "valid"}
         return Record("finished", metrics={"reconstruction": told})
 
     monkeypatch.setattr(Ending, "of", staticmethod(by_code))
@@ -458,7 +458,7 @@ def test_an_encoder_that_does_not_decode_comes_last_in_a_search_of_pretraining(
     ae_cls: AeCls, carried_out: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def by_variant(words: Words) -> Record:
-        error = {"reconstruction": {"mse": 9.0, "psnr": -9.5, "part": "valid"}}
+        error = {"reconstruction": {"intact": {"mse": 9.0, "psnr": -9.5}, "part": "valid"}}
         return Record("finished", metrics={} if words == ("autoencoder=hog",) else error)
 
     monkeypatch.setattr(Ending, "of", staticmethod(by_variant))

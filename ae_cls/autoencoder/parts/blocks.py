@@ -16,6 +16,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ae_cls.autoencoder.parts.code import from_code
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.errors import UsageError
 
@@ -59,7 +60,8 @@ class Trunk(nn.Module):
     has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of the same size.
 
     Attributes:
-        outputs: numbers in the deepest map.
+        outputs: channels of the deepest map.
+        sides: its height and width.
         stride: side in pixels of the square that one cell of it stands for.
     """
 
@@ -67,8 +69,8 @@ class Trunk(nn.Module):
         self, image_shape: ImageShape, *, widths: tuple[int, ...], depth: int, patch: int
     ) -> None:
         super().__init__()
-        sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.outputs = widths[-1] * math.prod(sides)
+        self.sides = map_sides(image_shape, patch=patch, stages=len(widths))
+        self.outputs = widths[-1]
         self.stride = total_stride(patch=patch, stages=len(widths))
         self.unshuffle = nn.PixelUnshuffle(patch)
         inputs = image_shape[0] * patch**2
@@ -109,17 +111,24 @@ def pad_to_multiple(images: Float[Tensor, "b c h w"], multiple: int) -> Float[Te
 
 @final
 class Decoder(nn.Module):
-    """Codes to images: a linear layer to a map of `width` channels, then pixels cell by cell."""
+    """Codes to images: linear to a map of `width` channels, then pixels cell by cell."""
 
     def __init__(
-        self, image_shape: ImageShape, *, latent_dim: int, width: int, patch: int, stages: int
+        self,
+        image_shape: ImageShape,
+        *,
+        latent_dim: int,
+        code_cells: int,
+        width: int,
+        patch: int,
+        stages: int,
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
         sides = map_sides(image_shape, patch=patch, stages=stages)
         stride = total_stride(patch=patch, stages=stages)
         self.map_shape = (width, *sides)
-        self.from_latent = nn.Linear(latent_dim, math.prod(self.map_shape))
+        self.from_latent = from_code(width, sides, latent_dim=latent_dim, most=code_cells)
         self.to_pixels = nn.Sequential(
             nn.Conv2d(width, 2 * width, 3, padding=1),
             nn.ReLU(inplace=True),

@@ -58,9 +58,17 @@ class Emphasised(Corruption, ABC):
 
 @final
 class PatchMask(Emphasised):
-    """Square cells set to 0, exactly round(ratio x cells) of them in each image."""
+    """Square cells set to 0, exactly round(ratio x cells) of them in a share of the images.
+
+    Features are taken from intact images. A network that has only seen masked ones takes an intact
+    one for a brighter picture than any, so it sees some as they are.
+    """
 
     name: Literal["patch_mask"]
+    # Models that were saved before there was a choice had masked all.
+    share: float = Field(
+        default=1.0, ge=0, le=1, description="share of the images that are masked, on average"
+    )
     ratio: float = Field(ge=0, lt=1, description="share of the cells that are hidden")
     cell: int | None = Field(
         ge=1,
@@ -75,6 +83,7 @@ class PatchMask(Emphasised):
         # The lowest scores are hidden: an exact count for every image.
         lowest = scores.argsort(dim=1)[:, : round(self.ratio * down * across)]
         grid = torch.zeros_like(scores).scatter_(1, lowest, 1.0).view(-1, 1, down, across)
+        grid = grid * (draws.uniform("patch_mask_share", 1) < self.share)[:, :, None, None]
         grid = grid.to(images.dtype)
         mask = grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
         return Corrupted(images * (1 - mask), self._weight(mask))

@@ -11,7 +11,7 @@ from ae_cls.run.stages.classify import Classify
 from ae_cls.run.stages.encode import Encode
 from ae_cls.run.stages.figures import Figures
 from ae_cls.run.stages.pretrain import Pretrain, Trained
-from ae_cls.run.stages.reconstruct import Reconstruct
+from ae_cls.run.stages.reconstruct import Reconstruct, has_learnt_to_rebuild
 
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
@@ -20,10 +20,9 @@ def stages_after_pretraining(
     description: Experiment | Pretraining, data: Data, trained: Trained
 ) -> list[Stage[Any]]:
     """The stages that read a trained network, in their order."""
-    judged: Part = "test" if isinstance(description, Experiment) and description.test else "valid"
-    decodes = description.autoencoder.decodes
+    rebuilds = has_learnt_to_rebuild(description)
     last = [
-        *([Reconstruct(description, data, trained, judged)] if decodes else []),
+        *([Reconstruct(description, data, trained)] if rebuilds else []),
         *([Figures(description, data, trained)] if description.figures else []),
     ]
     if isinstance(description, Pretraining):
@@ -41,5 +40,5 @@ def no_features() -> tuple[Labelled, Labelled | None]:
 
 __all__ = [
     "PARTS", "Classify", "Encode", "Figures", "Pretrain", "Reconstruct", "Stage", "Trained",
-    "no_features", "stages_after_pretraining",
+    "has_learnt_to_rebuild", "no_features", "stages_after_pretraining",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from ae_cls.run.figures import write_pretraining
 from ae_cls.run.program import Computing
 from ae_cls.run.stage import Conditions, Stage, about_network
 from ae_cls.run.stages.pretrain import Trained
+from ae_cls.run.stages.reconstruct import has_learnt_to_rebuild
 from ae_cls.store.key import Json
 
 
@@ -44,6 +45,7 @@ class Figures(Stage[dict[str, bytes]]):
             "history": [record.as_dict() for record in self.trained.history],
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
             "weights": self.trained.weights_sha256,
+            "rebuilds": has_learnt_to_rebuild(self.description),
             "seed": self.description.seed,
         }
 
@@ -61,7 +63,7 @@ class Figures(Stage[dict[str, bytes]]):
             self.data,
             self.trained.model,
             self.trained.history,
-            decodes=self.description.autoencoder.decodes,
+            rebuilds=has_learnt_to_rebuild(self.description),
             seed=self.description.seed,
         )
 
