@@ -11,6 +11,7 @@ from ae_cls.compare.arms import Arm
 from ae_cls.compare.runs import FinishedRun, Unreadable
 from ae_cls.compare.sentences import further_sentences, headline
 from ae_cls.compare.verdict import Row, Verdict
+from ae_cls.evaluate.claims import FEWEST_DRAWS
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.paired import Comparison
 from ae_cls.report.figures import confusion_matrix, render
@@ -59,14 +60,18 @@ def section_of(found: Verdict, again: Command) -> Section:
         class_arms=_names(shown),
         pictures=list(_pictures(found, shown)),
         facts=_facts(runs),
-        notes=list(
-            dict.fromkeys(note for run in runs for note in run.metrics["protocol"]["notes"])
-        ),
+        notes=_notes(runs),
         looks=_looks(runs),
         alone=_alone(found.unpaired),
         again=[Again(arm.name, again(arm)) for arm in found.arms],
         method=list(_method(found)),
     )
+
+
+def _notes(runs: Sequence[FinishedRun]) -> list[str]:
+    """What was noticed in the data, each once."""
+    said = (note for run in runs for note in run.metrics["protocol"]["notes"])
+    return list(dict.fromkeys(said))
 
 
 def _table(found: Verdict, budget: str) -> Table:
@@ -85,13 +90,20 @@ def _line(row: Row, *, leads: bool) -> Line:
         accuracy=percent(row.accuracy.difference),
         interval=f"{percent(low)} to {percent(high)}",
         difference=_difference(row),
-        said="" if row.against is None else row.against.claim.word,
+        said=_said(row),
         runs=len(row.runs),
         seconds=f"{np.mean([run.seconds for run in row.runs]):,.1f}",
         speed=f"{np.mean(speeds):,.0f}" if speeds else "",
         weights=f"{row.runs[0].weights:,}" if row.runs[0].weights else "",
         leads=leads,
     )
+
+
+def _said(row: Row) -> str:
+    if row.against is None:
+        return ""
+    is_few = row.against.comparison.pairs < FEWEST_DRAWS
+    return "too few runs to tell" if is_few else row.against.claim.word
 
 
 def _difference(row: Row) -> str:
@@ -283,16 +295,16 @@ def _looks(runs: Sequence[FinishedRun]) -> str:
     parts: dict[str, list[FinishedRun]] = {}
     for run in runs:
         parts.setdefault(run.test_sha256, []).append(run)
-    count = max(
-        max(
-            ledger.readers(part), len(own), *(run.environment.get("test_read_by", 0) for run in own)
-        )
-        for part, own in parts.items()
-    )
+    count = max(_readers(part, own) for part, own in parts.items())
     if count < 2:
         return ""
     which = "This test part was" if len(parts) == 1 else "Of the test parts one was"
     return f"{which} read by {count:,} runs; the best of {count:,} looks better than it is."
+
+
+def _readers(test_sha256: str, runs: Sequence[FinishedRun]) -> int:
+    noted = [run.environment.get("test_read_by", 0) for run in runs]
+    return max(ledger.readers(test_sha256), len(runs), *noted)
 
 
 def _one_pretraining(found: Verdict) -> Iterator[str]:
