@@ -31,7 +31,7 @@ def speed(benchmark: Benchmark, contender: Contender) -> dict[str, Any]:
     """Images/s over `steps` steps after as many to warm up, FLOP an image, memory, matrix rate."""
     data = prepare(contender.pretraining(benchmark))
     all_images, schedule = data.images(data.split.pretrain), contender.schedule(benchmark)
-    batch_size = schedule.batch_of(len(all_images))
+    batch_size = schedule.length.batch_of(len(all_images))
     images = _as_many(all_images, benchmark.steps * batch_size)
     if contender.loop == "tutorial":
         rate = _tutorial_rate(data, images, benchmark)

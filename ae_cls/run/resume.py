@@ -128,7 +128,7 @@ def _refuse_epochs_without_effect(
         old, new = getattr(before, group, None), getattr(changed, group, None)
         if not (isinstance(old, Schedule) and isinstance(new, Schedule)):
             continue
-        if new.epochs > old.epochs and new.steps(len(rows)) == old.steps(len(rows)):
+        if new.epochs > old.epochs and new.length.steps(len(rows)) == old.length.steps(len(rows)):
             raise UsageError(
                 f"{group}.epochs={new.epochs} would train no longer than before",
                 why=f"{new.epochs} epochs of {len(rows):,} images are fewer steps than "

@@ -5,7 +5,8 @@ from typing import Any
 
 from ae_cls.errors import AeClsError
 from ae_cls.jobs import process
-from ae_cls.study.facts import ArmFacts, Facts, Training
+from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.train.length import Length
 
 
 def look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> Facts:
@@ -28,7 +29,7 @@ def look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> Fact
 
 def _arm_facts(plain: dict[str, Any]) -> ArmFacts:
     finetune = plain.pop("finetune")
-    return ArmFacts(**plain, finetune=finetune and Training(**finetune))
+    return ArmFacts(**plain, finetune=finetune and Length(**finetune))
 
 
 def _look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """How long cells take: by what was measured before they begin, and by those that have finished."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ae_cls.study.cells import Cell
-from ae_cls.study.facts import ArmFacts, Facts, Training
+from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.train.length import Length
 
 Measured = Mapping[tuple[str, str], float]
 """Seconds of a cell that has finished, by arm and title of the budget."""
@@ -52,16 +54,15 @@ def _own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
     return _AROUND + fixed + of_label * cell.budget.count
 
 
-def _finetuning_seconds(cell: Cell, arm: ArmFacts, finetune: Training, facts: Facts) -> float:
+def _finetuning_seconds(cell: Cell, arm: ArmFacts, finetune: Length, facts: Facts) -> float:
     labels = cell.budget.count
-    longer = cell.arm.same_compute
-    epochs = arm.longer_epochs(labels, facts.passes) if longer else finetune.epochs
-    of_step = arm.step_seconds * finetune.steps_an_epoch(labels)
-    of_images = arm.pretrain_seconds / arm.cost_ratio * finetune.images_an_epoch(labels)
+    if cell.arm.same_compute:
+        finetune = replace(finetune, epochs=arm.longer_epochs(labels, facts.passes))
+    of_steps = arm.step_seconds * finetune.steps(labels)
+    of_images = arm.pretrain_seconds / arm.cost_ratio * finetune.images(labels)
     # Within a budget no validation image is looked at while the encoder trains.
-    watched = facts.valid if cell.budget.is_all else 0
-    of_epoch = of_step + of_images + watched * arm.encode_seconds
-    return epochs * of_epoch + facts.judged * arm.encode_seconds
+    watched = finetune.epochs * facts.valid if cell.budget.is_all else 0
+    return of_steps + of_images + (watched + facts.judged) * arm.encode_seconds
 
 
 def _shared_seconds(cells: Sequence[Cell], facts: Facts) -> float:

@@ -5,25 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from ae_cls.train.length import Length
+
 MOST_FOLDS = 100
-
-
-@final
-@dataclass(frozen=True)
-class Training:
-    """A schedule of gradient descent, as far as its cost depends on it."""
-
-    epochs: int
-    batch_size: int
-    least_steps: int
-
-    def steps_an_epoch(self, count: int) -> int:
-        """Steps of an epoch over `count` images."""
-        return max(self.least_steps, math.ceil(count / self.batch_size))
-
-    def images_an_epoch(self, count: int) -> float:
-        """Images that pass through the network in an epoch over `count` images."""
-        return self.steps_an_epoch(count) * count / math.ceil(count / self.batch_size)
 
 
 @final
@@ -52,7 +36,7 @@ class ArmFacts:
     is_kept: bool = False
     passes: float = 0.0
     steps: int = 0
-    finetune: Training | None = None
+    finetune: Length | None = None
     step_seconds: float = 0.0
     pretrain_seconds: float = 0.0
     encode_seconds: float = 0.0
@@ -61,13 +45,13 @@ class ArmFacts:
     def longer_epochs(self, labels: int, passes: float) -> int:
         """Epochs of fine-tuning with what pretraining of so many images computes added to them.
 
-        Images that pass in pretraining, times what one costs there over what one costs in
-        fine-tuning, by the images of an epoch; rounded up. Where pretraining stops early it
-        computes less: the arm is never given less than it.
+        Images that pass in fine-tuning, and those that pass in pretraining times what one costs
+        there over what one costs here, by the images of an epoch; rounded up. Where pretraining
+        stops early it computes less: the arm is never given less than it.
         """
         assert self.finetune is not None
-        more = passes * self.cost_ratio / self.finetune.images_an_epoch(labels)
-        return self.finetune.epochs + math.ceil(more)
+        images = self.finetune.images(labels) + passes * self.cost_ratio
+        return math.ceil(images / labels)
 
 
 @final

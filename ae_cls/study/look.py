@@ -21,7 +21,7 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
 from ae_cls.store.places import shared_store
-from ae_cls.study.facts import MOST_FOLDS, ArmFacts, Training
+from ae_cls.study.facts import MOST_FOLDS, ArmFacts
 from ae_cls.train.schedule import Schedule
 
 _SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
@@ -80,7 +80,7 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
         is_kept=Store(shared_store()).is_whole(Pretrain(experiment, own).key()),
         passes=passes,
         steps=steps,
-        finetune=_training(experiment.head) if isinstance(experiment.head, Schedule) else None,
+        finetune=experiment.head.length if isinstance(experiment.head, Schedule) else None,
         step_seconds=step_seconds,
         pretrain_seconds=image_seconds,
         encode_seconds=_seconds(lambda: _encode(experiment, own)) / _LARGE,
@@ -106,13 +106,8 @@ def _passes(experiment: Experiment, count: int) -> tuple[float, int]:
     """Images that pass through the network in pretraining, and steps, over all epochs."""
     if not (isinstance(experiment.pretrain, Schedule) and experiment.autoencoder.has_gradients):
         return 0.0, 0
-    training = _training(experiment.pretrain)
-    of_epoch = training.images_an_epoch(count), training.steps_an_epoch(count)
-    return training.epochs * of_epoch[0], training.epochs * of_epoch[1]
-
-
-def _training(schedule: Schedule) -> Training:
-    return Training(schedule.epochs, schedule.batch_size, schedule.least_steps)
+    length = experiment.pretrain.length
+    return length.images(count), length.steps(count)
 
 
 def _training_seconds(data: Data) -> tuple[float, float]:

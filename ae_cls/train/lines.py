@@ -23,8 +23,8 @@ def forecast(
         validated: images of each validation.
         rate: images a second.
     """
-    steps = schedule.steps(images)
-    trained = images * steps / schedule.steps_in_pass(images)
+    steps = schedule.length.steps(images)
+    trained = images * steps / schedule.length.steps_in_pass(images)
     validation = schedule.epochs * validated * _COST_OF_VALIDATION
     seconds = (trained + validation) / rate
     up_to = "about" if schedule.patience is None else "up to about"
@@ -36,9 +36,9 @@ def forecast(
 def _work(schedule: Schedule, images: int, rate: float, seconds: float) -> str:
     """What fills the time: epochs of all images, or steps of some."""
     at = f"at {float(f'{rate:.2g}'):,.10g} images/s"  # as exactly as a trial of a few deserves
-    if not schedule.goes_by_epochs(images):
-        steps, batch = schedule.steps(images), min(schedule.batch_of(images), images)
-        passes = f"{steps / schedule.steps_in_pass(images):.0f} passes over {images:,}"
+    if not schedule.length.goes_by_epochs(images):
+        steps, batch = schedule.length.steps(images), min(schedule.length.batch_of(images), images)
+        passes = f"{steps / schedule.length.steps_in_pass(images):.0f} passes over {images:,}"
         return f"{steps} steps (min_steps) of {batch} images {at}, {passes}"
     if schedule.epochs == 1:
         return f"1 epoch of {images:,} images {at}"
@@ -62,10 +62,10 @@ def of_stretch(record: EpochRecord, schedule: Schedule, images: int) -> str:
 
 
 def _place(schedule: Schedule, step: int, images: int) -> str:
-    steps = f"step {step}/{schedule.steps(images)}"
-    if not schedule.goes_by_epochs(images):
+    steps = f"step {step}/{schedule.length.steps(images)}"
+    if not schedule.length.goes_by_epochs(images):
         return steps
-    in_pass = schedule.steps_in_pass(images)
+    in_pass = schedule.length.steps_in_pass(images)
     epoch = f"epoch {math.ceil(step / in_pass)}/{schedule.epochs}"
     return f"{epoch}  {steps}" if step % in_pass else epoch
 

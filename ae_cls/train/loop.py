@@ -124,7 +124,7 @@ class _Training:
 
     @property
     def steps(self) -> int:
-        return self.schedule.steps(self.images)
+        return self.schedule.length.steps(self.images)
 
     def announce(self, state: State) -> None:
         """Say how long it will take."""
@@ -133,7 +133,7 @@ class _Training:
         with held():  # or what the trial changes for a moment would be in the checkpoint
             rate = images_per_second(
                 state.network, self.loss_of_batch, self.augment, self.task,
-                self.schedule.batch_of(self.images),
+                self.schedule.length.batch_of(self.images),
             )  # fmt: skip
         log.info("%s", forecast(
             self.stage, self.schedule, done=state.step, images=self.images,
@@ -151,7 +151,7 @@ class _Training:
         """The steps until the next validation; after each, `state` is whole."""
         state.network.train()
         started = time.monotonic() - state.seconds
-        last = self.schedule.end_of_stretch(state.validated, self.images)
+        last = self.schedule.length.end_of_stretch(state.validated, self.images)
         for batch in ahead(self._batches(state.step, last)):
             with held():
                 self._step(state, batch)
@@ -162,7 +162,7 @@ class _Training:
         """The stretch whose steps are done."""
         return EpochRecord(
             stage=self.stage,
-            epoch=self.schedule.passes(state.step, self.images),
+            epoch=self.schedule.length.passes(state.step, self.images),
             step=state.step,
             lr=self.schedule.lr_at(state.step / self.steps),
             seconds=round(state.seconds, 3),
@@ -189,7 +189,7 @@ class _Training:
         """The batches of these steps; a stretch may pass over a small set several times."""
         images, compute = self.task.train, self.task.compute
         rows = torch.from_numpy(images.rows)
-        orders = passes(len(images), self.schedule.batch_of(len(images)), self.task.seed)
+        orders = passes(len(images), self.schedule.length.batch_of(len(images)), self.task.seed)
         for step in range(first, last):
             number, whole = orders(step)
             positions = compute.world.share_of(whole)

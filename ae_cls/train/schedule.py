@@ -8,10 +8,7 @@ from pydantic import Field
 
 from ae_cls.settings import Settings
 from ae_cls.train.augment import Augment
-
-_LARGEST_BATCH = 256  # of those that follow from the number of images
-_BATCHES_OF_SMALL_SET = 4
-_FEWEST_IN_BATCH = 32
+from ae_cls.train.length import Length
 
 
 class Schedule(Settings, ABC):
@@ -45,35 +42,10 @@ class Schedule(Settings, ABC):
     )
     augment: Augment
 
-    def batch_of(self, count: int) -> int:
-        """Images a step takes of `count`."""
-        if self.batch_size is not None:
-            return self.batch_size
-        share = math.ceil(count / _BATCHES_OF_SMALL_SET)
-        return max(_FEWEST_IN_BATCH, min(share, _LARGEST_BATCH))
-
-    def steps_in_pass(self, count: int) -> int:
-        """Steps of one pass over `count` images: an epoch."""
-        return math.ceil(count / self.batch_of(count))
-
-    def passes(self, step: int, count: int) -> int | float:
-        """Passes over `count` images after so many steps."""
-        passes = step / self.steps_in_pass(count)
-        return int(passes) if passes.is_integer() else round(passes, 3)
-
-    def steps(self, count: int) -> int:
-        """Steps of the whole training on `count` images, unless `patience` ends it."""
-        return max(self.epochs * self.steps_in_pass(count), self.min_steps)
-
-    def goes_by_epochs(self, count: int) -> bool:
-        """Whether each stretch is one pass over `count` images."""
-        return self.epochs * self.steps_in_pass(count) >= self.min_steps
-
-    def end_of_stretch(self, step: int, count: int) -> int:
-        """The first step after this one that ends a stretch."""
-        steps = self.steps(count)
-        number = math.ceil((step + 1) * self.epochs / steps)
-        return number * steps // self.epochs
+    @property
+    def length(self) -> Length:
+        """How long a training is, which follows from the number of images."""
+        return Length(self.epochs, self.min_steps, self.batch_size)
 
     def lr_at(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter, arXiv 1608.03983)."""

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ae_cls.study import plan
-from ae_cls.study.facts import ArmFacts, Facts, Training
+from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.train.length import Length
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.jobs.conftest import forking as forking
 from tests.jobs.conftest import started as started
@@ -32,5 +33,5 @@ def _of_arm(config: Mapping[str, Any]) -> ArmFacts:
         head=head,
         pretraining="one" if pretrains else "",
         passes=4313.0 if pretrains else 0.0,
-        finetune=Training(20, 256, 20) if head == "finetune" else None,
+        finetune=Length(20, 200, 256) if head == "finetune" else None,
     )

@@ -15,7 +15,7 @@ from tests.composed import CONFIGS
 WORDS = (
     "study", "study.arms=[pretrained,hog]", "study.budgets=[2]", "study.draws=2", "seed=3",
     "autoencoder.widths=[8,8]", "autoencoder.latent_dim=4", "pretrain=quick", "pretrain.epochs=1",
-    "pretrain.least_steps=2", "head=knn", "threads=1",
+    "pretrain.min_steps=2", "head=knn", "threads=1",
 )  # fmt: skip
 LIMIT = 200.0  # seconds on a busy machine
 

@@ -11,8 +11,9 @@ from ae_cls.experiment import configs
 from ae_cls.study.arms import Arm, ArmFile, words_of_arm
 from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
-from ae_cls.study.facts import ArmFacts, Training
+from ae_cls.study.facts import ArmFacts
 from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out
+from ae_cls.train.length import Length
 from tests.composed import options, plain
 
 DEFAULTS = configs.groups_of("run")
@@ -150,9 +151,12 @@ def test_a_time_in_which_nothing_can_be_claimed_is_refused_with_one_that_would_d
 
 
 def test_the_same_compute_is_more_epochs_by_what_pretraining_costs() -> None:
-    # 20 steps an epoch of 50 images; pretraining saw 10,000 images, each three times as costly.
-    arm = ArmFacts(finetune=Training(epochs=7, batch_size=64, least_steps=20), cost_ratio=3.0)
-    assert arm.longer_epochs(50, passes=10_000.0) == 7 + 30
-    assert arm.longer_epochs(50, passes=10_001.0) == 7 + 31
-    # Two steps an epoch of 100 images make 20 steps of 50 images on average.
-    assert arm.longer_epochs(100, passes=10_000.0) == 7 + 30
+    # Pretraining saw 10,000 images, each three times as costly.
+    arm = ArmFacts(finetune=Length(epochs=7, min_steps=1, batch_size=64), cost_ratio=3.0)
+    assert arm.longer_epochs(50, passes=10_000.0) == 7 + 600
+    assert arm.longer_epochs(50, passes=10_001.0) == 7 + 601
+    # 140 steps of at most 50 images are 140 passes, and not 7.
+    arm = ArmFacts(finetune=Length(epochs=7, min_steps=140, batch_size=64), cost_ratio=3.0)
+    assert arm.longer_epochs(50, passes=10_000.0) == 140 + 600
+    # Two steps pass 100 images.
+    assert arm.longer_epochs(100, passes=10_000.0) == 70 + 300

@@ -15,23 +15,23 @@ def schedule(*words: str) -> GradientPretraining:
 def ends(one: GradientPretraining, count: int) -> list[int]:
     """The steps after which there is a validation."""
     found = [0]
-    while found[-1] < one.steps(count):
-        found.append(one.end_of_stretch(found[-1], count))
+    while found[-1] < one.length.steps(count):
+        found.append(one.length.end_of_stretch(found[-1], count))
     return found[1:]
 
 
 def test_a_large_set_is_trained_by_epochs() -> None:
     one = schedule("epochs=4", "min_steps=40", "batch_size=10")
-    assert one.goes_by_epochs(104)
+    assert one.length.goes_by_epochs(104)
     assert ends(one, 104) == [11, 22, 33, 44]
-    assert [one.passes(step, 104) for step in (11, 44)] == [1, 4]
+    assert [one.length.passes(step, 104) for step in (11, 44)] == [1, 4]
 
 
 def test_a_small_set_is_trained_by_steps_and_validated_as_often() -> None:
     one = schedule("epochs=4", "min_steps=50", "batch_size=10")
-    assert not one.goes_by_epochs(104)
+    assert not one.length.goes_by_epochs(104)
     assert ends(one, 104) == [12, 25, 37, 50]
-    assert one.passes(12, 104) == pytest.approx(12 / 11, abs=1e-3)
+    assert one.length.passes(12, 104) == pytest.approx(12 / 11, abs=1e-3)
 
 
 def test_a_training_that_goes_on_from_any_step_ends_with_the_schedule() -> None:
@@ -39,12 +39,12 @@ def test_a_training_that_goes_on_from_any_step_ends_with_the_schedule() -> None:
     own = ends(one, 30)
     assert len(own) == 7
     for step in range(60):
-        assert one.end_of_stretch(step, 30) == next(end for end in own if end > step)
+        assert one.length.end_of_stretch(step, 30) == next(end for end in own if end > step)
 
 
 @pytest.mark.parametrize(
     ("count", "size"), [(5, 32), (128, 32), (216, 54), (217, 55), (1024, 256), (60_000, 256)]
 )
 def test_the_batch_of_a_small_set_is_a_quarter_of_it(count: int, size: int) -> None:
-    assert schedule("batch_size=null").batch_of(count) == size
-    assert schedule("batch_size=7").batch_of(count) == 7
+    assert schedule("batch_size=null").length.batch_of(count) == size
+    assert schedule("batch_size=7").length.batch_of(count) == 7
