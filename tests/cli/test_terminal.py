@@ -23,9 +23,9 @@ from tests.cli.conftest import AeCls, with_hydra
 pytestmark = with_hydra
 
 RUN = (
-    "run", "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=3", "head.C=[0.1]",
-    "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "device=cpu", "precision=fp32",
-    "threads=1", "store=own",
+    "run", "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=3", "encode=latent",
+    "head=knn", "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "device=cpu",
+    "precision=fp32", "threads=1", "store=own",
 )  # fmt: skip
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
