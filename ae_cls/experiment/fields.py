@@ -45,7 +45,9 @@ def _properties(schema: Schema, definitions: Schema, plain: Mapping[str, Any]) -
     for member in schema.get("anyOf", ()):
         if found := _properties(member, definitions, plain):
             return found
-    return schema.get("properties", {})
+    properties = schema.get("properties", {})
+    only = properties.get("name", {}).get("const", plain.get("name"))
+    return properties if only == plain.get("name") else {}
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
