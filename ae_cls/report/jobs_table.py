@@ -141,7 +141,7 @@ def _scored(rows: Sequence[JobRow]) -> list[Score]:
         rebuilt = any("reconstruction" in row.metrics for row in rows)
         return [Score("MSE", _REBUILT, "mse")] if rebuilt else []
     chosen: set[Measure] = {chosen_by(row.metrics) for row in rows}
-    measures = [measure for measure in sorted(chosen) if measure != "accuracy"]
+    measures: list[Measure] = [name for name in sorted(chosen) if name != "accuracy"]
     accuracies = [Score(f"{part} %", part, "accuracy") for part in parts]
     titles = {name: name_of(name).removesuffix(" accuracy") for name in measures}
     last = parts[-1]
