@@ -1,13 +1,10 @@
 """The findings as one HTML file, complete in itself: no script, nothing loaded from elsewhere."""
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 import numpy as np
 import torch
 from PIL import Image
@@ -15,8 +12,8 @@ from PIL import Image
 from ae_cls.check.findings import CopySet, Findings, Picture, Suspect
 from ae_cls.check.sentences import facts, sentences
 from ae_cls.dataset.contract import Dataset
-from ae_cls.errors import printable
 from ae_cls.report.figures import contact_rows
+from ae_cls.report.page.template import data_uri, template
 
 MOST_SETS, MOST_SUSPECTS, MOST_PLAIN, MOST_OF_A_SET = 24, 48, 12, 6
 """What is shown; the rest is counted, and stands in the CSV files beside the page."""
@@ -55,20 +52,10 @@ def page_of(found: Findings, dataset: Dataset | None) -> str:
         dataset: whose pictures to show; None where it could not be read.
     """
     shown = {} if dataset is None else _pictures(found, dataset)
-    return _template().render(
+    return template(Path(__file__).with_name("page.html")).render(
         found=found, facts=facts(found), sentences=sentences(found),
         most_sets=MOST_SETS, most_suspects=MOST_SUSPECTS, most_plain=MOST_PLAIN, **shown,
     )  # fmt: skip
-
-
-@cache
-def _template() -> jinja2.Template:
-    source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )  # fmt: skip
-    return environment.from_string(source)
 
 
 def _pictures(found: Findings, dataset: Dataset) -> dict[str, object]:
@@ -127,4 +114,4 @@ def thumbnail(dataset: Dataset, row: int) -> str:
     image.thumbnail((_SIDE, _SIDE))
     content = io.BytesIO()
     image.save(content, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return data_uri("png", content.getvalue())

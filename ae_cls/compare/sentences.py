@@ -1,11 +1,11 @@
-"""The verdict in words for people who know no statistics; every claim is one that the numbers allow.
+"""The verdict in words for people who know no statistics, each claim one that the numbers allow.
 
 "Helps" and "is worse" are said only where the interval, adjusted for all comparisons of the
 verdict, leaves no difference out.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ae_cls.compare.verdict import Verdict, Versus
 from ae_cls.evaluate.claims import FEWEST_DRAWS
@@ -31,24 +31,45 @@ def outcome(found: Verdict, budget: str) -> Outcome | None:
     versus = found.at(budget)
     if not versus:
         return None
-    by_accuracy = sorted(versus, key=lambda v: -_percent(found, v.control, budget))
+    by_accuracy = sorted(
+        versus,
+        key=lambda v: (-_percent(found, v.control, budget), -_percent(found, v.pretrained, budget)),
+    )
     tested = [v for v in by_accuracy if v.comparison.pairs >= FEWEST_DRAWS]
     if not tested:
         return Outcome("few", _of_leading(found, budget, by_accuracy))
-    asked = sorted({v.pretrained for v in tested}, key=lambda p: -_percent(found, p, budget))
-    for name in asked:
-        own = [v for v in tested if v.pretrained == name]
+    shown = (_helping(tested), _better_control(found, budget, tested), _helping_the_network(tested))
+    return next(filter(None, shown), Outcome("open", _of_leading(found, budget, tested)))
+
+
+def _helping(versus: list[Versus]) -> Outcome | None:
+    """A pretrained arm that is better than every control."""
+    for own in _by(versus, "pretrained"):
         if all(v.claim.word == "helps" for v in own):
             return Outcome("helps", own[0])
-    for control in dict.fromkeys(v.control for v in tested):
-        own = [v for v in tested if v.control == control]
+    return None
+
+
+def _better_control(found: Verdict, budget: str, versus: list[Versus]) -> Outcome | None:
+    """A control that is better than every pretrained arm."""
+    for own in _by(versus, "control"):
         if all(v.claim.word == "hurts" for v in own):
             return Outcome("control", _of_leading(found, budget, own))
-    for name in asked:
-        twins = [v for v in tested if v.pretrained == name and v.is_twin]
-        if twins and all(v.claim.word == "helps" for v in twins):
-            return Outcome("twin", twins[0])
-    return Outcome("open", _of_leading(found, budget, tested))
+    return None
+
+
+def _helping_the_network(versus: list[Versus]) -> Outcome | None:
+    """A pretrained arm that is better than the same network in every way without pretraining."""
+    for own in _by([v for v in versus if v.is_twin], "pretrained"):
+        if all(v.claim.word == "helps" for v in own):
+            return Outcome("twin", own[0])
+    return None
+
+
+def _by(versus: list[Versus], side: Literal["pretrained", "control"]) -> list[list[Versus]]:
+    """The comparisons of each arm of that side, in their order."""
+    names = dict.fromkeys(getattr(v, side) for v in versus)
+    return [[v for v in versus if getattr(v, side) == name] for name in names]
 
 
 def headline(found: Verdict) -> str:
@@ -163,7 +184,7 @@ def _at_budget(found: Verdict, budget: str, one: Outcome) -> str:
 def _worth_sentence(found: Verdict) -> Iterator[str]:
     if not found.worth:
         return
-    for budget, worth in found.worth.items():
+    for worth in found.worth.values():
         if worth.is_evidence:
             yield (
                 f"{worth.labels:,} labels with pretraining do as much as {_needed(worth)} with "

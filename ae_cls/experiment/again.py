@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -94,3 +95,23 @@ def _keys(file: str) -> Mapping[str, Any]:
     own = configs.read_yaml(configs.config_folder() / f"{file}.yaml")
     bases = [one for one in own.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
     return {key: value for base in bases for key, value in _keys(base).items()} | own
+
+
+def command_of_runs(plain: Sequence[Mapping[str, Any]]) -> str:
+    """The one command that makes runs of one method: a sweep over the keys in which they differ."""
+    words = [dict(word.split("=", 1) for word in words_of(config)) for config in plain]
+    keys = dict.fromkeys(key for one in words for key in one)
+    values = {
+        key: list(dict.fromkeys(one.get(key, _unsaid(key, config))
+                                for one, config in zip(words, plain, strict=True)))
+        for key in keys
+    }  # fmt: skip
+    several = any(len(found) > 1 for found in values.values())
+    said = (shlex.quote(f"{key}={','.join(found)}") for key, found in values.items())
+    return " ".join(["ae-cls run" + " -m" * several, *said])
+
+
+def _unsaid(key: str, config: Mapping[str, Any]) -> str:
+    """The word's value where a run needs no word for it."""
+    groups = configs.groups_of("run")
+    return groups[key] if key in groups else _value(key, flat(config).get(key))

@@ -1,0 +1,70 @@
+"""`results.csv` of a report: a line a run, for pandas or a spreadsheet."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ae_cls.compare.arms import Words
+from ae_cls.compare.runs import FinishedRun
+from ae_cls.compare.verdict import Verdict
+from ae_cls.experiment import configs
+from ae_cls.store.cells import cell, path_cell, row_writer
+from ae_cls.store.key import flat
+
+_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece")
+
+
+def results_csv(verdicts: Sequence[Verdict], words: Words) -> bytes:
+    """Arm, every key that differs between runs, measures, costs, where it lies."""
+    runs = [
+        (arm.name, run, run.folder not in {one.folder for one in found.unpaired})
+        for found in verdicts
+        for arm in found.arms
+        for run in arm.runs.values()
+    ]
+    keys = _differing([run for _, run, _ in runs], words)
+    text = io.StringIO()
+    write = row_writer(text)
+    measured = [f"{part}_{name}" for part in ("test", "valid") for name in _MEASURES]
+    write(["arm", *map(cell, keys), "labels", "accuracy_low", "accuracy_high", *measured,
+           "seconds", "images_per_second", "weights", "paired", "data_sha256", "test_sha256",
+           "folder"])  # fmt: skip
+    for arm, run, is_paired in sorted(runs, key=lambda one: str(one[1].folder)):
+        low, high = run.metrics["test"]["accuracy_ci95"]
+        write([
+            cell(arm), *(cell(keys[key][str(run.folder)]) for key in keys), run.labels, repr(low),
+            repr(high), *_scores(run.metrics), f"{run.seconds:.3f}",
+            "" if run.images_per_second is None else f"{run.images_per_second:.0f}",
+            run.weights, "yes" if is_paired else "no", run.data_sha256, run.test_sha256,
+            path_cell(run.folder),
+        ])  # fmt: skip
+    return text.getvalue().encode()
+
+
+def _scores(metrics: Mapping[str, Any]) -> list[str]:
+    values = [metrics.get(part, {}).get(name) for part in ("test", "valid") for name in _MEASURES]
+    return ["" if value is None else repr(value) for value in values]
+
+
+def _differing(runs: Sequence[FinishedRun], words: Words) -> dict[str, dict[str, str]]:
+    """The values of each key that is not the same in all runs, by run folder."""
+    defaults = configs.groups_of("run")
+    said = {str(run.folder): dict(word.split("=", 1) for word in words(run.config)) for run in runs}
+    keys = dict.fromkeys(key for one in said.values() for key in one)
+    columns: dict[str, dict[str, str]] = {}
+    for key in keys:
+        column = {
+            str(run.folder): said[str(run.folder)].get(key) or _unsaid(key, run, defaults)
+            for run in runs
+        }
+        if len(set(column.values())) > 1:
+            columns[key] = column
+    return columns
+
+
+def _unsaid(key: str, run: FinishedRun, defaults: Mapping[str, str]) -> str:
+    """What holds where no word says it: the group's default, or the value of the option."""
+    if key in defaults:
+        return defaults[key]
+    value = flat(run.config).get(key.replace("/", "."))
+    return "" if value is None else str(value)

@@ -1,0 +1,124 @@
+"""What a comparison shows: accuracy by labels with bands, and accuracy by cost."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from ae_cls.report.figures.canvas import STYLE, shortened
+
+_DARK_INK = {
+    name: "#e8eaed"
+    for name in (
+        "text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor",
+        "xtick.color", "ytick.color", "xtick.labelcolor", "ytick.labelcolor",
+    )
+}  # fmt: skip
+_CLEAR = {"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"}
+# Told apart by people who see no red and green, and on black (Okabe & Ito 2008).
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+_GREY = "#8a8f96"
+_LONGEST = 34  # characters of a name
+
+
+class Curve(NamedTuple):
+    """An arm at its label budgets: labels, and shares of right answers with their bands."""
+
+    name: str
+    labels: list[float]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    is_pretrained: bool
+
+
+class Point(NamedTuple):
+    """An arm at one budget: what it cost and how good it is."""
+
+    name: str
+    seconds: float
+    mean: float
+    low: float
+    high: float
+    is_pretrained: bool
+
+
+def label_curve(
+    curves: Sequence[Curve], *, break_even: float | None, ticks: Sequence[float], dark: bool
+) -> Figure:
+    """Share of new images that are recognised, by number of labels.
+
+    Args:
+        curves: those to colour first; the rest are grey.
+        break_even: number of labels at which pretraining and the best control are as good.
+        ticks: numbers of labels to name.
+        dark: for a dark page.
+    """
+    with _page_style(dark=dark):
+        figure = Figure(figsize=(6.6, 3.9), layout="constrained")
+        axes = figure.subplots()
+        for place, curve in enumerate(curves):
+            _draw_curve(axes, curve, _colour(place))
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(list(ticks), [f"{tick:,.0f}" for tick in ticks])
+        if break_even is not None:
+            axes.axvline(break_even, color=_GREY, linestyle=":", linewidth=1)
+            axes.annotate(
+                "break-even", (break_even, 0.02), xycoords=("data", "axes fraction"),
+                xytext=(4, 0), textcoords="offset points",
+            )  # fmt: skip
+        axes.set_xlabel("labels")
+        _percent_axis(axes)
+        figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+def cost_points(points: Sequence[Point], *, dark: bool) -> Figure:
+    """Share of new images that are recognised, by seconds of computing."""
+    with _page_style(dark=dark):
+        figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for place, point in enumerate(points):
+            spread = [[max(0.0, point.mean - point.low)], [max(0.0, point.high - point.mean)]]
+            axes.errorbar(
+                point.seconds, point.mean, yerr=spread, color=_colour(place), capsize=2,
+                marker="o" if point.is_pretrained else "s", linestyle="", markersize=5,
+                label=shortened(point.name, _LONGEST),
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_xlabel("seconds of computing")
+        _percent_axis(axes)
+        figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+@contextmanager
+def _page_style(*, dark: bool) -> Iterator[None]:
+    with matplotlib.style.context([*STYLE, _CLEAR, *([_DARK_INK] if dark else [])]):
+        yield
+
+
+def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
+    style = "o-" if curve.is_pretrained else "s--"
+    axes.plot(
+        curve.labels, curve.mean, style, color=colour, linewidth=1.5, markersize=4,
+        label=shortened(curve.name, _LONGEST),
+    )  # fmt: skip
+    axes.fill_between(curve.labels, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _colour(place: int) -> str:
+    return _COLOURS[place] if place < len(_COLOURS) else _GREY
+
+
+def _percent_axis(axes: Axes) -> None:
+    axes.set_ylabel("new images recognised, %")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    axes.grid(axis="y", color=_GREY, alpha=0.25, linewidth=0.6)

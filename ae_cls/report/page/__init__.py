@@ -1,0 +1,1 @@
+"""Pages complete in themselves: one HTML file, no script, nothing loaded from elsewhere."""
