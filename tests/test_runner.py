@@ -62,6 +62,13 @@ def test_a_run_folder_is_complete(finished):
     }  # fmt: skip
 
 
+def test_a_run_without_figures_has_the_same_numbers(finished, tmp_path):
+    bare = go(tmp_path, "run", *RUN, "figures=false")
+    assert not (bare.folder / "figures").exists()
+    for name in ("metrics.json", "predictions.csv"):
+        assert (bare.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
 def test_config_reads_back_into_the_same_experiment(finished):
     saved = read_run(json.loads((finished.folder / "config.json").read_text()))
     assert saved == described("run", *RUN).model_copy(update={"outputs": saved.outputs})

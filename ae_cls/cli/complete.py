@@ -76,8 +76,8 @@ def _overrides(
         return (f"{key}={start}{option}" for option in configs.options(group, typed.folders))
     if searching and key.startswith("search."):
         return (f"search.{inner.name}=" for inner in configs.keys_of("search/optuna"))
-    # An interval leaves open what the word stands for.
-    words = [word for word in typed.overrides if "interval(" not in word]
+    # An interval leaves open what the word stands for, and an arm of a study is no key.
+    words = [word for word in typed.overrides if "interval(" not in word and word[:4] != "arm."]
     keys = _keys(command, words, typed.folders, key.rpartition(".")[0])
     return chain(["search."] if searching else [], keys)
 

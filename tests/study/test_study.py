@@ -7,9 +7,17 @@ from typing import Any
 
 import pytest
 
+from ae_cls.cli.complete import candidates
+from ae_cls.cli.compose import compose
+from ae_cls.cli.main import COMMANDS
+from ae_cls.experiment import configs
+from ae_cls.jobs import commands
 from ae_cls.study import plan
+from ae_cls.study.arms import arms_of
 from ae_cls.study.request import own_arms, words_for_study
+from ae_cls.study.settings import StudySettings
 from tests.cli.conftest import AeCls, with_hydra
+from tests.composed import options
 from tests.jobs.conftest import forked
 from tests.jobs.fake_runs import Started
 
@@ -195,3 +203,37 @@ def test_own_arms_are_taken_from_the_words() -> None:
 
 def test_the_hint_after_a_run_leaves_out_what_a_study_decides() -> None:
     assert words_for_study(["labels.per_class=10", "head=svm", "folder=x"]) == ["head=svm"]
+
+
+def test_a_run_ends_with_the_study_that_would_answer(
+    ae_cls: AeCls, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "print_result", lambda command, result: 0)
+    outcome = ae_cls("run", "head=svm", "labels.per_class=5", "head.C=[1, 10]")
+    assert outcome.code == 0
+    hint = "one run; whether pretraining helped: ae-cls study head=svm 'head.C=[1, 10]'"
+    assert outcome.err.splitlines()[-1] == hint
+
+
+def test_the_comments_behind_keys_say_what_the_descriptions_say() -> None:
+    fields = StudySettings.model_fields.items()
+    described = {f"study.{name}": field.description for name, field in fields}
+    shown = {key.name: key.meaning for key in configs.keys_of("study")}
+    own = {name: meaning for name, meaning in shown.items() if name.startswith("study.")}
+    assert own == {name: described[name] for name in own}
+    assert described.keys() - own.keys() == {"study.arms", "study.each"}  # of the option
+
+
+@pytest.mark.parametrize("option", options("study"))
+def test_every_preset_composes(option: str) -> None:
+    settings = StudySettings.model_validate_json(
+        json.dumps(compose("study", [f"study={option}"])["study"])
+    )
+    arms = arms_of(settings, {}, (), chosen=False)
+    assert len(arms) > 4
+    assert all(arm.meaning for arm in arms)
+
+
+def test_completion_offers_the_keys_and_presets_of_a_study() -> None:
+    assert "study.draws=" in candidates("ae-cls study arm.mine=head=svm study.", COMMANDS)
+    assert candidates("ae-cls study study=v", COMMANDS) == ["study=variants", "study=verdict"]
