@@ -159,6 +159,15 @@ def test_a_folder_for_unlabelled_images_is_no_class_of_an_expression(tmp_path: P
     assert dataset.class_names == ("ant", "bee") and len(dataset.unlabelled) == 6
 
 
+def test_a_folder_for_unlabelled_images_may_lie_in_a_part(tmp_path: Path) -> None:
+    for row, image in enumerate(IMAGES):
+        place = tmp_path / "train" / ("unlabelled" if row > 5 else NAMES[row])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{row}.png")
+    dataset = load({"name": "folder", "root": str(tmp_path), "image_size": 8})
+    assert dataset.class_names == ("ant", "bee") and len(dataset.unlabelled) == 6
+
+
 def test_images_beside_class_folders_can_be_left_there_unlabelled(tmp_path: Path) -> None:
     for row, image in enumerate(IMAGES):
         place = tmp_path / (NAMES[row] if row in KNOWN else ".")

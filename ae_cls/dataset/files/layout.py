@@ -98,8 +98,9 @@ def _has_parts(folders: Iterable[str]) -> bool:
 
 def _in_part(path: str, parts: Mapping[str, PartName]) -> ImageFile:
     folder, name, *_ = PurePosixPath(path).parts
-    part = parts[folder]
-    return ImageFile(path, part, None if part == "unlabelled" else name)
+    if "unlabelled" in (parts[folder], part_of(name)):  # also train/unlabelled/FILE
+        return ImageFile(path, "unlabelled", None)
+    return ImageFile(path, parts[folder], name)
 
 
 def _in_class(path: str, parts: Mapping[str, PartName]) -> ImageFile:
