@@ -117,7 +117,8 @@ def _circle(radius: int) -> list[list[tuple[tuple[int, int], float]]]:
     """Of each neighbour, the pixels around it, from the top left corner, with bilinear weights."""
     angles = [2 * math.pi * neighbour / _NEIGHBOURS for neighbour in range(_NEIGHBOURS)]
     places = [(radius - radius * math.sin(a), radius + radius * math.cos(a)) for a in angles]
-    pixels = list(product(range(2 * radius + 1), repeat=2))
+    side = range(2 * radius + 1)
+    pixels = list(product(side, side))
     weights = [[(pixel, _overlap(pixel, place)) for pixel in pixels] for place in places]
     return [[(pixel, weight) for pixel, weight in near if weight > 1e-9] for near in weights]
 

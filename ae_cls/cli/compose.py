@@ -96,8 +96,9 @@ def _refuse_unknown_keys(command: str, words: Sequence[str], folders: Sequence[P
     models then name all mistakes at once.
     """
     merged, later = _divided(parsed(words, folders), folders)
-    known = OmegaConf.to_container(_merged(command, merged, folders))
-    assert isinstance(known, dict)
+    container = OmegaConf.to_container(_merged(command, merged, folders))
+    assert isinstance(container, dict)
+    known = {str(name): value for name, value in container.items()}
     unknown = [override for override in later if not _has_place(known, override)]
     others = [override for override in later if override not in unknown]
     if not unknown or not all(_looks_right(known, override) for override in others):
