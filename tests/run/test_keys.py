@@ -168,7 +168,7 @@ def closures(*words: str) -> dict[str, set[str]]:
     stages = [
         Pretrain(experiment, data), Encode(experiment, data, trained, "train"),
         Classify(experiment, data, trained, no_features),
-        Reconstruct(experiment, data, trained, "valid"), Figures(experiment, data, trained),
+        Reconstruct(experiment, data, trained), Figures(experiment, data, trained),
     ]  # fmt: skip
     return {
         stage.name: program.closure({item.__module__ for item in (type(stage), *stage.program())})
