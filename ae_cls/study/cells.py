@@ -52,6 +52,11 @@ class Cell:
     fold: int | None = None
 
     @property
+    def is_first(self) -> bool:
+        """Whether it is on the first draw, seed and split."""
+        return not any((self.draw, self.seed, self.repeat, self.fold))
+
+    @property
     def split(self) -> tuple[int, int | None]:
         """Equal for cells that pretrain on the same images."""
         return self.repeat, self.fold

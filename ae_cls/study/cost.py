@@ -23,7 +23,7 @@ _SHARED_STAGES = ("pretrain", "encode")  # made by whichever cell comes first
 
 def seconds_of(cells: Sequence[Cell], facts: Facts, measured: Measured) -> float:
     """Of all cells together, one after another; what they share is paid once."""
-    own = sum(_own_seconds(cell, facts, measured) for cell in cells)
+    own = sum(own_seconds(cell, facts, measured) for cell in cells)
     return own + _shared_seconds(cells, facts)
 
 
@@ -38,13 +38,8 @@ def pretrainings_of(cells: Iterable[Cell], facts: Facts) -> tuple[int, int]:
     return len(trained), len(kept)
 
 
-def own_seconds_in(environment: Mapping[str, Any]) -> float:
-    """What a finished cell took for itself, by its environment.json."""
-    seconds = environment.get("seconds", {})
-    return _AROUND + sum(time for stage, time in seconds.items() if stage not in _SHARED_STAGES)
-
-
-def _own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
+def own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
+    """Of one cell, without what it shares with others."""
     if (known := measured.get((cell.arm.name, cell.budget.title))) is not None:
         return known
     arm = facts.arms[cell.arm.name]
@@ -52,6 +47,12 @@ def _own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
         return _AROUND + _finetuning_seconds(cell, arm, arm.finetune, facts)
     fixed, of_label = _HEADS.get(arm.head, _OTHER_HEAD)
     return _AROUND + fixed + of_label * cell.budget.count
+
+
+def own_seconds_in(environment: Mapping[str, Any]) -> float:
+    """What a finished cell took for itself, by its environment.json."""
+    seconds = environment.get("seconds", {})
+    return _AROUND + sum(time for stage, time in seconds.items() if stage not in _SHARED_STAGES)
 
 
 def _finetuning_seconds(cell: Cell, arm: ArmFacts, finetune: Length, facts: Facts) -> float:

@@ -29,13 +29,13 @@ class Progress:
     Attributes:
         folder: of the study.
         cells: by the name of their job.
-        estimate: seconds of all that is not finished yet.
+        estimates: seconds that each was thought to take.
         over: how the jobs went that are over.
     """
 
     folder: SweepFolder
     cells: Mapping[str, Cell]
-    estimate: float
+    estimates: Mapping[str, float]
     over: dict[str, Record] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
 
@@ -45,9 +45,15 @@ class Progress:
 
     def line(self) -> str:
         """How many are over, and for how long the others will take."""
-        done, count = len(self.over), len(self.cells)
-        left = max(0.0, self.estimate - (time.monotonic() - self.begun))
-        return f"{done} of {count} runs, about {in_words(left)} left"
+        return f"{len(self.over)} of {len(self.cells)} runs, about {in_words(self._left())} left"
+
+    def _left(self) -> float:
+        """The estimate of what is left, corrected by how true that of the others was."""
+        took, thought = time.monotonic() - self.begun, 0.0
+        for name, record in self.over.items():
+            thought += self.estimates[name] if record.state != "skipped" else 0.0
+        left = sum(self.estimates[name] for name in self.cells if name not in self.over)
+        return left * (took / thought if thought else 1.0)
 
     def _record(self, name: str) -> Record | None:
         """Each is read until it is over, and then no more."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -19,7 +20,7 @@ from ae_cls.study.arms import QUESTION, Arm, arms_of, words_of_arm
 from ae_cls.study.ask import look
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
-from ae_cls.study.cost import Measured, own_seconds_in, seconds_of
+from ae_cls.study.cost import Measured, own_seconds, own_seconds_in, seconds_of
 from ae_cls.study.facts import Facts
 from ae_cls.study.fit import fitted, left_out
 from ae_cls.study.request import Request
@@ -82,6 +83,12 @@ class StudyPlan:
         return seconds_of(self.missing, self.facts, self.measured)
 
     @property
+    def estimates(self) -> dict[str, float]:
+        """Seconds of each run for itself, by the name of its job."""
+        alone = {cell: own_seconds(cell, self.facts, self.measured) for cell in self.cells.values()}
+        return {name: alone[cell] for name, cell in self.cells.items()}
+
+    @property
     def left_out(self) -> list[str]:
         """What there is no time for, one phrase each."""
         return list(left_out(self.whole, self.extent))
@@ -127,10 +134,8 @@ def plan_of(request: Request) -> StudyPlan:
         whole, settings.minutes, lambda cells: seconds_of(cells, facts, measured)
     )
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
-    wanted = [
-        (own, _composing(request, cell, own, facts, extent.folds)) for own, cell in words.items()
-    ]
-    plan = planned("run", wanted)
+    composing = partial(_composing, request, facts, extent)
+    plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
     jobs = [replace(job, lot=_LOT) for job in plan.jobs]
     cells = {job.name: words[job.words] for job in jobs}
     return StudyPlan(
@@ -280,13 +285,15 @@ def _own_words(cell: Cell, base: Config) -> tuple[str, ...]:
 
 
 def _composing(
-    request: Request, cell: Cell, own: tuple[str, ...], facts: Facts, folds: int | None
+    request: Request, facts: Facts, extent: Extent, cell: Cell, own: tuple[str, ...]
 ) -> Compose:
     """What composes the config of a run."""
     words = [*_words_of_arm(cell.arm, request), *own[1:]]
-    if folds is not None:
-        words.append(f"split.folds={folds}")
+    if extent.folds is not None:
+        words.append(f"split.folds={extent.folds}")
     if cell.arm.same_compute:
         epochs = facts.arms[cell.arm.name].longer_epochs(cell.budget.count, facts.passes)
         words.append(f"head.epochs={epochs}")
+    if facts.arms[cell.arm.name].passes and cell.is_first and cell.budget == extent.budgets[-1]:
+        words.append("figures=true")  # of one run of each network, for the page
     return lambda: request.config(words)

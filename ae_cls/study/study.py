@@ -10,7 +10,7 @@ from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
-from ae_cls.store.files import write_json
+from ae_cls.store.files import read_json, write_json
 from ae_cls.study.live import Progress, shown
 from ae_cls.study.plan import STUDY, StudyPlan, plan_of
 from ae_cls.study.request import Request
@@ -34,8 +34,10 @@ def study(request: Request) -> int:
     folder = SweepFolder(plan.path)
     with folder.owned():
         folder.begin("run", plan.jobs)
-        write_json(plan.path / STUDY, plan.described())
-        progress = Progress(folder, plan.cells, plan.seconds)
+        earlier = read_json(plan.path / STUDY).get("cells", {})  # of more draws than now, perhaps
+        described = plan.described()
+        write_json(plan.path / STUDY, {**described, "cells": earlier | described["cells"]})
+        progress = Progress(folder, plan.cells, plan.estimates)
         try:
             _carry_out(plan, folder, progress)
         finally:
@@ -43,7 +45,18 @@ def study(request: Request) -> int:
             folder.end("run", ended)
             results_of(plan.path, ended).write()
             print_table(study_table(progress.rows()))
-    return exit_code([record for _, record in ended])
+        records = [record for _, record in ended]
+        if any(record.is_done for record in records):
+            _print_verdict(plan)
+    return exit_code(records)
+
+
+def _print_verdict(plan: StudyPlan) -> None:
+    from ae_cls.compare.report import report  # here, as these take time to import
+    from ae_cls.report.verdict_table import verdict_table
+
+    made = report([plan.path], plan.path / "report")
+    print_table(verdict_table(made.page, made.files))
 
 
 def _carry_out(plan: StudyPlan, folder: SweepFolder, progress: Progress) -> None:

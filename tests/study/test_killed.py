@@ -62,3 +62,5 @@ def test_a_killed_study_ends_with_the_results_of_one_that_was_not(tmp_path: Path
     assert len(results(whole)) == 4
     assert results(killed) == results(whole)
     assert "finished before" in (killed / "said").read_text()
+    (page,) = (killed / "outputs" / "run").glob("study-*/report/report.html")
+    assert "pretrained" in page.read_text(encoding="utf-8")

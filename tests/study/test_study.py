@@ -12,7 +12,7 @@ from ae_cls.cli.compose import compose
 from ae_cls.cli.main import COMMANDS
 from ae_cls.experiment import configs
 from ae_cls.jobs import commands
-from ae_cls.study import plan
+from ae_cls.study import plan, study
 from ae_cls.study.arms import arms_of
 from ae_cls.study.request import own_arms, words_for_study
 from ae_cls.study.settings import StudySettings
@@ -28,6 +28,12 @@ SMALL = (
     "threads=1", "study.budgets=[2,all]", "study.draws=2",
 )  # fmt: skip
 TWO = ("study.arms=[pretrained,pixels]",)
+
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of no time leave nothing that could be compared."""
+    monkeypatch.setattr(study, "_print_verdict", lambda plan: None)
 
 
 def folder_of(place: Path) -> Path:
