@@ -77,12 +77,16 @@ def arms_of(runs: Sequence[FinishedRun], words: Words) -> list[Arm]:
         by_method[run.arm or repr(sorted(flat(run.method).items()))].append(run)
     named = _named({key: found[0] for key, found in by_method.items()}, words)
     return sorted(
-        (
-            Arm(named[key], {cell_of(run): run for run in reversed(found)})
-            for key, found in by_method.items()
-        ),
+        (Arm(named[key], _first_of_each_cell(found)) for key, found in by_method.items()),
         key=lambda arm: arm.name,
     )
+
+
+def _first_of_each_cell(runs: Sequence[FinishedRun]) -> dict[Cell, FinishedRun]:
+    cells: dict[Cell, FinishedRun] = {}
+    for run in runs:
+        cells.setdefault(cell_of(run), run)
+    return cells
 
 
 def unpaired(arms: Sequence[Arm]) -> list[Unreadable]:
@@ -155,15 +159,17 @@ def _learnt(run: FinishedRun) -> float:
 
 
 def _named(methods: Mapping[str, FinishedRun], words: Words) -> dict[str, str]:
-    said = {key: run.arm or words(run.method) for key, run in methods.items()}
-    spelt = [set(one) for one in said.values() if not isinstance(one, str)]
-    shared = set[str].intersection(*spelt) if spelt else set[str]()
-    names = {
-        key: one if isinstance(one, str) else " ".join(w for w in one if w not in shared)
-        for key, one in said.items()
-    }
-    return {key: name or " ".join(words(methods[key].method)) or "default words"
-            for key, name in names.items()}  # fmt: skip
+    """A name for each method: a study's, or the words that not all the others share."""
+    said = {key: words(run.method) for key, run in methods.items() if not run.arm}
+    shared = set[str].intersection(*map(set, said.values())) if len(said) > 1 else set[str]()
+    own = {key: [word for word in one if word not in shared] for key, one in said.items()}
+    return {key: run.arm or _in_short(own[key]) for key, run in methods.items()}
+
+
+def _in_short(words: Sequence[str]) -> str:
+    """`hog + svm` for what nobody takes for something else, other words as they are."""
+    short = [word.removeprefix("autoencoder=").removeprefix("head=") for word in words]
+    return " + ".join(short) or "default words"
 
 
 def _lacking(cell: Cell, others: Sequence[Cell]) -> str:

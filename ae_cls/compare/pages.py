@@ -21,6 +21,7 @@ from ae_cls.report.page.values import (
     Again,
     Alone,
     ClassLine,
+    Cost,
     Line,
     Page,
     Picture,
@@ -55,6 +56,7 @@ def section_of(found: Verdict, again: Command) -> Section:
         more=[*further_sentences(found), *_one_pretraining(found)],
         curve=_curve(found),
         cost=_cost(found),
+        costs=[_cost_line(row) for row in found.rows if row.budget == found.budgets[-1]],
         tables=[_table(found, budget) for budget in found.budgets],
         classes=list(_classes(shown)) if shown else [],
         class_arms=_names(shown),
@@ -83,7 +85,6 @@ def _table(found: Verdict, budget: str) -> Table:
 
 def _line(row: Row, *, leads: bool) -> Line:
     low, high = shares(row.accuracy)
-    speeds = [run.images_per_second for run in row.runs if run.images_per_second]
     return Line(
         rank="" if row.rank is None else str(row.rank),
         arm=row.arm.name,
@@ -92,18 +93,34 @@ def _line(row: Row, *, leads: bool) -> Line:
         difference=_difference(row),
         said=_said(row),
         runs=len(row.runs),
+        leads=leads,
+    )
+
+
+def _cost_line(row: Row) -> Cost:
+    speeds = [run.images_per_second for run in row.runs if run.images_per_second]
+    return Cost(
+        arm=row.arm.name,
         seconds=f"{np.mean([run.seconds for run in row.runs]):,.1f}",
         speed=f"{np.mean(speeds):,.0f}" if speeds else "",
         weights=f"{row.runs[0].weights:,}" if row.runs[0].weights else "",
-        leads=leads,
+        accuracy=percent(row.accuracy.difference),
     )
 
 
 def _said(row: Row) -> str:
     if row.against is None:
         return ""
-    is_few = row.against.comparison.pairs < FEWEST_DRAWS
-    return "too few runs to tell" if is_few else row.against.claim.word
+    if row.against.comparison.pairs < FEWEST_DRAWS:
+        return "too few runs to tell"
+    word = row.against.claim.word
+    # Only of the same network without pretraining can it be said that pretraining makes it so.
+    return word if row.against.is_twin else _OF_OTHERS[word]
+
+
+_OF_OTHERS = {
+    "helps": "does better", "hurts": "does worse", "cannot be told apart": "cannot be told apart",
+}  # fmt: skip
 
 
 def _difference(row: Row) -> str:

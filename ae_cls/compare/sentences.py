@@ -89,8 +89,7 @@ def headline(found: Verdict) -> str:
         return _open(found, by_kind["open"], said)
     return (
         f"Too few runs for a verdict on {found.dataset}: {FEWEST_DRAWS} draws of labels with and "
-        "without pretraining are the least, for example "
-        "ae-cls run -m pretrain=none,standard labels.per_class=10 labels.draw=0,1,2"
+        "without pretraining are the least."
     )
 
 
@@ -191,11 +190,7 @@ def _worth_sentence(found: Verdict) -> Iterator[str]:
                 f"{found.worth_of}, which has none."
             )
             return
-    budget = next(iter(found.worth))
-    yield (
-        f"That labels are worth more with pretraining than with {found.worth_of} has no evidence "
-        f"in these runs ({_labels(budget)} and more)."
-    )
+    yield f"These runs give no evidence that pretraining saves labels over {found.worth_of}."
 
 
 def _needed(worth: LabelWorth) -> str:

@@ -107,8 +107,16 @@ def command_of_runs(plain: Sequence[Mapping[str, Any]]) -> str:
         for key in keys
     }  # fmt: skip
     several = any(len(found) > 1 for found in values.values())
-    said = (shlex.quote(f"{key}={','.join(found)}") for key, found in values.items())
+    said = (
+        shlex.quote(f"{key}={','.join(sorted(found, key=_by_size))}")
+        for key, found in values.items()
+    )
     return " ".join(["ae-cls run" + " -m" * several, *said])
+
+
+def _by_size(value: str) -> tuple[float, str]:
+    """Numbers by their size, other values in front, by their letters."""
+    return (float(value) if re.fullmatch(r"[\d.]+", value) else -1.0), value
 
 
 def _unsaid(key: str, config: Mapping[str, Any]) -> str:

@@ -23,7 +23,9 @@ _CLEAR = {"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecol
 # Told apart by people who see no red and green, and on black (Okabe & Ito 2008).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _GREY = "#8a8f96"
-_LONGEST = 34  # characters of a name
+_SIZE = (4.9, 4.4)  # inches: readable on a phone
+_LONGEST = 30  # characters of a name
+_BANDS = 3  # more would hide each other
 
 
 class Curve(NamedTuple):
@@ -54,16 +56,16 @@ def label_curve(
     """Share of new images that are recognised, by number of labels.
 
     Args:
-        curves: those to colour first; the rest are grey.
+        curves: those to look at first: three have bands, and the seventh on are grey.
         break_even: number of labels at which pretraining and the best control are as good.
         ticks: numbers of labels to name.
         dark: for a dark page.
     """
     with _page_style(dark=dark):
-        figure = Figure(figsize=(6.6, 3.9), layout="constrained")
+        figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
         for place, curve in enumerate(curves):
-            _draw_curve(axes, curve, _colour(place))
+            _draw_curve(axes, curve, _colour(place), has_band=place < _BANDS)
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(list(ticks), [f"{tick:,.0f}" for tick in ticks])
@@ -75,14 +77,14 @@ def label_curve(
             )  # fmt: skip
         axes.set_xlabel("labels")
         _percent_axis(axes)
-        figure.legend(loc="outside right upper", fontsize=8)
+        _legend(figure)
     return figure
 
 
 def cost_points(points: Sequence[Point], *, dark: bool) -> Figure:
     """Share of new images that are recognised, by seconds of computing."""
     with _page_style(dark=dark):
-        figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+        figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
         for place, point in enumerate(points):
             spread = [[max(0.0, point.mean - point.low)], [max(0.0, point.high - point.mean)]]
@@ -95,7 +97,7 @@ def cost_points(points: Sequence[Point], *, dark: bool) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel("seconds of computing")
         _percent_axis(axes)
-        figure.legend(loc="outside right upper", fontsize=8)
+        _legend(figure)
     return figure
 
 
@@ -105,13 +107,19 @@ def _page_style(*, dark: bool) -> Iterator[None]:
         yield
 
 
-def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
+def _draw_curve(axes: Axes, curve: Curve, colour: str, *, has_band: bool) -> None:
     style = "o-" if curve.is_pretrained else "s--"
     axes.plot(
         curve.labels, curve.mean, style, color=colour, linewidth=1.5, markersize=4,
         label=shortened(curve.name, _LONGEST),
     )  # fmt: skip
-    axes.fill_between(curve.labels, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+    if has_band:
+        ends = (curve.low, curve.high)
+        axes.fill_between(curve.labels, *ends, color=colour, alpha=0.15, linewidth=0)
+
+
+def _legend(figure: Figure) -> None:
+    figure.legend(loc="outside lower center", fontsize=8, ncols=2)
 
 
 def _colour(place: int) -> str:

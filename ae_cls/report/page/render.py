@@ -29,6 +29,7 @@ def _section(section: Section) -> Iterator[str]:
             yield from (_text(sentence), "")
     for table in section.tables:
         yield from (f"## {_text(table.budget)} ({table.labels})", "", *_table(table), "")
+    yield from _costs(section)
     yield from ("## How", "", *(f"- {_text(line)}" for line in section.method), "")
     yield from ("## Data and versions", "")
     yield from (*(f"- {_text(k)}: {_text(v)}" for k, v in section.facts.items()), "")
@@ -40,12 +41,21 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield _row(("rank", "arm", "accuracy, %", "95 % interval", "difference", "said", "runs",
-                "seconds"))  # fmt: skip
-    yield _row(("--:", "---", "--:", "---", "---", "---", "--:", "--:"))
+    yield _row(("rank", "way of classifying", "right, %", "95 % interval", "pretrained less this",
+                "pretraining", "runs"))  # fmt: skip
+    yield _row(("--:", "---", "--:", "---", "---", "---", "--:"))
     for line in table.lines:
         yield _row((line.rank, line.arm, line.accuracy, line.interval, line.difference, line.said,
-                    str(line.runs), line.seconds))  # fmt: skip
+                    str(line.runs)))  # fmt: skip
+
+
+def _costs(section: Section) -> Iterator[str]:
+    yield from ("## Cost", "")
+    yield _row(("way of classifying", "seconds", "images/s", "weights", "right, %"))
+    yield _row(("---", "--:", "--:", "--:", "--:"))
+    for cost in section.costs:
+        yield _row((cost.arm, cost.seconds, cost.speed, cost.weights, cost.accuracy))
+    yield ""
 
 
 def _row(cells: Sequence[str]) -> str:

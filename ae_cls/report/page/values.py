@@ -30,9 +30,6 @@ class Line(NamedTuple):
         difference: of the leading pretrained arm from it, with the adjusted interval.
         said: what may be said of that difference.
         runs: how many.
-        seconds: that one run took, with what was kept from earlier ones.
-        speed: images a second of pretraining.
-        weights: numbers that the network has.
         leads: whether it is the leading pretrained arm.
     """
 
@@ -43,10 +40,25 @@ class Line(NamedTuple):
     difference: str
     said: str
     runs: int
+    leads: bool
+
+
+class Cost(NamedTuple):
+    """What one run of an arm takes.
+
+    Attributes:
+        arm: its name.
+        seconds: of computing, with what was kept from earlier runs.
+        speed: images a second of pretraining.
+        weights: numbers that the network has.
+        accuracy: for it, in per cent.
+    """
+
+    arm: str
     seconds: str
     speed: str
     weights: str
-    leads: bool
+    accuracy: str
 
 
 class Table(NamedTuple):
@@ -91,6 +103,7 @@ class Section:
         more: further sentences.
         curve: accuracy by labels; None with one budget.
         cost: accuracy by seconds.
+        costs: the same as a table.
         tables: one a budget.
         classes: of the two arms named in `class_arms`.
         class_arms: a pretrained one and a control.
@@ -108,6 +121,7 @@ class Section:
     more: Sequence[str]
     curve: Picture | None
     cost: Picture | None
+    costs: Sequence[Cost]
     tables: Sequence[Table]
     classes: Sequence[ClassLine]
     class_arms: tuple[str, str]
