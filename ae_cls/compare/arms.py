@@ -109,8 +109,10 @@ def compared(first: Arm, second: Arm, budget: str) -> Comparison | None:
     if len({cell.test_sha256 for cell in cells}) > 1:
         return _over_splits(cells, ours, theirs)
     units = ours[cells[0]].units
-    matrices = (np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs))
-    return compare(*matrices, units, seed=0, draws=draws_of(cells))
+    first_right, second_right = (
+        np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs)
+    )
+    return compare(first_right, second_right, units, seed=0, draws=draws_of(cells))
 
 
 def accuracy_of(arm: Arm, budget: str) -> Comparison:

@@ -19,7 +19,7 @@ def words_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
     Keys that are missing are left to their defaults.
     """
-    groups = configs.groups_of("run")
+    groups = configs.defaults_of("run")
     words = [
         word
         for group, default in groups.items()
@@ -121,5 +121,5 @@ def _by_size(value: str) -> tuple[float, str]:
 
 def _unsaid(key: str, config: Mapping[str, Any]) -> str:
     """The word's value where a run needs no word for it."""
-    groups = configs.groups_of("run")
+    groups = configs.defaults_of("run")
     return groups[key] if key in groups else _value(key, flat(config).get(key))

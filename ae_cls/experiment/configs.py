@@ -77,6 +77,11 @@ def groups_of(command: str) -> dict[str, str | None]:
     return chosen
 
 
+def defaults_of(command: str) -> dict[str, str]:
+    """Of each group of a command that has a default: that option."""
+    return {group: option for group, option in groups_of(command).items() if option is not None}
+
+
 def all_groups_of(command: str) -> dict[str, str | None]:
     """As `groups_of`, with the nested groups, whose default is the outer option's own: None."""
     chosen = groups_of(command)

@@ -176,7 +176,7 @@ def _composed_arms(
 
 
 def _words_of_arm(arm: Arm, request: Request) -> tuple[str, ...]:
-    return words_of_arm(arm, request.of_runs, configs.groups_of("run"))
+    return words_of_arm(arm, request.of_runs, configs.defaults_of("run"))
 
 
 def _equal(arm: Arm, config: Config, found: Mapping[str, tuple[Arm, dict[str, Any]]]) -> str:
