@@ -53,7 +53,7 @@ def _never_predicted(metrics: Metrics) -> list[str]:
     answered = [sum(column) for column in zip(*metrics["confusion_matrix"], strict=True)]
     classes = zip(metrics["per_class"].items(), answered, strict=True)
     names = [name for (name, one), count in classes if one["n"] > 0 and count == 0]
-    return [f"never predicted: {_listed(names)}"] if names else []
+    return [f"never predicted: {listed(names)}"] if names else []
 
 
 def _worse_than_shares(metrics: Metrics) -> list[str]:
@@ -72,19 +72,19 @@ def _few_images(metrics: Metrics) -> list[str]:
     few = [(name, one["n"]) for name, one in metrics["per_class"].items() if one["n"] < FEW_IMAGES]
     if not few:
         return []
-    return [f"fewer than {FEW_IMAGES} images: {_listed([f'{name} ({n})' for name, n in few])}"]
+    return [f"fewer than {FEW_IMAGES} images: {listed([f'{name} ({n})' for name, n in few])}"]
 
 
 def _single(labelled: Mapping[str, int]) -> list[str]:
     names = [name for name, count in labelled.items() if count == 1]
-    return [f"only one labelled training image: {_listed(names)}"] if names else []
+    return [f"only one labelled training image: {listed(names)}"] if names else []
 
 
 def _not_chosen_on(valid: Mapping[str, int]) -> list[str]:
     names = [name for name, count in valid.items() if count == 0]
     if not names:
         return []
-    return [f"settings were chosen without any validation image of: {_listed(names)}"]
+    return [f"settings were chosen without any validation image of: {listed(names)}"]
 
 
 def _rare(labelled: Mapping[str, int], weighing: Sequence[str]) -> list[str]:
@@ -97,10 +97,11 @@ def _rare(labelled: Mapping[str, int], weighing: Sequence[str]) -> list[str]:
     if not names or not weighing:
         return []
     return [
-        f"rare among {total:,} labelled training images: {_listed(names)}; "
+        f"rare among {total:,} labelled training images: {listed(names)}; "
         f"to have every class count alike: {' '.join(weighing)}"
     ]
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(printable(name).replace("\n", "\\n") for name in some(names, _NAMED))
+def listed(names: Sequence[str]) -> str:
+    """Names of classes as messages have them: a few, and how many more; on one line."""
+    return ", ".join(printable(name).replace("\n", "\\n") for name in some(list(names), _NAMED))

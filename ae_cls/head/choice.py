@@ -50,10 +50,15 @@ class Choice:
         by: what is best.
         on: the rows, as facts and messages name them.
         prefix: of the scores in the facts.
+        aloud: whether each score is worth a line at the terminal; else it is one of the run's log.
     """
 
-    def __init__(self, *, name: str, labels: Labels, by: Measure, on: str, prefix: str) -> None:
-        self.name, self.labels, self.by, self.on, self.prefix = name, labels, by, on, prefix
+    def __init__(
+        self, *, name: str, labels: Labels, by: Measure, on: str, prefix: str, aloud: bool
+    ) -> None:
+        self.level = logging.INFO if aloud else logging.DEBUG
+        self.name, self.labels, self.on, self.prefix = name, labels, on, prefix
+        self.by: Measure = by
         self.best: tuple[tuple[float, float], Setting] | None = None
         self.rows: list[Fact] = []
 
@@ -65,8 +70,8 @@ class Choice:
         """
         _refuse_broken(self.name, setting, probabilities)
         reached, loss = score(probabilities, self.labels, self.by)
-        log.info(
-            "%s: %s: %s %.4f, log loss %.4f on %s",
+        log.log(
+            self.level, "%s: %s: %s %.4f, log loss %.4f on %s",
             self.name, in_words(setting), MEASURE_NAMES[self.by], reached, loss, self.on,
         )  # fmt: skip
         scores = {f"{self.prefix}_{self.by}": reached, f"{self.prefix}_log_loss": loss}

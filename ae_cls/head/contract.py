@@ -75,6 +75,8 @@ class FeatureHeadConfig(HeadConfig):
     trains_encoder: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
     """Whether probabilities are to be made as sure as they are right, which `cooled` then does."""
+    fold_repeats: ClassVar[int] = 5
+    """How often at most a small set is divided into folds to judge it: once where fits are slow."""
     name: Any  # a Literal in each subclass
 
     @property
@@ -124,7 +126,9 @@ class FeatureHeadConfig(HeadConfig):
         _refuse_nothing_to_choose_on(valid)
         task = FeatureTask(train, valid, class_count, choose_by, seed, progress)
         on = f"{len(valid.labels):,} validation labels"
-        choice = Choice(name=self.name, labels=valid.labels, by=choose_by, on=on, prefix="valid")
+        choice = Choice(
+            name=self.name, labels=valid.labels, by=choose_by, on=on, prefix="valid", aloud=progress
+        )
         best: tuple[Trial, float | None] | None = None
         for trial in self._bar(task, self.trials(task)):
             temperature, probabilities = self._calibrated(task, trial.probabilities, valid.labels)
@@ -166,7 +170,8 @@ class FeatureHeadConfig(HeadConfig):
         held = stratified_folds(train.labels, units, most=FOLDS, seed=seed, purpose="head")
         if not held:
             (trial,) = self.narrowed(self.middle()).trials(task)
-            log.info("%s: %s: %s", self.name, in_words(trial.setting), TOO_FEW)
+            if progress:
+                log.info("%s: %s: %s", self.name, in_words(trial.setting), TOO_FEW)
             facts: dict[str, Fact] = {
                 "chosen": trial.setting, "chosen_by": choose_by, "chosen_on": TOO_FEW, "trials": [],
             }  # fmt: skip
@@ -183,7 +188,14 @@ class FeatureHeadConfig(HeadConfig):
         folds = [task.fold(rows) for rows in held]
         labels = np.concatenate([fold.held.labels for fold in folds])
         on = f"{len(folds)} folds of {len(task.train.labels):,} labels"
-        choice = Choice(name=self.name, labels=labels, by=task.choose_by, on=on, prefix="folds")
+        choice = Choice(
+            name=self.name,
+            labels=labels,
+            by=task.choose_by,
+            on=on,
+            prefix="folds",
+            aloud=task.progress,
+        )
         best = None
         for setting, scores in self._bar(task, self.out_of_fold(folds)):
             temperature, probabilities = self._calibrated(task, scores, labels)

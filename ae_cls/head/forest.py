@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class ForestConfig(FeatureHeadConfig):
     With class weights, a row is drawn and counted as scikit-learn's `class_weight` has it.
     """
 
+    fold_repeats: ClassVar[int] = 1
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
     min_samples_leaf: OneOrMore[Annotated[int, Field(ge=1)]] = Field(

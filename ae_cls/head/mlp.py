@@ -34,6 +34,7 @@ class MlpConfig(FeatureHeadConfig):
     With class weights, a row's log loss counts as much as its class weighs.
     """
 
+    fold_repeats: ClassVar[int] = 1
     name: Literal["mlp"]
     width: tuple[Width, ...] = Field(
         min_length=1, description="units of the hidden layer; the best number is kept"

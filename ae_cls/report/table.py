@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_cls.errors import printable
+from ae_cls.report.labels_read import labels_in_words, labels_read
 
 if TYPE_CHECKING:
     from ae_cls.evaluate.metrics import Measure
@@ -56,7 +57,8 @@ def summary_table(
     table.add_column()
     for _ in range(3):
         table.add_column(justify="right", no_wrap=True)
-    for row in (*_accuracies(metrics), *_rebuilding(metrics)):
+    rows = (*_labels(metrics), *_accuracies(metrics), *_again(metrics), *_rebuilding(metrics))
+    for row in rows:
         table.add_row(*map(_plain, row))
     for stage, duration in seconds.items():
         note = "kept from an earlier run" if stage in kept else ""
@@ -76,13 +78,17 @@ def sweep_table(rows: Sequence[SweepRow]) -> RenderableType:
     table = empty_table(titles=True)
     table.add_column("job", overflow="fold")
     table.add_column("state", no_wrap=True)
-    for title in (*titles, *(_title(*measure) for measure in measures), "seconds"):
+    labels = ("labels",) if any(labels_read(row["metrics"]) for row in rows) else ()
+    for title in (*labels, *titles, *(_title(*measure) for measure in measures), "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         duration = f"{row['seconds']:.1f}"
         others = (_measure_cell(row["metrics"], *measure) for measure in measures)
-        table.add_row(_job(row), _state(row), *cells(row["metrics"]), *others, duration)
-    return Group(table, *(_why(row) for row in rows if row["reason"]))
+        read = (labels_read(row["metrics"]),) if labels else ()
+        table.add_row(_job(row), _state(row), *read, *cells(row["metrics"]), *others, duration)
+    besides = any("+" in labels_read(row["metrics"]) for row in rows)
+    note = (_plain("labels: those learnt from + those for choosing settings"),) if besides else ()
+    return Group(table, *note, *(_why(row) for row in rows if row["reason"]))
 
 
 def status_table(rows: Sequence[StatusRow], folder: Path) -> RenderableType:
@@ -117,6 +123,19 @@ def empty_table(*, titles: bool) -> Table:
     """A table to fill, with a line of titles or without."""
     # No lines: they would be noise in a pipe or an encoding without them.
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
+
+
+def _labels(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    if labels_read(metrics):
+        yield "labels before test", *labels_in_words(metrics)
+
+
+def _again(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    """The accuracy by repeated folds, where the test part is too small to judge by."""
+    if "accuracy" in (again := metrics.get("repeated_folds", {})):
+        title = f"accuracy, {again['repeats']} x {again['folds']} folds"
+        interval = f"{_interval(again)} % (95 % interval)"
+        yield title, f"{_percent(again)} %", interval, f"{again['n']:,} images"
 
 
 def _accuracies(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

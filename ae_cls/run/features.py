@@ -6,6 +6,7 @@ from typing import final
 
 import numpy as np
 
+from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.split import Part
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
@@ -39,6 +40,14 @@ class PartFeatures:
         if self.experiment.labels.chooses_within:
             return train, None
         return train, Labelled(self._valid, labels_of(split.valid))
+
+    def of_labelled(self, rows: Rows) -> Features:
+        """Of rows of the parts that have labels, by the pretrained encoder."""
+        split = self.data.split
+        every = np.concatenate([split.train, split.valid, split.test])
+        table = np.concatenate([self._of("train"), self._valid, self._of("test")])
+        order = np.argsort(every)
+        return table[order[np.searchsorted(every[order], rows)]]
 
     def probabilities(self, classifier: Classifier, part: Part) -> Probabilities:
         """One row an image of the part, by a classifier of this run."""

@@ -14,6 +14,7 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
+from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
     evaluate_classifier,
     label_counts,
@@ -121,9 +122,14 @@ def _classify_and_report(
         scored = evaluate_classifier(
             lambda part: features.probabilities(classifier, part), data, test=experiment.test
         )
+    again: dict[str, Any] = {}
+    if is_small(experiment, data):
+        with work.stopwatch.stage("repeated folds"):
+            again = repeated_folds(experiment, data, features.of_labelled)
     metrics = {
         **scored.metrics,
-        "warnings": warnings_of(experiment, data, scored),
+        **({"repeated_folds": again} if again else {}),
+        "warnings": warnings_of(experiment, data, scored, again),
         **_reconstruction(experiment, data, trained, scored.part, work),
         "labels": label_counts(data),
         "protocol": {

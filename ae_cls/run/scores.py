@@ -18,6 +18,7 @@ from ae_cls.evaluate import (
     SquaredError,
     evaluate,
     label_warnings,
+    listed,
     warnings,
 )
 from ae_cls.experiment.descriptions import Experiment, Pretraining
@@ -74,8 +75,17 @@ def reconstruction_of(model: Autoencoder, images: ImageRows, compute: Compute) -
     return total.metrics()
 
 
-def warnings_of(experiment: Experiment, data: Data, scored: Scored) -> list[str]:
-    """What makes the numbers of a run weak, one sentence each; often nothing."""
+def warnings_of(
+    experiment: Experiment, data: Data, scored: Scored, again: Mapping[str, Any]
+) -> list[str]:
+    """What makes the numbers of a run weak, one sentence each; often nothing.
+
+    Args:
+        experiment: of the run.
+        data: of the run.
+        scored: what the classifier achieved.
+        again: what repeated folds say; empty where the test part is enough.
+    """
     labelled = label_counts(data)["per_class"]
     valid = None
     if not experiment.labels.chooses_within:
@@ -84,7 +94,20 @@ def warnings_of(experiment: Experiment, data: Data, scored: Scored) -> list[str]
         *warnings(scored.metrics[scored.part]),
         *label_warnings(labelled, valid, weighing=_words_not_said(experiment)),
         *_weighed(experiment, labelled),
+        *_small(scored, again),
     ]
+
+
+def _small(scored: Scored, again: Mapping[str, Any]) -> list[str]:
+    """What there is beside a test part that is too small to judge by."""
+    if not again:
+        return []
+    part = f"the test part has {scored.metrics[scored.part]['n']} images only"
+    if "left_out" in again:
+        return [f"{part}, and repeated folds are left out: {again['left_out']}"]
+    better = f"{part}: repeated_folds, of {again['n']} images, say more"
+    never = [f"no fold could hold back a class of one image: {listed(again['never_judged'])}"]
+    return [better, *(never if again["never_judged"] else [])]
 
 
 def _weighed(experiment: Experiment, labelled: Mapping[str, int]) -> list[str]:

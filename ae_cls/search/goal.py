@@ -63,7 +63,9 @@ class Goal:
         kept = {self.part: {name: metrics[self.part][name] for name in self.shown}}
         # The table has a column for the measure by which heads were chosen.
         chosen_by = {"chosen_by": metrics["head"]["chosen_by"]} if "head" in metrics else {}
-        return {**kept, "head": chosen_by}
+        # Another says how many labels were read before the test.
+        labels = metrics.get("protocol", {}).get("labels")
+        return {**kept, "head": chosen_by, "protocol": {"labels": labels}}
 
     def order(self, record: Record) -> tuple[float, ...]:
         """The place in the table: jobs without results come last."""

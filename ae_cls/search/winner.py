@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Group
 
 from ae_cls.report.table import print_table, uncut
-from ae_cls.search.goal import Goal
+from ae_cls.search.goal import Goal, Metrics
 from ae_cls.search.request import Request
 from ae_cls.search.trials import Ended
 
@@ -30,7 +30,7 @@ def _lines(request: Request, goal: Goal, ended: Sequence[Ended], folder: Path) -
     said = [
         "",
         f"best {goal.name} of {counted}: {score:z.6g} with {' '.join(own)}",
-        "chosen on the validation images: expect a lower score on new images",
+        _chosen_on(goal, best.record.metrics),
     ]
     if not goal.words:
         run = shlex.quote(str(folder / best.name))
@@ -38,3 +38,15 @@ def _lines(request: Request, goal: Goal, ended: Sequence[Ended], folder: Path) -
     shared = [word for word in request.of_trials if not word.lstrip("+").startswith("test=")]
     typed = shlex.join([*request.flags, *shared, *own, "test=true"])
     return [*said, "test it, once:", f"ae-cls {request.command} {typed}"]
+
+
+def _chosen_on(goal: Goal, metrics: Metrics) -> str:
+    """A search reads the labels of the validation part, whatever the budget of its trials."""
+    labels = metrics.get("protocol", {}).get("labels")
+    if not labels:
+        return "chosen on the validation images: expect a lower score on new images"
+    count, fit = metrics[goal.part]["n"], labels["fit"]
+    return (
+        f"chosen on {count:,} labelled validation images beside the {fit:,} labels learnt from: "
+        "expect a lower score on new images"
+    )

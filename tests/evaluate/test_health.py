@@ -14,7 +14,9 @@ def metrics_of(confusion: list[list[int]], names: tuple[str, ...] = ("coat", "ba
         for _ in range(count)
     ]
     labels, answers = np.array(pairs).T
-    return evaluate(np.eye(len(names))[answers], labels, names)
+    # Half sure, so that probabilities are better than the class shares where answers are.
+    probabilities = 0.5 * np.eye(len(names))[answers] + 0.5 / len(names)
+    return evaluate(probabilities, labels, names)
 
 
 def test_good_answers_give_no_warning() -> None:
@@ -22,7 +24,7 @@ def test_good_answers_give_no_warning() -> None:
 
 
 def test_answering_one_class_only_is_named_twice() -> None:
-    majority, never = warnings(metrics_of([[60, 0], [40, 0]]))
+    majority, never, _ = warnings(metrics_of([[60, 0], [40, 0]]))
     assert majority.startswith(
         "accuracy 60.0 % (95 % interval from 50.2 %) is not shown to be above"
     )
@@ -112,3 +114,24 @@ def test_a_class_is_rare_by_its_share_whatever_the_number_of_classes(counts: lis
     assert bool(said_of(labelled)) == (min(counts) < fair / 5)
     (rarest, *_) = sorted(labelled, key=lambda name: labelled[name])
     assert all(f"{rarest} ({min(counts)})" in sentence for sentence in said_of(labelled))
+
+
+def test_probabilities_worse_than_the_class_shares_are_warned_of() -> None:
+    labels = np.repeat([0, 1], [60, 40])
+    shares = np.tile([0.6, 0.4], (100, 1))
+    assert not [text for text in said(shares, labels) if "log loss" in text]
+    surer = np.tile([0.61, 0.39], (100, 1))
+    (sentence,) = [text for text in said(surer, labels) if "log loss" in text]
+    assert sentence.startswith("log loss 0.6732 is above 0.6730, what the class shares alone")
+    sure = np.where(np.eye(2)[labels] == 1, 1.0, 0.0)
+    sure[:3] = sure[:3, ::-1]  # three sure mistakes of a hundred
+    (sentence,) = [text for text in said(sure, labels) if "log loss" in text]
+    assert sentence.startswith("log loss 1.08")
+
+
+def said(probabilities: np.ndarray, labels: np.ndarray) -> list[str]:
+    return warnings(evaluate(probabilities, labels, ("coat", "bag")))
+
+
+def test_no_validation_image_is_missed_where_none_chose() -> None:
+    assert label_warnings({"coat": 5, "bag": 5}, None, weighing=WEIGHING) == []

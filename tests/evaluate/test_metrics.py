@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from ae_cls.evaluate import evaluate, wilson_interval
-from ae_cls.evaluate.metrics import expected_calibration_error
+from ae_cls.evaluate.metrics import expected_calibration_error, log_loss
 
 NAMES = ("coat", "bag", "shirt", "boot")
 
@@ -172,3 +172,8 @@ def test_input_that_breaks_the_contract_is_refused(
 ) -> None:
     with pytest.raises(AssertionError):
         evaluate(probabilities, np.array(labels, dtype=np.int64), names)
+
+
+def test_a_log_loss_of_nothing_has_no_sign() -> None:
+    loss = log_loss(np.eye(2), np.array([0, 1]))
+    assert f"{loss:.4f}" == "0.0000"

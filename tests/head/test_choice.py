@@ -25,7 +25,9 @@ LABELS = np.array([0, 1, 0, 1])
 
 
 def choice(*offers: Offer, labels: Labels = LABELS, by: Measure = "accuracy") -> Choice:
-    made = Choice(name="test", labels=labels, by=by, on="4 validation labels", prefix="valid")
+    made = Choice(
+        name="test", labels=labels, by=by, on="4 validation labels", prefix="valid", aloud=True
+    )
     for name, probabilities in offers:
         is_best = made.offer({"name": name}, probabilities)
         assert is_best == (made.chosen == {"name": name})

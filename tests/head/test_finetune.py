@@ -52,6 +52,7 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
     return Task(
         encoder,
         parts[0],
+        np.arange(half),
         parts[1],
         unasked,
         ("above", "below"),
@@ -60,6 +61,11 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
         seed,
         NoCheckpoints(),
     )
+
+
+def valid_of(one: Task) -> LabelledImages:
+    assert one.valid is not None
+    return one.valid
 
 
 def tensors(model) -> dict[str, torch.Tensor]:
@@ -71,8 +77,8 @@ def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
     one = task(name)
     before = tensors(one.encoder.model)
     learned = config().classify(one)
-    found = learned.classifier.predict_proba(one.valid.images)
-    assert np.mean(found.argmax(1) == one.valid.labels) > 0.9
+    found = learned.classifier.predict_proba(valid_of(one).images)
+    assert np.mean(found.argmax(1) == valid_of(one).labels) > 0.9
     assert found.sum(1) == pytest.approx(1)
     assert all(torch.equal(before[key], value) for key, value in tensors(one.encoder.model).items())
     tuned = tensors(learned.classifier.encoder.model)
@@ -82,10 +88,10 @@ def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
 def test_the_head_gives_what_the_network_gave_on_validation():
     one = task()
     learned = config().classify(one)
-    found = learned.classifier.predict_proba(one.valid.images)
+    found = learned.classifier.predict_proba(valid_of(one).images)
     best = [record for record in learned.history if record.best][-1]
-    assert np.mean(found.argmax(1) == one.valid.labels) == pytest.approx(best.valid["accuracy"])
-    chosen = found[np.arange(len(found)), one.valid.labels]
+    assert np.mean(found.argmax(1) == valid_of(one).labels) == pytest.approx(best.valid["accuracy"])
+    chosen = found[np.arange(len(found)), valid_of(one).labels]
     assert -np.log(chosen).mean() == pytest.approx(best.valid["loss"], rel=1e-4)
 
 
@@ -96,7 +102,8 @@ def thinned(whole: Task, rare: int, most: int) -> Task:
         np.concatenate([np.flatnonzero(labels != rare), np.flatnonzero(labels == rare)[:most]])
     )
     images = replace(whole.train.images, rows=rows[kept])
-    return replace(whole, train=LabelledImages(images, labels[kept]))
+    part = LabelledImages(images, labels[kept])
+    return replace(whole, train=part, units=np.arange(len(kept)))
 
 
 def test_images_of_a_rare_class_weigh_more_in_the_loss_and_the_weights_are_told():
@@ -128,7 +135,7 @@ def test_with_equally_many_images_class_weights_change_nothing():
     plain, weighed = (
         config(f"class_weight={weight}").classify(one).classifier for weight in ("null", "balanced")
     )
-    images = one.valid.images
+    images = valid_of(one).images
     assert plain.predict_proba(images).tobytes() == weighed.predict_proba(images).tobytes()
 
 
@@ -141,14 +148,14 @@ def test_with_equally_many_images_class_weights_change_nothing():
 )
 def test_epochs_are_scored_by_the_measure(measure, theirs):
     one = replace(task(count=90), choose_by=measure)
-    one = replace(one, valid=thinned(replace(one, train=one.valid), 1, 7).train)
+    one = replace(one, valid=thinned(replace(one, train=valid_of(one)), 1, 7).train)
     network = _network(one)
     torch.nn.init.normal_(network.to_logits.weight, generator=torch.Generator().manual_seed(1))
-    found = score(network, one.valid, CPU, measure)
+    found = score(network, valid_of(one), CPU, measure)
     with torch.inference_mode():
-        everything = one.valid.images.take(torch.arange(len(one.valid.images)))
+        everything = valid_of(one).images.take(torch.arange(len(valid_of(one).images)))
         answers = network.eval()(to_unit(everything, CPU.device)).argmax(1).numpy()
-    expected = theirs(one.valid.labels, answers)
+    expected = theirs(valid_of(one).labels, answers)
     assert 0 < expected < 1 and expected != found.terms["accuracy"]
     assert found.terms[measure] == pytest.approx(expected)
     assert found.value == pytest.approx(1 - expected, abs=1e-8)
@@ -162,7 +169,7 @@ def test_the_saved_head_predicts_the_same():
     one = task()
     classifier = config().classify(one).classifier
     loaded = config().load(classifier.head.files())
-    features = classifier.encoder.features(one.valid.images)
+    features = classifier.encoder.features(valid_of(one).images)
     assert isinstance(loaded, Softmax)
     assert np.array_equal(loaded.predict_proba(features), classifier.head.predict_proba(features))
 
@@ -188,5 +195,17 @@ def test_no_decay_of_the_rate_is_one_rate_for_all():
 
 def test_an_untrained_network_is_at_chance_and_unsure():
     one = task()
-    found = score(_network(one), one.valid, CPU, "accuracy")
+    found = score(_network(one), valid_of(one), CPU, "accuracy")
     assert found.terms["loss"] == pytest.approx(np.log(2))  # the linear layer starts at 0
+
+
+def test_without_validation_labels_the_schedule_is_kept_and_its_last_weights():
+    one = replace(task(), valid=None)
+    learned = config("patience=1").classify(one)
+    assert [record.epoch for record in learned.history] == [1, 2, 3]
+    assert all(record.best and not record.valid for record in learned.history)
+    assert "schedule" in str(learned.classifier.head.facts["chosen_on"])
+    with_choice = config().classify(task())
+    assert [record.train for record in learned.history] == [
+        record.train for record in with_choice.history
+    ]

@@ -55,7 +55,7 @@ def test_two_classes_are_scikit_learn_at_twice_the_strength() -> None:
 def test_without_the_axes_the_answer_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     train, valid, _ = digits()
     first = fit(train, valid, 10, C=[0.01]).predict_proba(valid.features)
-    monkeypatch.setattr(descent, "_WIDEST", 10)
+    monkeypatch.setattr(descent, "WIDEST", 10)
     second = fit(train, valid, 10, C=[0.01]).predict_proba(valid.features)
     assert not np.array_equal(first, second)
     assert np.abs(first - second).max() < 1e-3
@@ -68,7 +68,7 @@ def test_the_axes_save_steps_on_features_that_hang_together(
     mixed = np.vander(np.linspace(0, 1, 30), 30).astype(np.float32)
     train, valid = (type(p)(p.features @ mixed, p.labels) for p in (train, valid))
     steps = [fit(train, valid, 4, C=[1.0]).facts["steps"]]
-    monkeypatch.setattr(descent, "_WIDEST", 10)
+    monkeypatch.setattr(descent, "WIDEST", 10)
     steps.append(fit(train, valid, 4, C=[1.0]).facts["steps"])
     assert steps[0] < steps[1] / 2  # type: ignore[operator]
 

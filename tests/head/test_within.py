@@ -10,7 +10,7 @@ from ae_cls.head.contract import TOO_FEW
 from ae_cls.head.fitted import FittedHead, Labelled
 from tests.head.heads import WORDS, blobs, config, one_setting, quick
 
-TINY = {"forest": {"trees": 5}, "mlp": {"epochs": 30, "width": [16]}}
+TINY = {"forest": {"trees": 20}, "mlp": {"epochs": 30, "width": [16]}}
 
 
 def within(
@@ -31,7 +31,7 @@ def test_it_learns_and_tells_on_what_it_chose(word: str, caplog: pytest.LogCaptu
     test = blobs(80, seed=2)
     with caplog.at_level(logging.INFO):
         head = quick(word).fit_within(
-            blobs(60), np.arange(60), class_count=4, choose_by="accuracy", seed=0, progress=False
+            blobs(60), np.arange(60), class_count=4, choose_by="accuracy", seed=0, progress=True
         )
     assert (head.predict_proba(test.features).argmax(axis=1) == test.labels).mean() > 0.8
     facts = facts_of(head)
@@ -73,7 +73,9 @@ def test_with_one_label_a_class_the_middle_of_each_list_is_taken(word: str) -> N
     head = within(word, blobs(4))
     middle = config(word, **TINY.get(word, {})).middle()
     assert facts_of(head)["chosen"].items() <= middle.items()
-    for name, values in ((n, v) for n, v in config(word, **TINY.get(word, {})) if isinstance(v, tuple)):
+    for name, values in (
+        (n, v) for n, v in config(word, **TINY.get(word, {})) if isinstance(v, tuple)
+    ):
         assert middle[name] == values[(len(values) - 1) // 2]
 
 

@@ -125,7 +125,8 @@ def finetuning(world: World) -> dict[str, Any]:
     compute = replace(CPU, world=world)
     learned = found.head.classify(
         Task(
-            Encoder(variant("conv", SHAPE), found.encode, compute), parts[0], parts[1],
+            Encoder(variant("conv", SHAPE), found.encode, compute),
+            parts[0], np.arange(40), parts[1],
             features=no_features,
             class_names=("a", "b", "c"), mirrored_is_same=True, choose_by="accuracy",
             seed=0, checkpoints=steps,

@@ -172,3 +172,28 @@ def test_a_name_that_the_encoding_lacks_is_escaped(
     print_table(summary_table({}, {}, Path(name)))
     sys.stdout.flush()
     assert raw.getvalue() == name.encode("ascii", "backslashreplace") + b"\n"
+
+
+def test_labels_read_before_the_test_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = {"regime": "validation", "fit": 100, "choose": 6000, "evaluated": {}}
+    besides = {"valid": metrics_of(9, 1), "protocol": {"labels": labels}}
+    within = {"valid": metrics_of(9, 1), "protocol": {"labels": {**labels, "choose": 0}}}
+    out = printed(summary_table(besides, {}, FOLDER), capsys)
+    assert "labels before test 100 + 6,000 for choosing" in " ".join(out.split())
+    out = printed(summary_table(within, {}, FOLDER), capsys)
+    assert "labels before test 100 settings chosen within them" in " ".join(out.split())
+    out = printed(sweep_table([row(metrics=besides), row(metrics=within)]), capsys)
+    assert "100 + 6,000" in out
+    assert "labels: those learnt from + those for choosing settings" in out
+    assert "choosing" not in printed(sweep_table([row(metrics=within)]), capsys)
+
+
+def test_repeated_folds_stand_beside_a_small_test_part(capsys: pytest.CaptureFixture[str]) -> None:
+    again = {"accuracy": 0.4, "accuracy_ci95": [0.2, 0.6], "folds": 5, "repeats": 5, "n": 15}
+    metrics = {"test": metrics_of(1, 2), "repeated_folds": again}
+    out = printed(summary_table(metrics, {}, FOLDER), capsys)
+    assert "accuracy, 5 x 5 folds 40.0 % 20.0 to 60.0 % (95 % interval) 15 images" in (
+        " ".join(out.split())
+    )
+    metrics["repeated_folds"] = {"left_out": "for a reason"}
+    assert "folds" not in printed(summary_table(metrics, {}, FOLDER), capsys)
