@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -161,11 +162,26 @@ def _learnt(run: FinishedRun) -> float:
 
 
 def _named(methods: Mapping[str, FinishedRun], words: Words) -> dict[str, str]:
-    """A name for each method: a study's, or the words that not all the others share."""
+    """A name for each method: a study's, or the fewest of its words that no other method has."""
     said = {key: words(run.method) for key, run in methods.items() if not run.arm}
     shared = set[str].intersection(*map(set, said.values())) if len(said) > 1 else set[str]()
     own = {key: [word for word in one if word not in shared] for key, one in said.items()}
-    return {key: run.arm or _in_short(own[key]) for key, run in methods.items()}
+    named = {key: run.arm or _in_short(_telling(own, key)) for key, run in methods.items()}
+    assert len(set(named.values())) == len(named), "two methods have one name"
+    return named
+
+
+def _telling(own: Mapping[str, Sequence[str]], key: str) -> Sequence[str]:
+    """The network, where words name it, and as few more as tell this method from the others."""
+    others = [set(words) for other, words in own.items() if other != key]
+    network = [word for word in own[key] if word.startswith("autoencoder=")]
+    rest = [word for word in own[key] if word not in network]
+    for count in range(len(rest) + 1):
+        for more in combinations(rest, count):
+            chosen = [*network, *more]
+            if chosen and not any(set(chosen) <= other for other in others):
+                return chosen
+    return own[key]
 
 
 def _in_short(words: Sequence[str]) -> str:

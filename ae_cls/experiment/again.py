@@ -93,8 +93,9 @@ def _beneath(group: str, defaults: Sequence[Any]) -> dict[str, Any]:
 def _keys(file: str) -> Mapping[str, Any]:
     """The keys of a root and of those that it builds on, its groups left out."""
     own = configs.read_yaml(configs.config_folder() / f"{file}.yaml")
-    bases = [one for one in own.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
-    return {key: value for base in bases for key, value in _keys(base).items()} | own
+    entries = own.pop("defaults", [])
+    bases = [_keys(one) for one in entries if isinstance(one, str) and one != "_self_"]
+    return {key: value for base in bases for key, value in base.items()} | own
 
 
 def command_of_runs(plain: Sequence[Mapping[str, Any]]) -> str:
