@@ -27,10 +27,7 @@ def study(request: Request) -> int:
         BusyError: another process is at this study.
         KeyboardInterrupt, SystemExit: a signal has ended it.
     """
-    import_ahead()
-    plan = plan_of(request)
-    for line in lines(plan):
-        _LOG.info("%s", line)
+    plan = explain(request)
     folder = SweepFolder(plan.path)
     with folder.owned():
         folder.begin("run", plan.jobs)
@@ -49,6 +46,19 @@ def study(request: Request) -> int:
         if any(record.is_done for record in records):
             _print_verdict(plan)
     return exit_code(records)
+
+
+def explain(request: Request) -> StudyPlan:
+    """Say what is compared with what, how often and how long it takes; nothing is run.
+
+    Raises:
+        UsageError: a word is wrong.
+    """
+    import_ahead()
+    plan = plan_of(request)
+    for line in lines(plan):
+        _LOG.info("%s", line)
+    return plan
 
 
 def _print_verdict(plan: StudyPlan) -> None:
