@@ -5,6 +5,7 @@ A folder that is really called so comes first. What runs leave elsewhere (`folde
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,7 +123,7 @@ def _newest(outputs: Path, marked_by: str) -> list[Path]:
 def _picked(word: str, folders: Sequence[Path], outputs: Path, wanted: Wanted | None) -> Path:
     place = 1 if word == LATEST else -int(word)
     fitting = (folder for folder in folders if wanted is None or _fits(folder, wanted))
-    found = [folder for folder, _ in zip(fitting, range(place), strict=False)]
+    found = list(islice(fitting, place))
     what = wanted.what if wanted else SWEEP
     if len(found) < place:
         there = f"are only {len(found)}" if found else "is none"

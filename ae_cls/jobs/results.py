@@ -5,19 +5,21 @@ The same finished jobs give the same bytes, whichever call of the sweep has done
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
+from ae_cls.errors import StorageError
 from ae_cls.jobs.record import Job, Record
 from ae_cls.run.folder import ENVIRONMENT
 from ae_cls.store.cells import cell, path_cell, row_writer
 from ae_cls.store.files import publish, read_json
 
 RESULTS = "results.csv"
-_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece")
 _ENDS = ("accuracy_low", "accuracy_high")  # of the 95 % interval
+_MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 _COLUMNS = (
-    *(f"{part}_{name}" for part in ("test", "valid") for name in (*_ENDS, *_MEASURES)),
+    *(f"{part}_{name}" for part in ("test", "valid") for name in ("accuracy", *_ENDS, *_MEASURES)),
     "reconstruction_mse", "seconds", "state", "folder",
 )  # fmt: skip
 
@@ -85,7 +87,7 @@ def _line(record: Record) -> dict[str, str]:
 
 def _scores(part: str, metrics: Mapping[str, Any]) -> dict[str, str]:
     ends = zip(_ENDS, metrics.get("accuracy_ci95", (None, None)), strict=True)
-    values = {**dict(ends), **{name: metrics.get(name) for name in _MEASURES}}
+    values = {**dict(ends), **{name: metrics.get(name) for name in ("accuracy", *_MEASURES)}}
     return {f"{part}_{name}": _number(value) for name, value in values.items()}
 
 
@@ -93,7 +95,8 @@ def _seconds(record: Record) -> float:
     """Of the stages of a finished run, by itself; of another job, as long as it lived."""
     stages: dict[str, float] = {}
     if record.is_done and record.folder:
-        stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
+        with suppress(StorageError):  # damaged: no reason to end a sweep
+            stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
     return round(sum(stages.values()), 3) if stages else round(record.seconds, 1)
 
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -20,6 +20,9 @@ from ae_cls.report.table import (
     rebuilt_cells,
     uncut,
 )
+
+if TYPE_CHECKING:
+    from ae_cls.evaluate.metrics import Measure
 
 REPEATS = ("seed", "labels.draw", "split.seed")
 """Keys that say which draw a job is, not what it does: means are over them."""
@@ -124,7 +127,8 @@ def _scored(rows: Sequence[JobRow]) -> list[Score]:
     if not parts:
         rebuilt = any("reconstruction" in row.metrics for row in rows)
         return [Score("MSE", "reconstruction", "mse")] if rebuilt else []
-    measures = sorted({chosen_by(row.metrics) for row in rows} - {"accuracy"})
+    chosen: set[Measure] = {chosen_by(row.metrics) for row in rows}
+    measures: list[Measure] = [name for name in sorted(chosen) if name != "accuracy"]
     accuracies = [Score(f"{part} %", part, "accuracy") for part in parts]
     titles = {name: name_of(name).removesuffix(" accuracy") for name in measures}
     last = parts[-1]

@@ -78,7 +78,7 @@ def _fitted(columns: Sequence[Column], width: int) -> Sequence[Column]:
         return columns
     names = _shortest_names([column.title for column in columns])
     columns = [replace(column, title=name) for column, name in zip(columns, names, strict=True)]
-    longest = max(column.width for column in columns)
+    longest = min(width, max(column.width for column in columns))
     while _width(columns) > width and longest > _LEAST:
         longest -= 1
         columns = [column.cut(longest) for column in columns]
@@ -96,8 +96,10 @@ def _shortest_names(names: Sequence[str]) -> list[str]:
 
 
 def _shortest(own: Sequence[str], others: Sequence[Sequence[str]]) -> str:
-    count = next(n for n in range(1, len(own) + 1) if all(o[-n:] != own[-n:] for o in others))
-    return ".".join(own[-count:])
+    for count in range(1, len(own)):
+        if all(other[-count:] != own[-count:] for other in others):
+            return ".".join(own[-count:])
+    return ".".join(own)
 
 
 def _cut(text: str, width: int, *, at_end: bool = False) -> str:

@@ -70,7 +70,7 @@ def test_the_results_are_a_table_and_the_same_bytes_again(
     assert ae_cls(*words).code == 0
     first, rows = (sweep_folder(tmp_path) / "results.csv").read_bytes(), results(tmp_path)
     assert [*rows[0]][:5] == [
-        "head", "autoencoder.widths", "seed", "test_accuracy_low", "test_accuracy_high",
+        "head", "autoencoder.widths", "seed", "test_accuracy", "test_accuracy_low",
     ]  # fmt: skip
     assert [*rows[0]][-4:] == ["reconstruction_mse", "seconds", "state", "folder"]
     told = [(row["head"], row["autoencoder.widths"], row["seed"]) for row in rows]

@@ -151,7 +151,7 @@ def test_a_job_is_one_line_that_fits_80_columns_and_is_whole_in_a_pipe(
     keys = {"autoencoder.widths": widths, "pretrain.lr": "0.001", "head.lr": "0.1", "seed": "0"}
     rows = [row(keys=keys), row("failed", keys=keys, reason="because " * 30)]
     narrow = printed(jobs_table(rows), capsys).splitlines()
-    assert narrow[0].split()[:5] == ["widt..", "pret..", "head..", "seed", "state"]
+    assert narrow[0].split()[:5] == ["widths", "pret..", "head..", "seed", "state"]
     assert narrow[1].split()[:5] == ["[1..9]", "0.001", "0.1", "0", "finished"]
     assert narrow[2].split()[4] == "failed"
     assert max(map(len, narrow)) <= 80
@@ -163,9 +163,9 @@ def test_a_job_is_one_line_that_fits_80_columns_and_is_whole_in_a_pipe(
 
 
 def test_a_name_is_shortened_before_a_value_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    keys = {"pretrain.batch_size": "256", "autoencoder.latent_dim": "64"}
+    keys = {"labels.per_class": "25", "seed": "1", "split.seed": "2", "labels.draw": "3"}
     out = printed(jobs_table([row(keys=keys)]), capsys)
-    assert out.split()[:3] == ["batch_size", "latent_dim", "state"]
+    assert out.split()[:5] == ["per_c..", "seed", "split..", "draw", "state"]
     assert max(map(len, out.splitlines())) <= 80
 
 

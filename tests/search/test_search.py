@@ -1,5 +1,6 @@
 """A search from its words to its winner; most with jobs of no time, some with real ones."""
 
+import csv
 import itertools
 import json
 import os
@@ -115,6 +116,25 @@ def test_the_table_has_the_best_trial_first_and_its_test_command_below(
     command = outcome.out.splitlines()[-1]
     assert command == f"ae-cls run encode=latent split.seed=3 head.C={strengths[0]} test=true"
     assert {word for trial in trials_in(folder_of(tmp_path)) for word in trial.params} == {"head.C"}
+
+
+def test_the_results_have_a_column_a_parameter_and_stay_the_same(
+    ae_cls: AeCls, carried_out: list, tmp_path: Path
+) -> None:
+    words = (*SEARCH, C, "encode=latent,pooled", "search.trials=4")
+    assert ae_cls(*words).code == 0
+    file = folder_of(tmp_path) / "results.csv"
+    first, rows = file.read_bytes(), list(csv.DictReader(file.read_text().splitlines()))
+    assert [*rows[0]][:2] == ["encode", "head.C"]
+    assert [(f"encode={row['encode']}", f"head.C={row['head.C']}") for row in rows] == carried_out
+    for row, trial in zip(rows, carried_out, strict=True):
+        expected = by_strength(trial).metrics["valid"]["accuracy"]
+        assert (row["test_accuracy"], float(row["valid_accuracy"])) == ("", expected)
+    assert ae_cls(*words).code == 0
+    assert file.read_bytes() == first and len(carried_out) == 4
+    status = ae_cls("sweep-status", "latest").out.splitlines()
+    assert status[0].split()[:5] == ["encode", "head.C", "state", "valid", "%"]
+    assert len(status[1].split()) == 5
 
 
 def test_equal_accuracies_are_ranked_by_log_loss(
