@@ -11,8 +11,9 @@ from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.store.files import read_json, write_json
+from ae_cls.study.earlier import STUDY
 from ae_cls.study.live import Progress, shown
-from ae_cls.study.plan import STUDY, StudyPlan, plan_of
+from ae_cls.study.plan import StudyPlan, plan_of
 from ae_cls.study.request import Request
 from ae_cls.study.say import lines
 
@@ -37,6 +38,9 @@ def study(request: Request) -> int:
         progress = Progress(folder, plan.cells, plan.estimates)
         try:
             _carry_out(plan, folder, progress)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            stop.add_note(str(plan.path))  # where there is what has finished
+            raise
         finally:
             ended = folder.ended()
             folder.end("run", ended)
