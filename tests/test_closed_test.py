@@ -95,6 +95,7 @@ def test_closing_the_test_part_changes_nothing_else(tmp_path: Path) -> None:
     opened, shut = (
         go(tmp_path, "run", *QUICK, *LINEAR, f"test={word}") for word in ("true", "false")
     )
+    assert (opened.test_read_by, shut.test_read_by) == (1, 1)  # by the first alone
     for part in ("valid", "labels", "protocol", "encoder", "head"):
         assert shut.metrics[part] == opened.metrics[part]
     for name in ("model/model.safetensors", "model/head.safetensors"):

@@ -101,19 +101,17 @@ def unpaired(arms: Sequence[Arm]) -> list[Unreadable]:
     ]  # fmt: skip
 
 
-def compared(first: Arm, second: Arm, budget: str) -> Comparison | None:
+def compared(one: Arm, other: Arm, budget: str) -> Comparison | None:
     """How much better the first is with so many labels; None without a pair."""
-    ours, theirs = first.at(budget), second.at(budget)
+    ours, theirs = one.at(budget), other.at(budget)
     cells = sorted(set(ours) & set(theirs), key=str)
     if not cells:
         return None
     if len({cell.test_sha256 for cell in cells}) > 1:
         return _over_splits(cells, ours, theirs)
     units = ours[cells[0]].units
-    first_right, second_right = (
-        np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs)
-    )
-    return compare(first_right, second_right, units, seed=0, draws=draws_of(cells))
+    first, second = (np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs))
+    return compare(first, second, units, seed=0, draws=draws_of(cells))
 
 
 def accuracy_of(arm: Arm, budget: str) -> Comparison:

@@ -103,8 +103,8 @@ class Comparison:
             return replace(self, p=math.exp(_LEAST_LOG_P))
         if beyond(_MOST_LOG_P) >= 0:
             return replace(self, p=1.0)
-        crossing = root_scalar(beyond, bracket=(_LEAST_LOG_P, _MOST_LOG_P))
-        return replace(self, p=math.exp(crossing.root))
+        crossed = root_scalar(beyond, bracket=(_LEAST_LOG_P, _MOST_LOG_P), method="brentq").root
+        return replace(self, p=math.exp(crossed))
 
 
 def compare(
