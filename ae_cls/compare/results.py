@@ -47,10 +47,6 @@ def _scores(metrics: Mapping[str, Any]) -> list[str]:
 
 def _differing(runs: Sequence[FinishedRun], words: Words) -> dict[str, dict[str, str]]:
     """The values of each key that is not the same in all runs, by run folder."""
-<<<<<<< HEAD
-    defaults = configs.defaults_of("run")
-=======
->>>>>>> paired
     said = {str(run.folder): dict(word.split("=", 1) for word in words(run.config)) for run in runs}
     keys = dict.fromkeys(key for one in said.values() for key in one)
     columns: dict[str, dict[str, str]] = {}

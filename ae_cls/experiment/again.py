@@ -121,13 +121,7 @@ def _by_size(value: str) -> tuple[float, str]:
     return (float(value) if re.fullmatch(r"[\d.]+", value) else -1.0), value
 
 
-<<<<<<< HEAD
-def _unsaid(key: str, config: Mapping[str, Any]) -> str:
-    """The word's value where a run needs no word for it."""
-    groups = configs.defaults_of("run")
-=======
 def unsaid(key: str, config: Mapping[str, Any]) -> str:
     """What a word would say of a config that needs no such word."""
-    groups = configs.groups_of("run")
->>>>>>> paired
+    groups = configs.defaults_of("run")
     return groups[key] if key in groups else _value(key, flat(config).get(key))
