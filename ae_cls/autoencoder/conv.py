@@ -11,12 +11,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.parts.bases import Reconstructing
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
 from ae_cls.autoencoder.parts.code import cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
+from ae_cls.autoencoder.parts.hog_head import HogHead
+from ae_cls.autoencoder.parts.losses import reconstruction_loss
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.draws import Draws
 from ae_cls.settings import Width
+from ae_cls.train.loss import Loss
 
 
 @final
@@ -44,6 +47,12 @@ class ConvConfig(AutoencoderConfig):
         le=16,
         description="side in pixels of the squares folded into channels; null: by image size",
     )
+    # Models that were saved before there was a choice learnt pixels.
+    target: Literal["pixels", "hog", "both"] = Field(
+        default="pixels",
+        description="what the encoder learns to predict: pixels, the gradient directions (HOG) of "
+        "hidden cells, or both; the decoder rebuilds pixels in any case",
+    )
     corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
@@ -54,12 +63,12 @@ class ConvConfig(AutoencoderConfig):
 
 
 @final
-class Conv(Reconstructing):
-    """Trunk - linear code, dense or a part a cell - decoder."""
+class Conv(Autoencoder):
+    """Trunk - linear code, dense or a part a cell - decoder; beside the code a head for HOG."""
 
     def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__()
-        self.image_shape, self.corruption = image_shape, config.corruption
+        self.image_shape, self.config = image_shape, config
         patch = config.patch or patch_side(image_shape)
         most_cells = config.code_cells or cells_by_size(image_shape)
         self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
@@ -77,6 +86,7 @@ class Conv(Reconstructing):
             patch=patch,
             stages=len(config.widths),
         )
+        self.hog_head = None if config.target == "pixels" else HogHead(self.trunk)
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.to_latent(self.trunk(images)[-1].flatten(1))
@@ -89,3 +99,18 @@ class Conv(Reconstructing):
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return self.trunk(images)
+
+    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
+        return self.config.corruption.apply(images, draws).images
+
+    def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
+        seen = self.config.corruption.apply(images, draws)
+        deepest = self.trunk(seen.images)[-1]
+        # With HOG alone the code and the decoder learn from the maps, but the maps not from them.
+        map_of_code = deepest.detach() if self.config.target == "hog" else deepest
+        output = self.decode(self.to_latent(map_of_code.flatten(1)))
+        rebuilt = reconstruction_loss(output, images, seen.weight)
+        if self.hog_head is None:
+            return rebuilt
+        hog = self.hog_head.error(deepest, images, seen.hidden)
+        return Loss(rebuilt.total + hog, {**rebuilt.terms, "hog": hog.detach()})

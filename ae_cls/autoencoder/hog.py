@@ -3,17 +3,15 @@
 Dalal & Triggs 2005, Histograms of oriented gradients for human detection, CVPR.
 """
 
-import math
 from typing import ClassVar, Literal, final
 
-import torch
-import torch.nn.functional as functional
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
+from ae_cls.autoencoder.parts.directions import histograms
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.errors import UsageError
 
@@ -65,30 +63,10 @@ class Hog(Fixed):
         return [blocks.flatten(3).permute(0, 3, 1, 2)]
 
     def _blocks(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b down across 4 bins"]:
-        cells = self._cells(images.float())
+        cells = histograms(images.float(), bins=self.bins, cell=self.cell, shared=False)
         windows = cells.unfold(2, _BLOCK, 1).unfold(3, _BLOCK, 1)  # b, bins, down, across, 2, 2
         blocks = windows.flatten(4).permute(0, 2, 3, 4, 1)
         return _clipped_unit_length(blocks)
-
-    def _cells(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b bins down across"]:
-        strength, direction = _strongest_gradient(images)
-        which = (direction / math.pi * self.bins).long().clamp_(max=self.bins - 1)
-        votes = images.new_zeros(len(images), self.bins, *images.shape[2:])
-        votes.scatter_(1, which[:, None], strength[:, None])
-        return functional.avg_pool2d(votes, self.cell)
-
-
-def _strongest_gradient(
-    images: Float[Tensor, "b c h w"],
-) -> tuple[Float[Tensor, "b h w"], Float[Tensor, "b h w"]]:
-    """Length, and direction in [0, pi), of the steepest channel's central differences."""
-    down, across = torch.zeros_like(images), torch.zeros_like(images)
-    down[:, :, 1:-1] = images[:, :, 2:] - images[:, :, :-2]
-    across[:, :, :, 1:-1] = images[:, :, :, 2:] - images[:, :, :, :-2]
-    length = torch.hypot(down, across)
-    steepest = length.argmax(dim=1, keepdim=True)
-    down, across = (part.gather(1, steepest)[:, 0] for part in (down, across))
-    return length.gather(1, steepest)[:, 0], torch.atan2(down, across) % math.pi
 
 
 def _clipped_unit_length(

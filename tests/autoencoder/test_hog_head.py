@@ -1,0 +1,166 @@
+"""What masked training predicts besides pixels: against a plain loop, and where it looks."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ae_cls.autoencoder.conv import Conv, ConvConfig
+from ae_cls.autoencoder.parts.directions import histograms
+from ae_cls.autoencoder.parts.hog_head import hog_of_cells
+from tests.autoencoder.variants import SHAPES, config, draws, table, unit, variant
+
+TARGETS = ["pixels", "hog", "both"]
+
+
+def conv(target: str, shape: tuple[int, int, int] = (1, 28, 28), *words: str) -> Conv:
+    model = variant("conv", shape, words=[f"autoencoder.target={target}", *words])
+    assert isinstance(model, Conv)
+    return model
+
+
+def gradient(image: np.ndarray, row: int, column: int) -> tuple[float, float]:
+    """Down and across, of the channel where it is longest; none over the edge."""
+    _, height, width = image.shape
+    best = (0.0, 0.0)
+    for channel in image:
+        down = channel[row + 1, column] - channel[row - 1, column] if 0 < row < height - 1 else 0
+        across = channel[row, column + 1] - channel[row, column - 1] if 0 < column < width - 1 else 0
+        if math.hypot(down, across) > math.hypot(*best):
+            best = (down, across)
+    return best
+
+
+def by_hand(image: np.ndarray, cell: int) -> np.ndarray:
+    """Nine directions; a gradient between the centres of two bins counts in both."""
+    _, height, width = image.shape
+    cells = np.zeros((9, height // cell, width // cell))
+    for row in range(height // cell * cell):
+        for column in range(width // cell * cell):
+            down, across = gradient(image, row, column)
+            degrees = math.degrees(math.atan2(down, across)) % 180
+            for number in range(9):
+                apart = abs(degrees - (20 * number + 10))
+                apart = min(apart, 180 - apart) / 20
+                share = max(0.0, 1 - apart) * math.hypot(down, across) / cell**2
+                cells[number, row // cell, column // cell] += share
+    return cells / np.sqrt((cells**2).sum(0) + 0.01**2)
+
+
+@pytest.mark.parametrize(("shape", "cell"), [((1, 12, 12), 4), ((3, 16, 8), 4), ((2, 12, 6), 2)])
+def test_hog_of_cells_is_what_a_plain_loop_counts(shape, cell):
+    images = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for image, found in zip(images, hog_of_cells(images, cell), strict=True):
+        assert found.numpy() == pytest.approx(by_hand(image.numpy(), cell), abs=1e-12)
+
+
+def test_float32_images_give_the_same_to_rounding():
+    # Not bytes, which would give channels of equal strength.
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    exact = hog_of_cells(images.double(), 4)
+    torch.testing.assert_close(hog_of_cells(images, 4).double(), exact, rtol=0, atol=1e-4)
+
+
+def test_directions_between_two_bins_count_as_much_in_all_as_in_one():
+    images = unit(table((3, 32, 32)))
+    one, both = (histograms(images, bins=9, cell=4, shared=shared) for shared in (False, True))
+    torch.testing.assert_close(one.sum(1), both.sum(1))
+    assert not torch.allclose(one, both)
+
+
+def test_a_flat_cell_has_no_direction():
+    assert hog_of_cells(torch.full((1, 3, 8, 8), 0.7), 4).count_nonzero() == 0
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_terms_say_what_is_predicted(target):
+    terms = conv(target).loss(unit(table((1, 28, 28))), draws(24), 1.0).terms
+    assert set(terms) == ({"mse"} if target == "pixels" else {"mse", "hog"})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_gradients_reach_every_weight_and_the_loss_falls(target, shape):
+    model, images = conv(target, shape).train(), unit(table(shape, 8))
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    totals = []
+    for step in range(12):
+        loss = model.loss(images, draws(8), step / 12)
+        optimiser.zero_grad()
+        loss.total.backward()
+        without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+        assert not without
+        optimiser.step()
+        totals.append(loss.total.item())
+    assert totals[-1] < 0.9 * totals[0]
+
+
+def test_with_hog_alone_pixels_teach_the_code_but_not_the_maps():
+    model, images = conv("hog").eval(), unit(table((1, 28, 28)))
+    first = model.trunk.stages[0][0].weight
+
+    def slope() -> torch.Tensor:
+        return torch.autograd.grad(model.loss(images, draws(24), 1.0).total, first)[0]
+
+    before = slope()
+    torch.nn.init.zeros_(model.to_latent.weight)  # other images are rebuilt now
+    torch.testing.assert_close(slope(), before)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_codes_are_deterministic_whatever_is_predicted(target):
+    model, images = conv(target).eval(), unit(table((1, 28, 28)))
+    codes = model.encode(images)
+    model.loss(images, draws(24), 1.0)
+    assert torch.equal(model.encode(images), codes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_weights_and_config_come_back(target):
+    saved = config("conv", f"autoencoder.target={target}").small()
+    again = ConvConfig.model_validate_json(saved.model_dump_json()).build((1, 28, 28)).eval()
+    model, images = conv(target).eval(), unit(table((1, 28, 28)))
+    again.load_state_dict(model.state_dict(), strict=True)
+    assert torch.equal(again.encode(images), model.encode(images))
+
+
+def test_a_model_that_was_saved_without_a_target_had_learnt_pixels():
+    old = config("conv").model_dump()
+    del old["target"]
+    model = ConvConfig.model_validate(old).build((1, 28, 28))
+    assert not [name for name in model.state_dict() if name.startswith("hog_head")]
+
+
+def test_only_hidden_cells_are_predicted():
+    """Another picture where the encoder saw it moves no loss; where it did not, it does."""
+    model, images = conv("both").eval(), unit(table((1, 28, 28), 4))
+    head = model.hog_head
+    assert head is not None
+    deepest = model.trunk(images)[-1]
+    hidden = torch.zeros(4, 1, 28, 28)
+    hidden[:, :, 8:12, 16:20] = 1
+    before = head.error(deepest, images, hidden)
+    # A gradient reads one pixel beyond its cell, so those stay.
+    near = torch.zeros(28, 28, dtype=torch.bool)
+    near[7:13, 15:21] = True
+    assert head.error(deepest, torch.where(near, images, 1 - images.flip(3)), hidden) == before
+    assert head.error(deepest, torch.where(near, images.flip(1).flip(2), images), hidden) != before
+
+
+def test_a_batch_of_intact_images_costs_no_hog():
+    words = ("autoencoder.corruption.share=0",)
+    loss = conv("both", (1, 28, 28), *words).loss(unit(table((1, 28, 28))), draws(24), 1.0)
+    assert loss.terms["hog"] == 0
+    torch.testing.assert_close(loss.total.detach(), loss.terms["mse"])
+
+
+@pytest.mark.parametrize("corruption", ["none", "gaussian"])
+def test_a_corruption_that_tells_no_pixels_apart_predicts_all_cells(corruption):
+    words = (f"autoencoder/corruption={corruption}",)
+    model, images = conv("both", (1, 28, 28), *words).eval(), unit(table((1, 28, 28)))
+    deepest = model.trunk(model.corrupted(images, draws(24)))[-1]
+    assert model.hog_head is not None
+    expected = (model.hog_head(deepest) - hog_of_cells(images, 4)).square().mean()
+    found = model.loss(images, draws(24), 1.0).terms["hog"]
+    torch.testing.assert_close(found, expected.detach())
