@@ -200,6 +200,8 @@ def _commented_keys(path: Path) -> Iterator[Key]:
     for line in path.read_text(encoding="utf-8").splitlines():
         setting, _, meaning = line.partition("  # ")
         name, colon, default = setting.partition(":")
+        if line.startswith("#"):
+            continue
         if meaning:
             outer = above if name.startswith(" ") else ""
             yield Key(outer + name.strip(), default.strip(), meaning)

@@ -234,6 +234,7 @@ def test_the_comments_behind_keys_say_what_the_descriptions_say() -> None:
     fields = StudySettings.model_fields.items()
     described = {f"study.{name}": field.description for name, field in fields}
     shown = {key.name: key.meaning for key in configs.keys_of("study")}
+    assert not [name for name in shown if name.startswith("#")]  # an example is no key
     own = {name: meaning for name, meaning in shown.items() if name.startswith("study.")}
     assert own == {name: described[name] for name in own}
     assert described.keys() - own.keys() == {"study.arms", "study.each"}  # of the option
