@@ -46,7 +46,8 @@ def written(folder: Path, counts: dict[str, int]) -> Path:
 def experiment(path: Path, head: str, *words: str) -> Experiment:
     found = described(
         "run", "dataset=npz", f"dataset.root={path}", "autoencoder=pixels", "encode=latent",
-        f"head={head}", "device=cpu", "precision=fp32", "threads=1", *QUICK.get(head, ()), *words,
+        f"head={head}", "device=cpu", "precision=fp32", "threads=1", "figures=false",
+        *QUICK.get(head, ()), *words,
     ).model_copy(update={"outputs": str(path.parent)})  # fmt: skip
     assert isinstance(found, Experiment)
     return found
