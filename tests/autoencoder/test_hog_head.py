@@ -26,7 +26,9 @@ def gradient(image: np.ndarray, row: int, column: int) -> tuple[float, float]:
     best = (0.0, 0.0)
     for channel in image:
         down = channel[row + 1, column] - channel[row - 1, column] if 0 < row < height - 1 else 0
-        across = channel[row, column + 1] - channel[row, column - 1] if 0 < column < width - 1 else 0
+        across = (
+            channel[row, column + 1] - channel[row, column - 1] if 0 < column < width - 1 else 0
+        )
         if math.hypot(down, across) > math.hypot(*best):
             best = (down, across)
     return best
