@@ -25,7 +25,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "forest": ("head.trees=5",),
     "mlp": ("head.epochs=4", "head.width=[16]"),
     "finetune": (
-        "head.epochs=2", "head.min_steps=3", "autoencoder=conv", "pretrain=none",
+        "head.epochs=2", "head.min_steps=1", "autoencoder=conv", "pretrain=none",
         "autoencoder.widths=[8,8]",
     ),
 }  # fmt: skip

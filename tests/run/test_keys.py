@@ -52,7 +52,7 @@ CHANGED: dict[str, Any] = {
     "seed": 1, "split.valid_fraction": 0.2, "split.test_fraction": 0.3, "split.seed": 5,
     "split.folds": 3, "split.fold": None,
     "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
-    "labels.choose_by": "macro_f1",
+    "labels.choose": "validation", "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
     "autoencoder.code_cells": 1, "autoencoder.target": "hog",
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
