@@ -1,11 +1,11 @@
-"""Predicts gradient directions from the deepest map: what masked training can ask for but pixels.
+"""Predicts gradient directions (HOG) from the deepest map: what else training can ask for.
 
-Wei et al. 2022, Masked feature prediction for self-supervised visual pre-training, arXiv 2112.09133.
+Wei et al. 2022, Masked feature prediction for self-supervised visual pre-training, CVPR, arXiv
+2112.09133.
 """
 
 from typing import final
 
-import torch
 import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
