@@ -112,7 +112,7 @@ def test_another_pixel_changes_all_stages():
 def test_another_label_changes_classification_alone():
     data = prepare(base())
     labels = data.dataset.labels.clone()
-    row = int(data.split.valid[0])
+    row = int(data.split.labelled[0])
     labels[row] = (labels[row] + 1) % 10
     assert changed_by(dataset=replace(data.dataset, labels=labels)) == {"classify"}
 
