@@ -23,6 +23,7 @@ from tests.composed import described, options
 
 QUICK: dict[str, tuple[str, ...]] = {
     "forest": ("head.trees=5",),
+    "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),
     "mlp": ("head.epochs=4", "head.width=[16]"),
     "finetune": (
         "head.epochs=2", "head.min_steps=1", "autoencoder=conv", "pretrain=none",
