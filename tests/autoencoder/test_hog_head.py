@@ -128,35 +128,40 @@ def test_a_model_that_was_saved_without_a_target_had_learnt_pixels():
     assert not [name for name in model.state_dict() if name.startswith("hog_head")]
 
 
-def test_only_hidden_cells_are_predicted():
-    """Another picture where the encoder saw it moves no loss; where it did not, it does."""
+def test_cells_without_weight_cost_nothing():
+    """Another picture where the weight is 0 moves no loss; where it is not, it does."""
     model, images = conv("both").eval(), unit(table((1, 28, 28), 4))
     head = model.hog_head
     assert head is not None
     deepest = model.trunk(images)[-1]
-    hidden = torch.zeros(4, 1, 28, 28)
-    hidden[:, :, 8:12, 16:20] = 1
-    before = head.error(deepest, images, hidden)
+    weight = torch.zeros(4, 1, 28, 28)
+    weight[:, :, 8:12, 16:20] = 1
+    before = head.error(deepest, images, weight)
     # A gradient reads one pixel beyond its cell, so those stay.
     near = torch.zeros(28, 28, dtype=torch.bool)
     near[7:13, 15:21] = True
-    assert head.error(deepest, torch.where(near, images, 1 - images.flip(3)), hidden) == before
-    assert head.error(deepest, torch.where(near, images.flip(1).flip(2), images), hidden) != before
+    assert head.error(deepest, torch.where(near, images, 1 - images.flip(3)), weight) == before
+    assert head.error(deepest, torch.where(near, images.flip(1).flip(2), images), weight) != before
 
 
-def test_a_batch_of_intact_images_costs_no_hog():
-    words = ("autoencoder.corruption.share=0",)
-    loss = conv("both", (1, 28, 28), *words).loss(unit(table((1, 28, 28))), draws(24), 1.0)
-    assert loss.terms["hog"] == 0
-    torch.testing.assert_close(loss.total.detach(), loss.terms["mse"])
+def test_with_full_emphasis_hidden_cells_alone_are_predicted():
+    words = ("autoencoder.corruption.intact_weight=0", "autoencoder.corruption.share=0.5")
+    model, images = conv("both", (1, 28, 28), *words).eval(), unit(table((1, 28, 28)))
+    seen = model.corrupted(images, draws(24))
+    hidden = torch.nn.functional.avg_pool2d((seen != images).float(), 4).ceil()
+    assert model.hog_head is not None
+    error = (model.hog_head(model.trunk(seen)[-1]) - hog_of_cells(images, 4)).square().mean(1, True)
+    found = model.loss(images, draws(24), 1.0).terms["hog"]
+    torch.testing.assert_close(found, ((error * hidden).sum() / hidden.sum()).detach())
 
 
-@pytest.mark.parametrize("corruption", ["none", "gaussian"])
-def test_a_corruption_that_tells_no_pixels_apart_predicts_all_cells(corruption):
+@pytest.mark.parametrize("corruption", ["none", "gaussian", "patch_mask"])
+def test_with_equal_weights_all_cells_are_predicted(corruption):
     words = (f"autoencoder/corruption={corruption}",)
     model, images = conv("both", (1, 28, 28), *words).eval(), unit(table((1, 28, 28)))
     deepest = model.trunk(model.corrupted(images, draws(24)))[-1]
     assert model.hog_head is not None
     expected = (model.hog_head(deepest) - hog_of_cells(images, 4)).square().mean()
-    found = model.loss(images, draws(24), 1.0).terms["hog"]
-    torch.testing.assert_close(found, expected.detach())
+    loss = model.loss(images, draws(24), 1.0)
+    torch.testing.assert_close(loss.terms["hog"], expected.detach())
+    torch.testing.assert_close(loss.total, loss.terms["mse"] + 10 * expected)

@@ -38,17 +38,18 @@ class HogHead(nn.Module):
         self,
         deepest: Float[Tensor, "b _ _ _"],
         images: Float[Tensor, "b c h w"],
-        hidden: Float[Tensor, "b 1 h w"],
+        weight: Float[Tensor, "#b #c #h #w"],
     ) -> Float[Tensor, ""]:
-        """Mean squared error over the cells, each as far as it is hidden.
+        """Mean squared error over cells and directions.
 
         Args:
             deepest: the trunk's last map of what it has seen.
             images: clean.
-            hidden: 1 where a pixel was hidden.
+            weight: of each pixel; a cell counts as its pixels do on average.
         """
-        weight = functional.avg_pool2d(pad_to_multiple(hidden, self.cell), self.cell)
-        return weighted_mean_squared_error(self(deepest), hog_of_cells(images, self.cell), weight)
+        pixels = weight.mean(1, keepdim=True).expand(-1, -1, *images.shape[2:])
+        cells = functional.avg_pool2d(pad_to_multiple(pixels, self.cell), self.cell)
+        return weighted_mean_squared_error(self(deepest), hog_of_cells(images, self.cell), cells)
 
 
 def hog_of_cells(images: Float[Tensor, "b c h w"], cell: int) -> Float[Tensor, "b 9 _ _"]:
