@@ -1,4 +1,4 @@
-"""What the default network costs, as the tables of the README: `scripts/curves.py`.
+"""What the default network costs, as the figures in the README: `scripts/curves.py`.
 
 Images are noise: what they show changes no cost. Every row is measured in a process of its own.
 """

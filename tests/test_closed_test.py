@@ -80,7 +80,8 @@ def test_a_run_with_its_test_part_closed_reads_no_test_image(
     result = go(tmp_path, "run", *QUICK, *head, "test=false")
     assert "test" not in result.metrics
     assert result.metrics["valid"]["accuracy"] > 0.5
-    assert result.metrics["reconstruction"]["part"] == "valid"
+    rebuilt = result.metrics.get("reconstruction")
+    assert rebuilt is None if head is FINETUNE else rebuilt["part"] == "valid"
     assert not (result.folder / "predictions.csv").exists()
     assert (result.folder / "figures" / "confusion_matrix.png").exists()
     assert drawn == ["validation", "validation"]
@@ -95,6 +96,9 @@ def test_closing_the_test_part_changes_nothing_else(tmp_path: Path) -> None:
     opened, shut = (
         go(tmp_path, "run", *QUICK, *LINEAR, f"test={word}") for word in ("true", "false")
     )
+    assert (opened.test_read_by, shut.test_read_by) == (1, 1)  # by the first alone
+    evaluated = opened.metrics["protocol"]["labels"]["evaluated"]
+    assert evaluated.pop("test") == opened.metrics["protocol"]["images"]["test"]
     for part in ("valid", "labels", "protocol", "encoder", "head"):
         assert shut.metrics[part] == opened.metrics[part]
     for name in ("model/model.safetensors", "model/head.safetensors"):

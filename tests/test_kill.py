@@ -27,7 +27,7 @@ FORK.set_forkserver_preload(
 
 WORDS = (
     "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=3", "pretrain.min_steps=1",
-    "autoencoder.widths=[256,128]", "head.C=[0.01,0.1,1.0]", "checkpoint_seconds=0.2",
+    "autoencoder.widths=[64,32]", "head.C=[0.01,0.1,1.0]", "checkpoint_seconds=0.2",
 )  # fmt: skip
 STAGES = ("pretrain", "encode", "classify", "evaluate", "report")
 COMPARED = (

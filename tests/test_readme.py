@@ -1,12 +1,14 @@
 """What the README says, done."""
 
 import difflib
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ from ae_cls.cli.main import dispatch
 from ae_cls.cli.searched import searched
 from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.jobs.launch import read_launch
+from ae_cls.study.request import Request, own_arms
+from ae_cls.study.settings import StudySettings
 from tests.composed import CONFIGS, described, options
 
 HOME = CONFIGS.parent
@@ -76,6 +80,19 @@ def test_every_other_command_is_valid(words):
     assert PARSERS[words[0]]().read(words[1:])
 
 
+STUDIES = [words[1:] for words in command_lines() if words[0] == "study"]
+
+
+@pytest.mark.parametrize("words", STUDIES, ids=" ".join)
+def test_every_study_is_valid(words):
+    typed = sort_words("study", words)
+    shared, arms = own_arms(typed.overrides)
+    request = Request(shared, arms, typed.folders, partial(compose, "study"))
+    assert StudySettings.model_validate_json(json.dumps(compose("study", shared)["study"]))
+    for own in ((), *arms.values()):
+        assert described("run", *request.of_runs, *own)
+
+
 def test_help_of_a_command_is_shown(capsys):
     assert dispatch(["run", "--help"]) == 0
     shown = capsys.readouterr().out
@@ -84,9 +101,9 @@ def test_help_of_a_command_is_shown(capsys):
 
 
 def test_the_table_of_words_is_complete():
-    for group in ("dataset", "autoencoder", "pretrain", "encode", "head"):
+    for group in ("dataset", "autoencoder", "pretrain", "encode", "head", "study"):
         (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", README, flags=re.M)
-        assert set(re.findall(r"`([a-z_0-9]+)`", row)) == set(options(group))
+        assert set(re.findall(r"`([a-z_0-9]+)`", row)) == set(options(group)), group
 
 
 def run(words: list[str | Path], **settings) -> subprocess.CompletedProcess[str]:

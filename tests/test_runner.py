@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from ae_cls import compute
+from ae_cls.compare.runs import read_finished
 from ae_cls.dataset.sources.digits import DigitsConfig
 from ae_cls.dataset.split import make_split
 from ae_cls.errors import DataError, ModelFileError, UsageError
+from ae_cls.experiment.again import words_of
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.experiment.read import read_run
@@ -67,6 +69,16 @@ def test_a_run_without_figures_has_the_same_numbers(finished, tmp_path):
     assert not (bare.folder / "figures").exists()
     for name in ("metrics.json", "predictions.csv"):
         assert (bare.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_a_finished_run_can_be_compared(finished):
+    found = read_finished(finished.folder)
+    assert found.correct.mean() == pytest.approx(found.accuracy)
+    assert found.is_pretrained and not found.trains_encoder
+    assert found.weights > 1000 and found.seconds > 0
+    assert len(found.units) == len(found.correct)
+    said = words_of(found.config)
+    assert described("run", *said) == described("run", *RUN)
 
 
 def test_config_reads_back_into_the_same_experiment(finished):

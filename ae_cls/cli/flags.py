@@ -54,7 +54,9 @@ def parser(command: str) -> Parser:
     )
     mode.add_argument(
         "--explain", action="store_true",
-        help="say which stages are kept from earlier runs, and why others are not",
+        help="say what would be compared and how long it takes"
+        if command == "study"
+        else "say which stages are kept from earlier runs, and why others are not",
     )  # fmt: skip
     arguments.add_argument("-p", "--package", metavar="KEY", help="with --cfg: only this key")
     arguments.add_argument(

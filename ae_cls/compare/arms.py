@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -100,17 +101,17 @@ def unpaired(arms: Sequence[Arm]) -> list[Unreadable]:
     ]  # fmt: skip
 
 
-def compared(first: Arm, second: Arm, budget: str) -> Comparison | None:
+def compared(one: Arm, other: Arm, budget: str) -> Comparison | None:
     """How much better the first is with so many labels; None without a pair."""
-    ours, theirs = first.at(budget), second.at(budget)
+    ours, theirs = one.at(budget), other.at(budget)
     cells = sorted(set(ours) & set(theirs), key=str)
     if not cells:
         return None
     if len({cell.test_sha256 for cell in cells}) > 1:
         return _over_splits(cells, ours, theirs)
     units = ours[cells[0]].units
-    matrices = (np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs))
-    return compare(*matrices, units, seed=0, draws=draws_of(cells))
+    first, second = (np.stack([runs[cell].correct for cell in cells]) for runs in (ours, theirs))
+    return compare(first, second, units, seed=0, draws=draws_of(cells))
 
 
 def accuracy_of(arm: Arm, budget: str) -> Comparison:
@@ -159,11 +160,26 @@ def _learnt(run: FinishedRun) -> float:
 
 
 def _named(methods: Mapping[str, FinishedRun], words: Words) -> dict[str, str]:
-    """A name for each method: a study's, or the words that not all the others share."""
+    """A name for each method: a study's, or the fewest of its words that no other method has."""
     said = {key: words(run.method) for key, run in methods.items() if not run.arm}
     shared = set[str].intersection(*map(set, said.values())) if len(said) > 1 else set[str]()
     own = {key: [word for word in one if word not in shared] for key, one in said.items()}
-    return {key: run.arm or _in_short(own[key]) for key, run in methods.items()}
+    named = {key: run.arm or _in_short(_telling(own, key)) for key, run in methods.items()}
+    assert len(set(named.values())) == len(named), "two methods have one name"
+    return named
+
+
+def _telling(own: Mapping[str, Sequence[str]], key: str) -> Sequence[str]:
+    """The network, where words name it, and as few more as tell this method from the others."""
+    others = [set(words) for other, words in own.items() if other != key]
+    network = [word for word in own[key] if word.startswith("autoencoder=")]
+    rest = [word for word in own[key] if word not in network]
+    for count in range(len(rest) + 1):
+        for more in combinations(rest, count):
+            chosen = [*network, *more]
+            if chosen and not any(set(chosen) <= other for other in others):
+                return chosen
+    return own[key]
 
 
 def _in_short(words: Sequence[str]) -> str:

@@ -367,7 +367,7 @@ def _tests_of_pairs(found: Verdict) -> Iterator[str]:
         else:
             continue
         yield (
-            f"{found.budget_of[place]}: {one.pretrained} less {one.control}: "
+            f"{found.budget_of[place]}: {one.pretrained} minus {one.control}: "
             f"{_signed(one.comparison.difference)} points, adjusted p {one.claim.p:.3g}, {test}"
         )
 

@@ -7,9 +7,8 @@ from typing import Any
 from ae_cls.compare.arms import Words
 from ae_cls.compare.runs import FinishedRun
 from ae_cls.compare.verdict import Verdict
-from ae_cls.experiment import configs
+from ae_cls.experiment.again import unsaid
 from ae_cls.store.cells import cell, path_cell, row_writer
-from ae_cls.store.key import flat
 
 _MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece")
 
@@ -48,23 +47,14 @@ def _scores(metrics: Mapping[str, Any]) -> list[str]:
 
 def _differing(runs: Sequence[FinishedRun], words: Words) -> dict[str, dict[str, str]]:
     """The values of each key that is not the same in all runs, by run folder."""
-    defaults = configs.groups_of("run")
     said = {str(run.folder): dict(word.split("=", 1) for word in words(run.config)) for run in runs}
     keys = dict.fromkeys(key for one in said.values() for key in one)
     columns: dict[str, dict[str, str]] = {}
     for key in keys:
         column = {
-            str(run.folder): said[str(run.folder)].get(key) or _unsaid(key, run, defaults)
+            str(run.folder): said[str(run.folder)].get(key) or unsaid(key, run.config)
             for run in runs
         }
         if len(set(column.values())) > 1:
             columns[key] = column
     return columns
-
-
-def _unsaid(key: str, run: FinishedRun, defaults: Mapping[str, str]) -> str:
-    """What holds where no word says it: the group's default, or the value of the option."""
-    if key in defaults:
-        return defaults[key]
-    value = flat(run.config).get(key.replace("/", "."))
-    return "" if value is None else str(value)

@@ -209,9 +209,11 @@ def _more_draws(found: Verdict) -> Iterator[str]:
         if one is None or one.kind != "open":
             continue
         if one.versus.further:
+            further = one.versus.further
+            draws = "draw" if further == 1 else "draws"
             yield (
-                f"About {one.versus.further} more draws of labels would show whether the "
-                f"difference with {_labels(budget)} is real."
+                f"About {further:,} more {draws} of labels would show whether the difference with "
+                f"{_labels(budget)} is real."
             )
         else:
             yield (

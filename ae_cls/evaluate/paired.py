@@ -18,7 +18,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import stdtrit
 from scipy.stats import binomtest
 
@@ -103,7 +103,8 @@ class Comparison:
             return replace(self, p=math.exp(_LEAST_LOG_P))
         if beyond(_MOST_LOG_P) >= 0:
             return replace(self, p=1.0)
-        return replace(self, p=math.exp(brentq(beyond, _LEAST_LOG_P, _MOST_LOG_P)))
+        crossed = root_scalar(beyond, bracket=(_LEAST_LOG_P, _MOST_LOG_P), method="brentq").root
+        return replace(self, p=math.exp(crossed))
 
 
 def compare(

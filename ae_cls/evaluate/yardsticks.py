@@ -1,7 +1,6 @@
 """Ways of rebuilding images that need no network, against which one is measured."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -53,7 +52,7 @@ class Yardsticks:
 
     def rebuilt(
         self, images: Float32[np.ndarray, "n c h w"]
-    ) -> Mapping[str, Float[np.ndarray, "n c h w"]]:
+    ) -> dict[str, Float[np.ndarray, "n c h w"]]:
         """Each image answered with the mean training image, its own mean colour, and by PCA."""
         return {
             "mean_image": np.broadcast_to(self.mean.reshape(images.shape[1:]), images.shape),

@@ -8,18 +8,19 @@ from functools import cache
 from typing import Any
 
 from ae_cls.experiment import configs
+from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.store.key import changes, flat
 
-_UNSAID = frozenset({"folder", "outputs", "launch"})
+_UNSAID = frozenset({*WHERE, *HOW, "launch"})
 _PLAIN = re.compile(r"[\w./:@%-]+")  # text that Hydra takes as it stands
 
 
 def words_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The shortest words that compose to this config, apart from where its folder is.
+    """The shortest words that compose to this config, apart from where and how it is carried out.
 
     Keys that are missing are left to their defaults.
     """
-    groups = configs.groups_of("run")
+    groups = configs.defaults_of("run")
     words = [
         word
         for group, default in groups.items()
@@ -93,8 +94,9 @@ def _beneath(group: str, defaults: Sequence[Any]) -> dict[str, Any]:
 def _keys(file: str) -> Mapping[str, Any]:
     """The keys of a root and of those that it builds on, its groups left out."""
     own = configs.read_yaml(configs.config_folder() / f"{file}.yaml")
-    bases = [one for one in own.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
-    return {key: value for base in bases for key, value in _keys(base).items()} | own
+    entries = own.pop("defaults", [])
+    bases = [_keys(one) for one in entries if isinstance(one, str) and one != "_self_"]
+    return {key: value for base in bases for key, value in base.items()} | own
 
 
 def command_of_runs(plain: Sequence[Mapping[str, Any]]) -> str:
@@ -102,7 +104,7 @@ def command_of_runs(plain: Sequence[Mapping[str, Any]]) -> str:
     words = [dict(word.split("=", 1) for word in words_of(config)) for config in plain]
     keys = dict.fromkeys(key for one in words for key in one)
     values = {
-        key: list(dict.fromkeys(one.get(key, _unsaid(key, config))
+        key: list(dict.fromkeys(one.get(key, unsaid(key, config))
                                 for one, config in zip(words, plain, strict=True)))
         for key in keys
     }  # fmt: skip
@@ -119,7 +121,7 @@ def _by_size(value: str) -> tuple[float, str]:
     return (float(value) if re.fullmatch(r"[\d.]+", value) else -1.0), value
 
 
-def _unsaid(key: str, config: Mapping[str, Any]) -> str:
-    """The word's value where a run needs no word for it."""
-    groups = configs.groups_of("run")
+def unsaid(key: str, config: Mapping[str, Any]) -> str:
+    """What a word would say of a config that needs no such word."""
+    groups = configs.defaults_of("run")
     return groups[key] if key in groups else _value(key, flat(config).get(key))

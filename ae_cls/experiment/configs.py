@@ -77,6 +77,11 @@ def groups_of(command: str) -> dict[str, str | None]:
     return chosen
 
 
+def defaults_of(command: str) -> dict[str, str]:
+    """Of each group of a command that has a default: that option."""
+    return {group: option for group, option in groups_of(command).items() if option is not None}
+
+
 def all_groups_of(command: str) -> dict[str, str | None]:
     """As `groups_of`, with the nested groups, whose default is the outer option's own: None."""
     chosen = groups_of(command)
@@ -195,6 +200,8 @@ def _commented_keys(path: Path) -> Iterator[Key]:
     for line in path.read_text(encoding="utf-8").splitlines():
         setting, _, meaning = line.partition("  # ")
         name, colon, default = setting.partition(":")
+        if line.startswith("#"):
+            continue
         if meaning:
             outer = above if name.startswith(" ") else ""
             yield Key(outer + name.strip(), default.strip(), meaning)

@@ -105,10 +105,9 @@ class Classification(StagedKeys):
         Raises:
             UsageError: the head cannot be used with that autoencoder.
         """
-        before = pretraining.split.model_dump(exclude_none=True)
-        split = SplitConfig(
-            **{"seed": pretraining.seed, **before, **self.split.model_dump(exclude_none=True)}
-        )
+        before, own_split = pretraining.split, self.split.model_dump(exclude_none=True)
+        seed = pretraining.seed if before.seed is None else before.seed
+        split = SplitConfig(**{**before.model_dump(), "seed": seed, **own_split})
         inherited = ("dataset", "autoencoder", "pretrain")
         parts = {name: getattr(pretraining, name) for name in inherited}
         own = {name: getattr(self, name) for name in StagedKeys.model_fields}

@@ -245,8 +245,9 @@ def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
 def finished_before(folder: SweepFolder, job: Job) -> Record | None:
     """The record of a job that it, or an equal one of any sweep or search, was finished before."""
     own = folder.run(job.name)
-    others = f"{folder.path.name if job.lot else '*'}/*-{job.digest}"
-    for run in (own, *sorted(folder.path.parent.glob(others))):
+    end = f"*-{job.digest}"
+    equal = folder.path.glob(end) if job.lot else folder.path.parent.glob(f"*/{end}")
+    for run in (own, *sorted(equal)):
         if _is_finished(run):
             return _reused(run, "" if run.parent == folder.path else f"in {run}")
     return None

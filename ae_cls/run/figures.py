@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.contract import Dataset, Rows
@@ -93,9 +95,15 @@ def _reconstructions(data: Data, model: Autoencoder, seed: int) -> Figure:
     clean = to_unit(images.take(torch.arange(len(images))), device)
     draws = Draws(seed, 0, torch.from_numpy(images.rows).to(device))
     seen = model.corrupted(clean, draws)
-    outputs = (model.decode(model.encode(given)) for given in (clean, seen))
-    pictures = (part.float().cpu().numpy() for part in (clean, seen, *outputs))
-    return reconstructions(*pictures, _names(data, images))
+    from_clean, from_seen = (model.decode(model.encode(given)) for given in (clean, seen))
+    return reconstructions(
+        _pixels(clean), _pixels(seen), _pixels(from_clean), _pixels(from_seen),
+        _names(data, images),
+    )  # fmt: skip
+
+
+def _pixels(images: Float[Tensor, "b c h w"]) -> Float32[np.ndarray, "b c h w"]:
+    return images.float().cpu().numpy()
 
 
 def _names(data: Data, images: ImageRows) -> list[str] | None:

@@ -228,7 +228,7 @@ def _written(
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics.get("warnings", []):
         log.warning("%s", warning)
-    return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by)
+    return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by)
 
 
 def _count(data: Data) -> str:

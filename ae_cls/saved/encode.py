@@ -135,7 +135,7 @@ def _encode_of(description: Experiment | Pretraining, word: str | None) -> Encod
     if word is None and isinstance(description, Experiment):
         return description.encode
     option = (
-        configs.config_folder() / "encode" / f"{word or configs.groups_of('run')['encode']}.yaml"
+        configs.config_folder() / "encode" / f"{word or configs.defaults_of('run')['encode']}.yaml"
     )
     return TypeAdapter(EncodeChoice).validate_json(json.dumps(configs.read_yaml(option)))
 

@@ -20,7 +20,7 @@ def at_home(path: str) -> str:
 
 
 def cache_folder() -> Path:
-    """AE_CLS_CACHE, else the user's cache folder; everything in it can be made again."""
+    """AE_CLS_CACHE, else the user's cache folder; all but the count of looks can be made again."""
     given = os.environ.get("AE_CLS_CACHE")
     if given:
         return Path(at_home(given))

@@ -1,43 +1,33 @@
 """From the words of a study to its jobs: which arms, on how many labels, how often, how long."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import UsageError
-from ae_cls.experiment import configs
-from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.experiment.mistakes import read_part
 from ae_cls.jobs.launch import Launch
-from ae_cls.jobs.plan import Compose, planned, short_hash
+from ae_cls.jobs.plan import Compose, planned
 from ae_cls.jobs.record import Job
-from ae_cls.run.folder import STATUS
-from ae_cls.store.files import read_json
-from ae_cls.study.arms import QUESTION, Arm, arms_of, words_of_arm
+from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
-from ae_cls.study.cost import Measured, own_seconds, own_seconds_in, seconds_of
+from ae_cls.study.cost import Measured, own_seconds, seconds_of
+from ae_cls.study.earlier import is_finished, measured_in, place_of, planned_before
 from ae_cls.study.facts import Facts
 from ae_cls.study.fit import fitted, left_out
+from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
 from ae_cls.study.request import Request
 from ae_cls.study.settings import StudySettings
-
-_LOG = logging.getLogger(__name__)
-
-STUDY = "study.json"
 
 SMALL = 1000
 """Labelled images below which, without an official test part, each is tested on in turn."""
 
 _FOLDS = 5
 _LOT = "study"  # all read the same data
-_MAY_GROW = frozenset({"study.draws", "study.seeds", "study.repeats", "study.minutes"})
-
-Config = Mapping[str, Any]
 
 
 @final
@@ -74,7 +64,7 @@ class StudyPlan:
     @property
     def missing(self) -> list[Cell]:
         """The runs that have not finished in this folder."""
-        done = {job.name for job in self.jobs if _is_finished(self.path / job.name)}
+        done = {job.name for job in self.jobs if is_finished(self.path / job.name)}
         return [cell for name, cell in self.cells.items() if name not in done]
 
     @property
@@ -124,13 +114,13 @@ def plan_of(request: Request) -> StudyPlan:
         DataError: the data cannot be read.
     """
     settings = _settings(request)
-    base = _without_launch(request.config(request.of_runs))
-    arms, impossible = _composed_arms(request, settings)
+    base = without_launch(request.config(request.of_runs))
+    arms, impossible = composed_arms(request, settings)
     facts = look(base, {name: config for name, (_, config) in arms.items()})
-    possible = _possible([arm for arm, _ in arms.values()], facts, impossible)
-    whole, path = _whole(settings, tuple(possible), facts), _path(request, settings, base)
-    measured = _measured(path)
-    extent = _planned_before(path, settings, whole) or fitted(
+    possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
+    whole, path = _whole(settings, tuple(possible), facts), place_of(request, settings, base)
+    measured = measured_in(path)
+    extent = planned_before(path, settings, whole) or fitted(
         whole, settings.minutes, lambda cells: seconds_of(cells, facts, measured)
     )
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
@@ -148,62 +138,6 @@ def _settings(request: Request) -> StudySettings:
     plain = request.compose(request.words)["study"]
     keys = ", ".join(f"study.{key}" for key in StudySettings.model_fields)
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
-
-
-def _without_launch(config: Config) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "launch"}
-
-
-def _composed_arms(
-    request: Request, settings: StudySettings
-) -> tuple[dict[str, tuple[Arm, dict[str, Any]]], dict[str, str]]:
-    """Each arm with its config, and why the others have none; of equal ones the first."""
-    found: dict[str, tuple[Arm, dict[str, Any]]] = {}
-    impossible: dict[str, str] = {}
-    for arm in arms_of(settings, request.arms, request.folders, chosen=request.chooses_arms):
-        try:
-            config = _without_launch(request.config(_words_of_arm(arm, request)))
-        except UsageError as error:
-            if arm.is_asked_for or arm.name == QUESTION:
-                raise
-            impossible[arm.name] = error.what
-            continue
-        if equal := _equal(arm, config, found):
-            impossible[arm.name] = f"the same as {equal}"
-        else:
-            found[arm.name] = (arm, config)
-    return found, impossible
-
-
-def _words_of_arm(arm: Arm, request: Request) -> tuple[str, ...]:
-    return words_of_arm(arm, request.of_runs, configs.groups_of("run"))
-
-
-def _equal(arm: Arm, config: Config, found: Mapping[str, tuple[Arm, dict[str, Any]]]) -> str:
-    """The name of an arm that is this one already; empty when there is none."""
-    names = (
-        name
-        for name, (other, known) in found.items()
-        if config == known and arm.same_compute == other.same_compute
-    )
-    return next(names, "")
-
-
-def _possible(arms: Sequence[Arm], facts: Facts, impossible: dict[str, str]) -> list[Arm]:
-    """The arms that can be carried out; `impossible` gets the others.
-
-    Raises:
-        UsageError: one of them was asked for.
-    """
-    for arm in arms:
-        own = facts.arms[arm.name]
-        has_nothing = arm.same_compute and not facts.passes
-        why = own.mistake or ("pretraining takes no time" if has_nothing else "")
-        if why and arm.is_asked_for:
-            raise UsageError(f"the arm {arm.name} cannot be carried out", why=why)
-        if why:
-            impossible[arm.name] = why
-    return [arm for arm in arms if arm.name not in impossible]
 
 
 def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Extent:
@@ -228,50 +162,6 @@ def _folds(settings: StudySettings, facts: Facts) -> int | None:
     return settings.folds
 
 
-def _path(request: Request, settings: StudySettings, base: Config) -> Path:
-    """The same words find the same folder, whatever may grow."""
-    if settings.folder:
-        return Path(settings.folder)
-    matter = [word for word in request.words if not _may_change(word)]
-    own = [f"arm.{name}={' '.join(words)}" for name, words in request.arms.items()]
-    name = f"study-{short_hash(sorted([*matter, *own]))}"
-    return Path(base["outputs"]) / "run" / name
-
-
-def _may_change(word: str) -> bool:
-    key = word.lstrip("+~").partition("=")[0]
-    return key in {*WHERE, *HOW, *_MAY_GROW} or key.partition(".")[0] == "launch"
-
-
-def _measured(path: Path) -> Measured:
-    """By the runs in the folder of the study: the mean of what each kind of cell took."""
-    seconds: dict[tuple[str, str], list[float]] = {}
-    titles = read_json(path / STUDY).get("cells", {})
-    for name, (arm, budget) in titles.items():
-        if _is_finished(path / name):
-            took = own_seconds_in(read_json(path / name / "environment.json"))
-            seconds.setdefault((arm, budget), []).append(took)
-    return {kind: sum(times) / len(times) for kind, times in seconds.items()}
-
-
-def _is_finished(run: Path) -> bool:
-    return read_json(run / STATUS).get("state") == "finished"
-
-
-def _planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:
-    """What an earlier call with the same keys has planned, though it measured another speed."""
-    earlier = read_json(path / STUDY)
-    if earlier.get("asked") != settings.model_dump(mode="json"):
-        return None
-    return replace(
-        whole,
-        arms=tuple(arm for arm in whole.arms if arm.name in earlier["arms"]),
-        budgets=tuple(one for one in whole.budgets if one.title in earlier["budgets"]),
-        draws=earlier["draws"],
-        repeats=earlier["repeats"],
-    )
-
-
 def _own_words(cell: Cell, base: Config) -> tuple[str, ...]:
     """The words of a run that are not those of all runs; the first is no word of `ae-cls run`."""
     seed, split_seed = base["seed"], base["split"]["seed"]
@@ -288,7 +178,7 @@ def _composing(
     request: Request, facts: Facts, extent: Extent, cell: Cell, own: tuple[str, ...]
 ) -> Compose:
     """What composes the config of a run."""
-    words = [*_words_of_arm(cell.arm, request), *own[1:]]
+    words = [*words_with(cell.arm, request), *own[1:]]
     if extent.folds is not None:
         words.append(f"split.folds={extent.folds}")
     if cell.arm.same_compute:

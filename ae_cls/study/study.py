@@ -11,8 +11,9 @@ from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.store.files import read_json, write_json
+from ae_cls.study.earlier import STUDY
 from ae_cls.study.live import Progress, shown
-from ae_cls.study.plan import STUDY, StudyPlan, plan_of
+from ae_cls.study.plan import StudyPlan, plan_of
 from ae_cls.study.request import Request
 from ae_cls.study.say import lines
 
@@ -27,10 +28,7 @@ def study(request: Request) -> int:
         BusyError: another process is at this study.
         KeyboardInterrupt, SystemExit: a signal has ended it.
     """
-    import_ahead()
-    plan = plan_of(request)
-    for line in lines(plan):
-        _LOG.info("%s", line)
+    plan = explain(request)
     folder = SweepFolder(plan.path)
     with folder.owned():
         folder.begin("run", plan.jobs)
@@ -40,6 +38,9 @@ def study(request: Request) -> int:
         progress = Progress(folder, plan.cells, plan.estimates)
         try:
             _carry_out(plan, folder, progress)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            stop.add_note(str(plan.path))  # where there is what has finished
+            raise
         finally:
             ended = folder.ended()
             folder.end("run", ended)
@@ -49,6 +50,19 @@ def study(request: Request) -> int:
         if any(record.is_done for record in records):
             _print_verdict(plan)
     return exit_code(records)
+
+
+def explain(request: Request) -> StudyPlan:
+    """Say what is compared with what, how often and how long it takes; nothing is run.
+
+    Raises:
+        UsageError: a word is wrong.
+    """
+    import_ahead()
+    plan = plan_of(request)
+    for line in lines(plan):
+        _LOG.info("%s", line)
+    return plan
 
 
 def _print_verdict(plan: StudyPlan) -> None:

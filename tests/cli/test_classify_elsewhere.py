@@ -139,7 +139,7 @@ def test_data_of_another_kind_are_taken_if_their_shape_fits(
     [
         ("dataset.image_size=9", 2, "dataset.image_size=[8,8] dataset.channels=1"),
         ("dataset.channels=3", 2, "dataset.image_size=[8,8] dataset.channels=1"),
-        ("dataset.fitt=pad", 2, "did you mean fit?"),
+        ("dataset.fitt=pad", 2, "did you mean dataset.fit?"),
         ("dataset.root=missing", 3, "no such folder"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from ae_cls.dataset import NO_LABEL, Dataset, LabelsConfig, SplitConfig, make_split
+from ae_cls.dataset import NO_LABEL, Dataset, SplitConfig, make_split
+from ae_cls.dataset.labels import ALL_SHOWN
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 
@@ -94,7 +95,7 @@ def test_a_flat_folder_is_for_pretraining_alone(tmp_path: Path) -> None:
     split = make_split(
         dataset,
         SplitConfig(valid_fraction=0.1, test_fraction=0.2, seed=None, folds=None, fold=0),
-        LabelsConfig(per_class=None, fraction=None, count=None, draw=None, choose_by="accuracy"),
+        ALL_SHOWN,
         0,
     )
     assert [len(split.pretrain), len(split.valid), len(split.train)] == [18, 2, 0]

@@ -67,8 +67,9 @@ def labels(
     draw: int | None = None,
 ) -> LabelsConfig:
     return LabelsConfig(
-        per_class=per_class, fraction=fraction, count=count, draw=draw, choose_by="accuracy"
-    )
+        per_class=per_class, fraction=fraction, count=count, draw=draw, choose=None,
+        choose_by="accuracy",
+    )  # fmt: skip
 
 
 def counts(data: Dataset, rows: np.ndarray) -> list[int]:

@@ -93,3 +93,13 @@ def test_each_job_of_a_lot_has_its_own_log(
     carried_out(tmp_path, [20, 21])
     for seed in (20, 21):
         assert folder_in(tmp_path).log(f"seed-{seed}").read_text() == f"seed {seed}\n"
+
+
+def test_a_job_of_a_lot_is_done_though_an_equal_one_lies_elsewhere(
+    started: Started, tmp_path: Path
+) -> None:
+    carried_out(tmp_path, [20], lot="")
+    (tmp_path / "run" / "sweep").rename(tmp_path / "run" / "other")
+    assert [record.state for record in carried_out(tmp_path, [20], lot="")] == ["skipped"]
+    assert [record.state for record in carried_out(tmp_path, [20], lot="a")] == ["finished"]
+    assert [record.state for record in carried_out(tmp_path, [20], lot="a")] == ["skipped"]

@@ -23,9 +23,10 @@ from tests.composed import described, options
 
 QUICK: dict[str, tuple[str, ...]] = {
     "forest": ("head.trees=5",),
+    "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),
     "mlp": ("head.epochs=4", "head.width=[16]"),
     "finetune": (
-        "head.epochs=2", "head.min_steps=3", "autoencoder=conv", "pretrain=none",
+        "head.epochs=2", "head.min_steps=1", "autoencoder=conv", "pretrain=none",
         "autoencoder.widths=[8,8]",
     ),
 }  # fmt: skip
@@ -46,7 +47,8 @@ def written(folder: Path, counts: dict[str, int]) -> Path:
 def experiment(path: Path, head: str, *words: str) -> Experiment:
     found = described(
         "run", "dataset=npz", f"dataset.root={path}", "autoencoder=pixels", "encode=latent",
-        f"head={head}", "device=cpu", "precision=fp32", "threads=1", *QUICK.get(head, ()), *words,
+        f"head={head}", "device=cpu", "precision=fp32", "threads=1", "figures=false",
+        *QUICK.get(head, ()), *words,
     ).model_copy(update={"outputs": str(path.parent)})  # fmt: skip
     assert isinstance(found, Experiment)
     return found

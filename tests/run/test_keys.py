@@ -52,7 +52,7 @@ CHANGED: dict[str, Any] = {
     "seed": 1, "split.valid_fraction": 0.2, "split.test_fraction": 0.3, "split.seed": 5,
     "split.folds": 3, "split.fold": None,
     "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
-    "labels.choose_by": "macro_f1",
+    "labels.choose": "validation", "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
     "autoencoder.code_cells": 1, "autoencoder.target": "hog", "autoencoder.hog_weight": 2.0,
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
@@ -112,7 +112,7 @@ def test_another_pixel_changes_all_stages():
 def test_another_label_changes_classification_alone():
     data = prepare(base())
     labels = data.dataset.labels.clone()
-    row = int(data.split.valid[0])
+    row = int(data.split.labelled[0])
     labels[row] = (labels[row] + 1) % 10
     assert changed_by(dataset=replace(data.dataset, labels=labels)) == {"classify"}
 

@@ -80,7 +80,7 @@ def test_only_the_same_run_on_the_same_data_goes_on_in_the_folder_of_a_stopped_o
     given = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
     facts, data = {"command": "run"}, prepare(given)
     with pytest.raises(KeyboardInterrupt), run_folder(given, facts) as begun:
-        write_split(begun.path, data.dataset, data.split)
+        write_split(begun.path, data.dataset, data.split, None)
         raise KeyboardInterrupt
     other = given.model_copy(update={"seed": 1})
     changed = replace(data, dataset=replace(data.dataset, labels=data.dataset.labels.flip(0)))

@@ -16,7 +16,7 @@ from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out
 from ae_cls.train.length import Length
 from tests.composed import options, plain
 
-DEFAULTS = configs.groups_of("run")
+DEFAULTS = configs.defaults_of("run")
 
 
 def titles(rarest: int, labels: int, classes: int = 10) -> list[str]:

@@ -73,6 +73,15 @@ def test_a_study_runs_every_arm_on_every_budget_and_draw(
     assert {row["test_accuracy"] for row in rows} == {"0.5"}
 
 
+def test_explain_says_the_same_and_runs_nothing(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    outcome = ae_cls("study", *SMALL, *TWO, "--explain")
+    assert outcome.code == 0
+    assert "6 runs; 1 pretraining" in outcome.err
+    assert not started.seeds() and not list(tmp_path.iterdir())
+
+
 def test_more_draws_add_to_a_study(
     ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
 ) -> None:
@@ -225,6 +234,7 @@ def test_the_comments_behind_keys_say_what_the_descriptions_say() -> None:
     fields = StudySettings.model_fields.items()
     described = {f"study.{name}": field.description for name, field in fields}
     shown = {key.name: key.meaning for key in configs.keys_of("study")}
+    assert not [name for name in shown if name.startswith("#")]  # an example is no key
     own = {name: meaning for name, meaning in shown.items() if name.startswith("study.")}
     assert own == {name: described[name] for name in own}
     assert described.keys() - own.keys() == {"study.arms", "study.each"}  # of the option

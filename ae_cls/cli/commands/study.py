@@ -33,8 +33,8 @@ def study_command(words: Sequence[str]) -> int:
         return print_help(COMMAND, typed)
     if typed.mode == "cfg":
         return show_config(COMMAND, typed)
-    if typed.mode:
-        raise UsageError(f"a study takes no --{typed.mode}", fix="ae-cls study --help")
+    if typed.mode == "multirun":
+        raise UsageError("a study takes no --multirun", fix="ae-cls study --help")
     return _study(typed)
 
 
@@ -43,10 +43,14 @@ def _study(typed: Words) -> int:
     from ae_cls.processes.alone import refuse_several_processes
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.study.request import Request, own_arms
-    from ae_cls.study.study import study
+    from ae_cls.study.study import explain, study
 
     refuse_several_processes("a study")
     log_to_stderr()
     words, arms = own_arms(typed.overrides)
     of_words = partial(compose, COMMAND, folders=typed.folders)
-    return study(Request(words, arms, typed.folders, of_words))
+    request = Request(words, arms, typed.folders, of_words)
+    if typed.mode == "explain":
+        explain(request)
+        return 0
+    return study(request)

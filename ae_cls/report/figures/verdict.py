@@ -20,8 +20,8 @@ _DARK_INK = {
     )
 }  # fmt: skip
 _CLEAR = {"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"}
-# Told apart by people who see no red and green, and on black (Okabe & Ito 2008).
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+# Told apart by people who see no red and green (Okabe & Ito 2008); a lighter blue, for black.
+_COLOURS = ("#2b8cde", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _GREY = "#8a8f96"
 _SIZE = (4.9, 4.4)  # inches: readable on a phone
 _LONGEST = 30  # characters of a name

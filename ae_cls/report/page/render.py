@@ -41,7 +41,7 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield _row(("rank", "way of classifying", "right, %", "95 % interval", "pretrained less this",
+    yield _row(("rank", "way of classifying", "right, %", "95 % interval", "pretrained minus this",
                 "pretraining", "runs"))  # fmt: skip
     yield _row(("--:", "---", "--:", "---", "---", "---", "--:"))
     for line in table.lines:

@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-import markupsafe
 
 from ae_cls.errors import printable
 
@@ -14,14 +13,14 @@ from ae_cls.errors import printable
 def template(path: Path) -> jinja2.Template:
     """The page in that file; a name that it uses and is not given is an error.
 
-    `style` in it stands for the style sheet of all pages.
+    `style | safe` in it stands for the style sheet of all pages.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )  # fmt: skip
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    environment.globals["style"] = markupsafe.Markup(style)
+    environment.globals["style"] = style
     return environment.from_string(path.read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,64 @@
+"""What earlier calls of a study have left: its folder, its plan, how long its runs took."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ae_cls.experiment.common import HOW, WHERE
+from ae_cls.jobs.plan import short_hash
+from ae_cls.run.folder import ENVIRONMENT, STATUS
+from ae_cls.store.files import read_json
+from ae_cls.study.cells import Extent
+from ae_cls.study.cost import Measured, own_seconds_in
+from ae_cls.study.request import Request
+from ae_cls.study.settings import StudySettings
+
+STUDY = "study.json"
+
+_MAY_GROW = frozenset({"study.draws", "study.seeds", "study.repeats", "study.minutes"})
+
+
+def place_of(request: Request, settings: StudySettings, base: Mapping[str, Any]) -> Path:
+    """The same words find the same folder, whatever may grow."""
+    if settings.folder:
+        return Path(settings.folder)
+    matter = [word for word in request.words if not _may_change(word)]
+    own = [f"arm.{name}={' '.join(words)}" for name, words in request.arms.items()]
+    name = f"study-{short_hash(sorted([*matter, *own]))}"
+    return Path(base["outputs"]) / "run" / name
+
+
+def _may_change(word: str) -> bool:
+    key = word.lstrip("+~").partition("=")[0]
+    return key in {*WHERE, *HOW, *_MAY_GROW} or key.partition(".")[0] == "launch"
+
+
+def measured_in(path: Path) -> Measured:
+    """By the runs in the folder of the study: the mean of what each kind of cell took."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    titles = read_json(path / STUDY).get("cells", {})
+    for name, (arm, budget) in titles.items():
+        if is_finished(path / name):
+            took = own_seconds_in(read_json(path / name / ENVIRONMENT))
+            seconds.setdefault((arm, budget), []).append(took)
+    return {kind: sum(times) / len(times) for kind, times in seconds.items()}
+
+
+def is_finished(run: Path) -> bool:
+    """Whether the run in that folder has."""
+    return read_json(run / STATUS).get("state") == "finished"
+
+
+def planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:
+    """What an earlier call with the same keys has planned, though it measured another speed."""
+    earlier = read_json(path / STUDY)
+    if earlier.get("asked") != settings.model_dump(mode="json"):
+        return None
+    return replace(
+        whole,
+        arms=tuple(arm for arm in whole.arms if arm.name in earlier["arms"]),
+        budgets=tuple(one for one in whole.budgets if one.title in earlier["budgets"]),
+        draws=earlier["draws"],
+        repeats=earlier["repeats"],
+    )
