@@ -22,23 +22,10 @@ def conv(target: str, shape: tuple[int, int, int] = (1, 28, 28), *words: str) ->
 
 def gradient(image: np.ndarray, row: int, column: int) -> tuple[float, float]:
     """Down and across, of the channel where it is longest; none over the edge."""
-<<<<<<< HEAD
-    _, height, width = image.shape
-    best = (0.0, 0.0)
-    for channel in image:
-        down = channel[row + 1, column] - channel[row - 1, column] if 0 < row < height - 1 else 0
-        across = (
-            channel[row, column + 1] - channel[row, column - 1] if 0 < column < width - 1 else 0
-        )
-        if math.hypot(down, across) > math.hypot(*best):
-            best = (down, across)
-    return best
-=======
     down, across = np.gradient(2 * image, axis=1), np.gradient(2 * image, axis=2)
     down[:, [0, -1]] = across[:, :, [0, -1]] = 0
     pairs = zip(down[:, row, column], across[:, row, column], strict=True)
     return max(pairs, key=lambda pair: math.hypot(*pair))
->>>>>>> target
 
 
 def by_hand(image: np.ndarray, cell: int) -> np.ndarray:

@@ -1,10 +1,6 @@
 """Predicts gradient directions (HOG) from the deepest map: what else training can ask for.
 
-<<<<<<< HEAD
-Wei et al. 2022, Masked feature prediction for self-supervised visual pre-training, arXiv
-=======
 Wei et al. 2022, Masked feature prediction for self-supervised visual pre-training, CVPR, arXiv
->>>>>>> target
 2112.09133.
 """
 
