@@ -50,8 +50,11 @@ class ConvConfig(AutoencoderConfig):
     # Models that were saved before there was a choice learnt pixels.
     target: Literal["pixels", "hog", "both"] = Field(
         default="pixels",
-        description="what the encoder learns to predict: pixels, the gradient directions (HOG) of "
-        "hidden cells, or both; the decoder rebuilds pixels in any case",
+        description="what the encoder learns from: pixels, the gradient directions (HOG) of each "
+        "cell, or both; the decoder rebuilds pixels in any case",
+    )
+    hog_weight: float = Field(
+        default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
     )
     corruption: CorruptionChoice
 
@@ -112,5 +115,7 @@ class Conv(Autoencoder):
         rebuilt = reconstruction_loss(output, images, seen.weight)
         if self.hog_head is None:
             return rebuilt
-        hog = self.hog_head.error(deepest, images, seen.hidden)
-        return Loss(rebuilt.total + hog, {**rebuilt.terms, "hog": hog.detach()})
+        hog = self.hog_head.error(deepest, images, seen.weight)
+        return Loss(
+            rebuilt.total + self.config.hog_weight * hog, {**rebuilt.terms, "hog": hog.detach()}
+        )

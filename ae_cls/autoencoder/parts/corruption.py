@@ -22,24 +22,10 @@ from ae_cls.settings import Settings
 @final
 @dataclass(frozen=True)
 class Corrupted:
-    """What the encoder sees, and where to look.
-
-    Attributes:
-        images: corrupted.
-        weight: of each pixel in the loss; not normalised.
-        hidden: 1 where the encoder cannot read off the clean pixel, else 0; 1 everywhere if the
-            corruption leaves no pixel, or every pixel, as it was.
-    """
+    """Corrupted images and the weight of each pixel in the loss (not normalised)."""
 
     images: Float[Tensor, "b c h w"]
     weight: Float[Tensor, "#b #c #h #w"]
-    hidden: Float[Tensor, "b 1 h w"]
-
-    @classmethod
-    def everywhere(cls, images: Float[Tensor, "b c h w"]) -> "Corrupted":
-        """Images no pixel of which is told from the others."""
-        alike = images.new_ones(len(images), 1, 1, 1)
-        return cls(images, alike, alike.expand(-1, -1, *images.shape[2:]))
 
 
 class Corruption(Settings, ABC):
@@ -57,7 +43,7 @@ class NoCorruption(Corruption):
     name: Literal["none"]
 
     def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
-        return Corrupted.everywhere(images)
+        return Corrupted(images, images.new_ones(len(images), 1, 1, 1))
 
 
 class Emphasised(Corruption, ABC):
@@ -100,7 +86,7 @@ class PatchMask(Emphasised):
         grid = grid * (draws.uniform("patch_mask_share", 1) < self.share)[:, :, None, None]
         grid = grid.to(images.dtype)
         mask = grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
-        return Corrupted(images * (1 - mask), self._weight(mask), mask)
+        return Corrupted(images * (1 - mask), self._weight(mask))
 
 
 def cell_side(side: int) -> int:
@@ -117,7 +103,7 @@ class Gaussian(Corruption):
 
     def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
         noise = draws.normal("gaussian", images[0].numel()).view_as(images)
-        return Corrupted.everywhere(images + self.deviation * noise)
+        return Corrupted(images + self.deviation * noise, images.new_ones(len(images), 1, 1, 1))
 
 
 @final
@@ -134,8 +120,7 @@ class SaltPepper(Emphasised):
         uniform = draws.uniform("salt_pepper", height * width).view(-1, 1, height, width)
         hidden = (uniform < self.ratio).to(images.dtype)
         salt = (uniform < self.ratio / 2).to(images.dtype)
-        seen = torch.lerp(images, salt.expand_as(images), hidden)
-        return Corrupted(seen, self._weight(hidden), hidden)
+        return Corrupted(torch.lerp(images, salt.expand_as(images), hidden), self._weight(hidden))
 
 
 CorruptionChoice = Annotated[
