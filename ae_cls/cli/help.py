@@ -62,6 +62,8 @@ def help_of_options(command: str, words: Sequence[str], folders: Sequence[Path])
     Raises:
         UsageError: a word cannot be read, or chooses what does not exist.
     """
+    if not words:
+        return ""
     from omegaconf import OmegaConf  # here and below, as these imports take time
 
     from ae_cls.cli.compose import composed
@@ -75,9 +77,7 @@ def help_of_options(command: str, words: Sequence[str], folders: Sequence[Path])
     assert isinstance(plain, dict)
     schema = _schema(command)
     parts = [
-        "\n".join(
-            [f"{group}={option}: {_says(group, option)}", *_rows(command, group, schema, plain)]
-        )
+        "\n".join([_says(group, option), *_rows(command, group, schema, plain)])
         for group, option in chosen.items()
     ]
     return "\n\n".join([*parts, f"All groups and the other keys: ae-cls {command} --help"])
