@@ -36,7 +36,7 @@ def composed_arms(
 
 def words_with(arm: Arm, request: Request) -> tuple[str, ...]:
     """The words of the study, with those of the arm over them."""
-    return words_of_arm(arm, request.of_runs, configs.groups_of("run"))
+    return words_of_arm(arm, request.of_runs, configs.defaults_of("run"))
 
 
 def _equal(arm: Arm, config: Config, found: Mapping[str, tuple[Arm, dict[str, Any]]]) -> str:

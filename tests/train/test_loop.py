@@ -88,6 +88,25 @@ def test_none_leaves_the_network_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_random_weights_know_mean_and_variance_of_the_images_and_nothing_else():
+    model, images = variant("conv", (1, 8, 8)), table((1, 8, 8), 130)
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    first = next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d))
+    seen = []
+    # Copies: the activation behind works in place.
+    first.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output.clone())))
+    described("pretrain", "pretrain=none").pretrain.fit(model, task(images))
+    assert all(torch.equal(before[name], own) for name, own in model.named_parameters())
+    assert [len(inputs) for inputs, _ in seen] == [44, 43, 43]
+    means = torch.stack([inputs.mean((0, 2, 3)) for inputs, _ in seen]).mean(0)
+    torch.testing.assert_close(first.running_mean, means)
+    assert first.momentum == 0.1 and not first.training
+    model.feature_maps(images.take(torch.arange(130)) / 255)
+    output = seen[-1][1]
+    torch.testing.assert_close(output.mean((0, 2, 3)), first.bias.detach(), atol=0.02, rtol=0)
+    torch.testing.assert_close(output.std((0, 2, 3)), first.weight.detach(), atol=0.05, rtol=0)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     def weights(seed: int) -> torch.Tensor:
         model = variant("conv", (1, 8, 8))
