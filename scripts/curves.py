@@ -37,16 +37,19 @@ NETWORK = ConvConfig(
     widths=(128, 64),
     depth=1,
     latent_dim=128,
+    code_cells=None,
     decoder_width=32,
     patch=None,
+    target="both",
+    hog_weight=10.0,
     corruption=PatchMask(
-        name="patch_mask", ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
+        name="patch_mask", share=0.5, ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
     ),
 )
 SCHEDULE = GradientPretraining(
     name="gradient",
     epochs=10,
-    batch_size=_BATCH,
+    batch_size=None,
     min_steps=200,
     optimiser="adamw",
     lr=0.002,

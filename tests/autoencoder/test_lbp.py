@@ -51,7 +51,8 @@ def test_counts_are_those_of_numpy_in_each_cell():
 
 
 def test_patterns_do_not_depend_on_exposure():
-    images = unit(table((3, 32, 32)))
+    # Few levels, so that no difference lies near the one that is taken for rounding.
+    images = (16 * unit(table((3, 32, 32)))).floor() / 16
     model = built((3, 32, 32), 1, 2)
     assert torch.equal(model.encode(images), model.encode(0.5 * images + 0.25))
 

@@ -18,6 +18,7 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.configs import PATH_KEYS
 from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.search.settings import SearchSettings
+from ae_cls.study.settings import StudySettings
 from tests.cli.conftest import AeCls, with_hydra
 
 pytestmark = with_hydra
@@ -178,11 +179,11 @@ def test_every_key_of_a_path_takes_a_number_for_a_name(key: str) -> None:
 
 
 def test_the_keys_of_paths_are_those_that_the_models_name() -> None:
-    models = {**COMMANDS, "search": SearchSettings}
+    models = {**COMMANDS, "search": SearchSettings, "study": StudySettings}
     found = set[str]()
     for command, model in models.items():
         schema = model.model_json_schema()
-        start = "search." if command == "search" else ""
+        start = "" if command in COMMANDS else f"{command}."
         keys = described_paths(schema, schema.get("$defs", {}))
         found |= {start + key for key in keys}
     assert found == PATH_KEYS

@@ -202,7 +202,7 @@ def test_an_untrained_network_is_at_chance_and_unsure():
 def test_without_validation_labels_the_schedule_is_kept_and_its_last_weights():
     one = replace(task(), valid=None)
     learned = config("patience=1").classify(one)
-    assert [record.epoch for record in learned.history] == [1, 2, 3]
+    assert len(learned.history) == 3
     assert all(record.best and not record.valid for record in learned.history)
     assert "schedule" in str(learned.classifier.head.facts["chosen_on"])
     with_choice = config().classify(task())

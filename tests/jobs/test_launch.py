@@ -50,7 +50,7 @@ def test_every_option_reads_back(option: str) -> None:
         (["launch=joblib"], "launch=joblib: there is no such option"),
         (["launch.jobs=many"], 'launch.jobs="many"'),
         (["launch.jobs=0"], "1 or more"),
-        (["launch.job=2"], "did you mean jobs"),
+        (["launch.job=2"], "did you mean launch.jobs?"),
         (["launch.jobs=1,2"], "all jobs of a sweep have one place"),
         (["hydra/launcher=joblib"], "launch.jobs=2"),
     ],
