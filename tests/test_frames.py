@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.autoencoder.parts.bases import Reconstructing
+from ae_cls.autoencoder.conv import Conv
 from ae_cls.cli.main import main
 
 HOME = Path(__file__).parents[1] / "ae_cls"
@@ -32,7 +32,7 @@ def test_few_of_our_frames_lie_between_main_and_a_loss(monkeypatch, tmp_path):
         )
         raise ZeroDivisionError("inside a loss")
 
-    monkeypatch.setattr(Reconstructing, "loss", fail)
+    monkeypatch.setattr(Conv, "loss", fail)
     monkeypatch.setattr(sys, "argv", ["ae-cls", *WORDS, f"outputs={tmp_path}"])
     with pytest.raises(SystemExit) as end:
         main()

@@ -29,7 +29,8 @@ def test_the_wheel_holds_every_config_module_page_and_shell_script_and_nothing_e
     configs = {f"ae_cls/configs/{p.relative_to(CONFIGS)}" for p in CONFIGS.rglob("*.yaml")}
     modules = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls").rglob("*.py")}
     scripts = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls" / "cli" / "shells").iterdir()}
-    pages = {str(p.relative_to(HOME)) for p in (HOME / "ae_cls").rglob("*.html")}
+    parts = [p for kind in ("html", "css") for p in (HOME / "ae_cls").rglob(f"*.{kind}")]
+    pages = {str(part.relative_to(HOME)) for part in parts}
     assert pages and names == configs | modules | scripts | pages
 
 

@@ -179,7 +179,7 @@ def test_small_data_without_a_test_part_are_divided_into_folds(
         (["study.arms=[pretrainde]"], "did you mean pretrained?"),
         (["study.budgets=[9999]"], "the rarest class has"),
         (["study.draws=0"], "study.draws"),
-        (["study.drawss=2"], "did you mean draws?"),
+        (["study.drawss=2"], "did you mean study.draws?"),
         (["arm.mine=vae"], "arm.mine='autoencoder=vae head=svm'"),
         (["arm.hog=head=svm"], "the name of an arm of ae-cls"),
         (["arm.mine=head=svn"], "did you mean svm?"),
