@@ -65,9 +65,10 @@ def doubts_of(
 ) -> Doubts:
     """Which labels look wrong.
 
-    On Fashion-MNIST's 60 000 training images, 5 % of them under another class drawn at random, 98 %
-    of the first 500 were wrong; of 10 % under the next class 96 %. How many there are it says too
-    high where classes are hard to tell apart: 4652 of 3000, and 2610 without any planted.
+    On Fashion-MNIST's 60 000 training images, 5 % of them under another class drawn at random, 96
+    to 98 % of the first 500 were wrong; of 10 % under the next class 96 %. How many
+    there are it says too high where classes are hard to tell apart: 4652 of 3000, and 2610 without
+    any planted.
 
     Args:
         images: the whole table.
