@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
-from ae_cls.autoencoder.parts.code import cells_by_size, to_code
+from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
@@ -45,13 +45,7 @@ class VaeConfig(AutoencoderConfig):
     decoder_width: Width = Field(description="channels of the decoder's map")
     latent_dim: int = Field(ge=1, description="numbers in the code")
     # Models that were saved before there was a choice have a dense code.
-    code_cells: int | None = Field(
-        default=1,
-        ge=1,
-        le=32,
-        description="most cells a side among which the code is shared; 1: a dense code; null: by "
-        "image size, 1 up to 32 px, else 4",
-    )
+    code_cells: CodeCells = 1
     patch: int | None = Field(
         ge=1,
         le=16,

@@ -67,7 +67,7 @@ def named_run(word: Path, outputs: Path, wanted: Wanted) -> Path:
     """
     if not _is_name(str(word)):
         return word
-    from ae_cls.run.folder import STATUS  # here and below, as these take time to import
+    from ae_cls.saved.names import STATUS
 
     return _picked(str(word), _newest(outputs, f"*/*/{STATUS}"), outputs, wanted)
 

@@ -8,7 +8,7 @@ from ae_cls.compare.arms import Words
 from ae_cls.compare.runs import FinishedRun
 from ae_cls.compare.verdict import Verdict
 from ae_cls.experiment.again import unsaid
-from ae_cls.store.cells import cell, path_cell, row_writer
+from ae_cls.store.cells import cell, number_cell, path_cell, row_writer
 
 _MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece")
 
@@ -41,8 +41,8 @@ def results_csv(verdicts: Sequence[Verdict], words: Words) -> bytes:
 
 
 def _scores(metrics: Mapping[str, Any]) -> list[str]:
-    values = [metrics.get(part, {}).get(name) for part in ("test", "valid") for name in _MEASURES]
-    return ["" if value is None else repr(value) for value in values]
+    values = (metrics.get(part, {}).get(name) for part in ("test", "valid") for name in _MEASURES)
+    return [*map(number_cell, values)]
 
 
 def _differing(runs: Sequence[FinishedRun], words: Words) -> dict[str, dict[str, str]]:

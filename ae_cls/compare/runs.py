@@ -1,9 +1,7 @@
 """Finished runs as they lie in their folders: settings, answers on the test part, costs."""
 
 import csv
-import json
 import math
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,15 +10,16 @@ from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Int64
+from safetensors import SafetensorError, safe_open
 
 from ae_cls.dataset.identity import identity_sha256
 from ae_cls.errors import AeClsError, UsageError
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_metrics
+from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
 from ae_cls.store.files import read_json
+from ae_cls.store.weights import WEIGHTS
 
-_CONFIG, _ENVIRONMENT, _STATUS = "config.json", "environment.json", "status.json"
-_PREDICTIONS, _WEIGHTS, _STUDY = "predictions.csv", "model/model.safetensors", "study.json"
 _NOT_WHAT_IT_IS = frozenset(
     {"seed", "labels", "split", "dataset", "folder", "outputs", "threads", "store",
      "checkpoint_seconds", "devices", "figures", "test", "device"}
@@ -126,12 +125,11 @@ class FinishedRun:
     def weights(self) -> int:
         """Numbers in the encoder and decoder that are kept; 0 where they cannot be read."""
         try:
-            with (self.folder / _WEIGHTS).open("rb") as file:
-                header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        except (OSError, ValueError, struct.error):
+            with safe_open(self.folder / MODEL / WEIGHTS, framework="numpy") as file:
+                names = file.keys()
+                return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        except (OSError, SafetensorError):
             return 0
-        header.pop("__metadata__", None)
-        return sum(math.prod(tensor["shape"]) for tensor in header.values())
 
 
 @final
@@ -171,7 +169,7 @@ def read_finished(folder: Path) -> FinishedRun:
         StorageError: a file in it is damaged.
         OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
     """
-    state = read_json(folder / _STATUS).get("state", "unknown")
+    state = read_json(folder / STATUS).get("state", "unknown")
     if state != "finished" or not (folder / METRICS).is_file():
         raise UsageError(f"it is not finished: {state}")
     metrics = read_metrics(folder)
@@ -180,10 +178,10 @@ def read_finished(folder: Path) -> FinishedRun:
     with np.load(folder / SPLIT, allow_pickle=False) as split:
         test, identity = split["test"], split["identity"]
         units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
-    correct = read_correct(folder / _PREDICTIONS)
+    correct = read_correct(folder / PREDICTIONS)
     if len(correct) != len(test):
-        raise UsageError(f"{_PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
-    config, environment = read_json(folder / _CONFIG), read_json(folder / _ENVIRONMENT)
+        raise UsageError(f"{PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
+    config, environment = read_json(folder / CONFIG), read_json(folder / ENVIRONMENT)
     return FinishedRun(
         folder, config, metrics, environment, _arm_of(folder), correct, units,
         identity_sha256(identity[test]),
@@ -202,17 +200,17 @@ def read_correct(path: Path) -> Bool[np.ndarray, " _"]:
 def _run_folders(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise UsageError("there is no such folder", where=str(folder))
-    if (folder / _CONFIG).is_file():
+    if (folder / CONFIG).is_file():
         yield folder
         return
-    for path in sorted(folder.rglob(_CONFIG)):
-        if path.parent.name != "model":
+    for path in sorted(folder.rglob(CONFIG)):
+        if path.parent.name != MODEL:
             yield path.parent
 
 
 def _arm_of(folder: Path) -> str:
     """As the study names it, in whose folder the run lies."""
-    cells = read_json(folder.parent / _STUDY).get("cells", {})
+    cells = read_json(folder.parent / STUDY).get("cells", {})
     return cells.get(folder.name, [""])[0]
 
 

@@ -22,6 +22,8 @@ from scipy.optimize import root_scalar
 from scipy.special import stdtrit
 from scipy.stats import binomtest
 
+from ae_cls.evaluate.resampled import corrected_variance
+
 Correct = Bool[np.ndarray, "pairs images"]
 """Whether each answer was right: a row a trained classifier, a column a test image."""
 
@@ -149,21 +151,21 @@ def compare_splits(differences: Scores, *, n_train: int | float, n_test: int | f
     """The same over repeated splits of one small set, each with its own test images.
 
     Training sets of such splits overlap, and so do their test sets; the variance is corrected for
-    that (Nadeau & Bengio 2003), as in `corrected_interval`.
+    that (Nadeau & Bengio 2003).
 
     Args:
         differences: of accuracies, one a split, two at least.
         n_train: rows that a split leaves for learning, whether all of them show a label or not.
         n_test: rows that it tests on.
     """
-    count, spread = len(differences), float(np.var(differences, ddof=1))
+    count, of_splits = len(differences), corrected_variance(differences, n_train, n_test)
     # The two images of `compare_differences`: three splits of 20 images may happen to agree.
     units = round(min(count * n_test, n_train + n_test))
-    images, overlap = 2 / (units + 2) ** 2, n_test / n_train * spread
+    images = 2 / (units + 2) ** 2
+    overlap = of_splits - float(np.var(differences, ddof=1)) / count  # which no split takes away
     return Comparison(
-        float(differences.mean()), count, units, spread / count + overlap, images, images,
-        overlap + images,
-    )._with_p()  # fmt: skip
+        float(differences.mean()), count, units, of_splits, images, images, overlap + images
+    )._with_p()
 
 
 def means_of_draws(rows: Differences, draws: Numbers) -> Float64[np.ndarray, "draws images"]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
-from ae_cls.run.folder import STATUS
 from ae_cls.saved.metrics import read_metrics
+from ae_cls.saved.names import STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 

@@ -11,8 +11,8 @@ from typing import Any, final
 
 from ae_cls.errors import StorageError
 from ae_cls.jobs.record import Job, Record
-from ae_cls.run.folder import ENVIRONMENT
-from ae_cls.store.cells import cell, path_cell, row_writer
+from ae_cls.saved.names import ENVIRONMENT
+from ae_cls.store.cells import cell, number_cell, path_cell, row_writer
 from ae_cls.store.files import publish, read_json
 
 RESULTS = "results.csv"
@@ -78,8 +78,8 @@ def _line(record: Record) -> dict[str, str]:
     return {
         **_scores("test", metrics.get("test", {})),
         **_scores("valid", metrics.get("valid", {})),
-        "reconstruction_mse": _number(rebuilt),
-        "seconds": _number(_seconds(record)),
+        "reconstruction_mse": number_cell(rebuilt),
+        "seconds": number_cell(_seconds(record)),
         "state": "finished" if record.is_done else record.state,
         "folder": path_cell(record.folder or ""),
     }
@@ -88,7 +88,7 @@ def _line(record: Record) -> dict[str, str]:
 def _scores(part: str, metrics: Mapping[str, Any]) -> dict[str, str]:
     ends = zip(_ENDS, metrics.get("accuracy_ci95", (None, None)), strict=True)
     values = {**dict(ends), **{name: metrics.get(name) for name in ("accuracy", *_MEASURES)}}
-    return {f"{part}_{name}": _number(value) for name, value in values.items()}
+    return {f"{part}_{name}": number_cell(value) for name, value in values.items()}
 
 
 def _seconds(record: Record) -> float:
@@ -98,7 +98,3 @@ def _seconds(record: Record) -> float:
         with suppress(StorageError):  # damaged: no reason to end a sweep
             stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
     return round(sum(stages.values()), 3) if stages else round(record.seconds, 1)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(value)

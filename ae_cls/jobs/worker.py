@@ -28,7 +28,7 @@ from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
 from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
 from ae_cls.jobs.work import Conditions
 from ae_cls.report.terminal import log_to_stderr
-from ae_cls.run.folder import CONFIG
+from ae_cls.saved.names import CONFIG
 from ae_cls.store.files import cannot_write, read_json
 from ae_cls.store.lock import Lock, Owner
 

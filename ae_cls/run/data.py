@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from ae_cls.autoencoder.contract import Autoencoder, build
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, build
 from ae_cls.compute import Compute, start
 from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.read import read
@@ -67,6 +67,21 @@ class Data:
         dataset = replace(self.dataset, notes=(*self.dataset.notes, *notes))
         return replace(self, dataset=dataset, pretrained_on=before)
 
+    def with_network(self, autoencoder: AutoencoderConfig, seed: int) -> "Data":
+        """The same for another network, as it is initialised.
+
+        Raises:
+            UsageError: the images are too small for it.
+        """
+        network = build(autoencoder, self.dataset.image_shape, seed)
+        return replace(self, network=network).on_device()
+
+    def on_device(self) -> "Data":
+        """The same with the network on the device, in a precision that it allows."""
+        network = self.network.to(self.compute.device)
+        compute = self.compute.suited_to(allows_bf16=network.allows_bf16)
+        return replace(self, network=network, compute=compute)
+
     def images(self, rows: Rows) -> ImageRows:
         """The images of these rows."""
         return ImageRows(self.dataset.images, rows)
@@ -106,9 +121,7 @@ def prepare(description: Experiment | Pretraining, source: EncoderRun | None = N
     dataset = replace(dataset, notes=(*dataset.notes, *leaks.notes(dataset, split)))
     for note in dataset.notes:
         log.warning("%s", note)
-    network = network.to(compute.device)
-    compute = compute.suited_to(allows_bf16=network.allows_bf16)
-    return Data(compute, dataset, split, network)
+    return Data(compute, dataset, split, network).on_device()
 
 
 _WAYS_TO_LABEL = {

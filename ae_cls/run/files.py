@@ -12,6 +12,7 @@ from ae_cls.dataset.identity import identity_of
 from ae_cls.dataset.split import Split
 from ae_cls.head.fitted import Probabilities
 from ae_cls.saved.data import IDENTITY, SEEN, SPLIT, Numbers
+from ae_cls.saved.names import PREDICTIONS
 from ae_cls.store.cells import cell, path_cell, probability_columns, row_writer
 from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
@@ -44,7 +45,7 @@ def write_predictions(
         path = [path_cell(dataset.paths[row])] if dataset.paths else []
         chances = [f"{chance:.9g}" for chance in line]
         write([row - first, *path, spelt[label], spelt[guess], *chances])
-    publish(folder / "predictions.csv", text.getvalue().encode())
+    publish(folder / PREDICTIONS, text.getvalue().encode())
 
 
 def write_split(folder: Path, dataset: Dataset, split: Split, seen: Numbers | None) -> None:

@@ -14,12 +14,11 @@ from typing import Any, final
 from ae_cls.errors import AeClsError, BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
+from ae_cls.saved.names import CONFIG, STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 
-STATUS, CONFIG, STAGES = "status.json", "config.json", "stages.json"
-ENVIRONMENT = "environment.json"
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
 _HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published

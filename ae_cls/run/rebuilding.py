@@ -1,7 +1,7 @@
 """How well a network rebuilds images: in training's terms, in use, and beside simple answers."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,21 @@ def reconstruction_of(
     model = model.eval()
     yardsticks = _yardsticks(model, train, seed, compute)
     errors: defaultdict[str, SquaredError] = defaultdict(SquaredError)
+    posteriors: list[Posterior] = []
     for positions in torch.arange(len(images)).split(_BATCH):
         clean = to_unit(images.take(positions), compute.device)
         draws = Draws(seed, 0, torch.from_numpy(images.rows)[positions].to(compute.device))
         pixels = clean.cpu().numpy()
         with compute.autocast():
-            outputs = _rebuilt(model, clean, draws) | yardsticks.rebuilt(pixels)
+            posterior = model.posterior(clean)
+            outputs = _rebuilt(model, clean, posterior, draws) | yardsticks.rebuilt(pixels)
+        posteriors += [posterior] if posterior else []
         for name, output in outputs.items():
             errors[name] = errors[name].add(output, pixels)
     mean_image = errors["mean_image"]
     return {
         **{name: error.metrics(mean_image) for name, error in errors.items()},
-        **_code(model, images, compute),
+        **_code(posteriors),
         "images": len(images),
         "pca_axes": yardsticks.axes_kept,
         "pca_fitted_on": yardsticks.fitted_on,
@@ -58,14 +61,14 @@ def reconstruction_of(
 
 
 def _rebuilt(
-    model: Autoencoder, clean: Float[Tensor, "b c h w"], draws: Draws
+    model: Autoencoder, clean: Float[Tensor, "b c h w"], posterior: Posterior | None, draws: Draws
 ) -> dict[str, Float32[np.ndarray, "b c h w"]]:
     """From the code of the intact image, of the corrupted one, and from samples, by name."""
     outputs = {"intact": model.decode(model.encode(clean))}
     seen = model.corrupted(clean, draws)
     if not torch.equal(seen, clean):
         outputs["corrupted"] = model.decode(model.encode(seen))
-    if posterior := model.posterior(clean):
+    if posterior:
         outputs["mean_of_samples"] = _mean_of_samples(model, posterior, draws)
     return {name: output.float().cpu().numpy() for name, output in outputs.items()}
 
@@ -85,15 +88,10 @@ def _yardsticks(model: Autoencoder, train: ImageRows, seed: int, compute: Comput
     return Yardsticks.fit(images.numpy(), code_size=code.shape[1], seed=seed)
 
 
-def _code(model: Autoencoder, images: ImageRows, compute: Compute) -> Mapping[str, Any]:
+def _code(posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
     """How much codes that are distributions say of the images; empty where they are none."""
-    posteriors: list[Posterior] = []
-    for batch in images.batches(_BATCH):
-        with compute.autocast():
-            posterior = model.posterior(to_unit(batch, compute.device))
-        if posterior is None:
-            return {}
-        posteriors.append(posterior)
+    if not posteriors:
+        return {}
     means = torch.cat([posterior.mean for posterior in posteriors])
     divergence = torch.cat([posterior.divergence().sum(1) for posterior in posteriors])
     active = int((means.var(0, correction=0) > _ACTIVE).sum())

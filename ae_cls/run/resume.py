@@ -11,11 +11,12 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run, read_saved, with_data_at
 from ae_cls.run import run as runner
-from ae_cls.run.folder import CONFIG, STAGES, changes_table, read_status
+from ae_cls.run.folder import changes_table, read_status
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
+from ae_cls.saved.names import CONFIG, STAGES
 from ae_cls.store.files import read_json, write_json
 from ae_cls.store.key import Change, changes, flat
 from ae_cls.train.schedule import Schedule

@@ -14,7 +14,6 @@ from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_label
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
-from ae_cls.run.folder import ENVIRONMENT
 from ae_cls.run.looks import looks, note_look
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
@@ -35,6 +34,7 @@ from ae_cls.run.stages import (
 from ae_cls.run.work import Work, work_on
 from ae_cls.saved.encoder_run import EncoderRun, read_encoder_run
 from ae_cls.saved.model import save_model
+from ae_cls.saved.names import ENVIRONMENT
 from ae_cls.store.files import write_json
 from ae_cls.train.record import EpochRecord
 

@@ -7,8 +7,9 @@ from typing import Any
 from ae_cls.errors import AeClsError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.run.data import Data
-from ae_cls.run.folder import CONFIG, STAGES, new_folders_of, own_store, read_status
+from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
+from ae_cls.saved.names import CONFIG, STAGES
 from ae_cls.store.entries import Store
 from ae_cls.store.files import read_json
 from ae_cls.store.key import changes

@@ -16,12 +16,13 @@ from ae_cls.processes.world import ALONE, World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.files import write_split
-from ae_cls.run.folder import STAGES, own_store, run_folder
+from ae_cls.run.folder import own_store, run_folder
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
 from ae_cls.run.stopped import stopped_run
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.saved.data import refuse_other_data
+from ae_cls.saved.names import STAGES
 from ae_cls.store.cleaning import bound
 from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json

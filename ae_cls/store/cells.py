@@ -44,6 +44,11 @@ def cell(text: str) -> str:
     return f"'{text}" if is_formula else text
 
 
+def number_cell(value: float | None) -> str:
+    """A number that reads back as the same; empty for None."""
+    return "" if value is None else repr(value)
+
+
 def path_cell(path: PurePath | str) -> str:
     """A path, with `./` in front where a spreadsheet would take it for a formula: the same file."""
     text = _in_utf8(str(path))

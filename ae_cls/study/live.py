@@ -16,6 +16,7 @@ from rich.text import Text
 from ae_cls.jobs.record import Record, SweepFolder
 from ae_cls.report.study_table import CellRow, study_table
 from ae_cls.study.cells import Cell
+from ae_cls.terminal.duration import roughly
 
 _LOOK = 1.0  # seconds between two looks at the records
 _LINES = logging.getLogger("ae_cls.jobs")
@@ -45,7 +46,7 @@ class Progress:
 
     def line(self) -> str:
         """How many are over, and for how long the others will take."""
-        return f"{len(self.over)} of {len(self.cells)} runs, about {in_words(self._left())} left"
+        return f"{len(self.over)} of {len(self.cells)} runs, about {roughly(self._left())} left"
 
     def _left(self) -> float:
         """The estimate of what is left, corrected by how true that of the others was."""
@@ -98,12 +99,3 @@ def _row(cell: Cell, record: Record | None) -> CellRow:
     is_done = record is not None and record.is_done
     accuracy = record.metrics["test"]["accuracy"] if record and is_done else None
     return CellRow(cell.arm.name, cell.budget.title, accuracy, record is not None and not is_done)
-
-
-def in_words(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"

@@ -3,14 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ae_cls.autoencoder.contract import build
 from ae_cls.dataset.folds import stratified_folds
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
@@ -68,7 +67,7 @@ def _facts_of_data(data: Data) -> dict[str, Any]:
 def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
     try:
         experiment = read(Experiment, dict(plain))
-        own = _with_network_of(experiment, data)
+        own = data.with_network(experiment.autoencoder, experiment.seed)
     except UsageError as error:  # the words of the arm do not go with those of the study
         return ArmFacts(mistake=error.where or error.what)
     trains = experiment.autoencoder.has_gradients
@@ -86,14 +85,6 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
         encode_seconds=_seconds(lambda: _encode(experiment, own)) / _LARGE,
         cost_ratio=_cost_ratio(experiment, own) if trains else 1.0,
     )
-
-
-def _with_network_of(experiment: Experiment, data: Data) -> Data:
-    """The same data for another network."""
-    network = build(experiment.autoencoder, data.dataset.image_shape, experiment.seed)
-    network = network.to(data.compute.device)
-    compute = data.compute.suited_to(allows_bf16=network.allows_bf16)
-    return replace(data, network=network, compute=compute)
 
 
 def _pretraining(experiment: Experiment) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ae_cls.study.cells import Extent
 from ae_cls.study.cost import pretrainings_of
-from ae_cls.study.live import in_words
 from ae_cls.study.plan import StudyPlan
+from ae_cls.terminal.duration import roughly
 
 
 def lines(plan: StudyPlan) -> Iterator[str]:
@@ -20,7 +20,7 @@ def lines(plan: StudyPlan) -> Iterator[str]:
     yield _counts(plan)
     if plan.left_out:
         yield f"left out, for want of time: {'; '.join(plan.left_out)}"
-    yield f"about {in_words(plan.seconds)}, in {plan.path}"
+    yield f"about {roughly(plan.seconds)}, in {plan.path}"
 
 
 def _repeats(extent: Extent) -> str:

@@ -24,9 +24,8 @@ def forecast(
         rate: images a second.
     """
     steps = schedule.length.steps(images)
-    trained = images * steps / schedule.length.steps_in_pass(images)
     validation = schedule.epochs * validated * _COST_OF_VALIDATION
-    seconds = (trained + validation) / rate
+    seconds = (schedule.length.images(images) + validation) / rate
     up_to = "about" if schedule.patience is None else "up to about"
     more = " more" if done else ""
     duration = roughly(seconds * (steps - done) / steps)

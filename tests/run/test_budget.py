@@ -20,6 +20,7 @@ from ae_cls.run.stages import Classify, Trained
 from ae_cls.store.weights import weights_sha256
 from ae_cls.train.checkpoint import NoCheckpoints
 from tests.composed import described, options
+from tests.run.bars import written
 
 QUICK: dict[str, tuple[str, ...]] = {
     "forest": ("head.trees=5",),
@@ -30,18 +31,6 @@ QUICK: dict[str, tuple[str, ...]] = {
         "autoencoder.widths=[8,8]",
     ),
 }  # fmt: skip
-
-
-def written(folder: Path, counts: dict[str, int]) -> Path:
-    """Noise, with a bright bar for each class at a height of its own."""
-    draws = np.random.default_rng(0)
-    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
-    images = draws.integers(0, 120, (len(labels), 8, 8), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label : 2 * label + 2] += 60
-    path = folder / "pictures.npz"
-    np.savez(path, images=images, labels=labels, class_names=np.array(list(counts)))
-    return path
 
 
 def experiment(path: Path, head: str, *words: str) -> Experiment:
@@ -89,7 +78,7 @@ def with_other_labels_in_validation(data: Data) -> Data:
 
 @pytest.mark.parametrize("head", options("head"))
 def test_no_label_outside_the_budget_changes_the_head_or_its_key(tmp_path: Path, head: str) -> None:
-    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40})
+    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40}, brighter=60)
     one, data = prepared(path, head, "labels.per_class=4")
     other = with_other_labels_in_validation(data)
     assert fitted(one, data) == fitted(one, other)
@@ -97,7 +86,7 @@ def test_no_label_outside_the_budget_changes_the_head_or_its_key(tmp_path: Path,
 
 @pytest.mark.parametrize("head", options("head"))
 def test_the_other_regime_reads_the_labels_of_validation(tmp_path: Path, head: str) -> None:
-    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40})
+    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40}, brighter=60)
     one, data = prepared(path, head, "labels.per_class=4", "labels.choose=validation")
     before, after = fitted(one, data), fitted(one, with_other_labels_in_validation(data))
     assert before[1]["valid"] != after[1]["valid"]
@@ -121,7 +110,7 @@ def test_the_other_regime_reads_the_labels_of_validation(tmp_path: Path, head: s
 def test_the_protocol_says_how_many_labels_were_read_for_what(
     tmp_path: Path, words: tuple[str, ...], regime: str, chosen_on: str
 ) -> None:
-    path = written(tmp_path, {"coat": 60, "bag": 60, "boot": 60})
+    path = written(tmp_path, {"coat": 60, "bag": 60, "boot": 60}, brighter=60)
     result = run(path, "knn", "head.neighbours=[1,3]", *words)
     metrics = json.loads((result.folder / "metrics.json").read_text())
     assert metrics["protocol"]["chosen_on"] == chosen_on
@@ -135,7 +124,7 @@ def test_the_protocol_says_how_many_labels_were_read_for_what(
 
 
 def test_fine_tuning_within_keeps_to_its_schedule(tmp_path: Path) -> None:
-    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40})
+    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40}, brighter=60)
     result = run(path, "finetune", "labels.per_class=4", "head.patience=1")
     lines = (result.folder / "history.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]

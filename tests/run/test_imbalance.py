@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ae_cls.jobs.commands import COMMANDS
 from ae_cls.run.run import Result
 from tests.composed import described
+from tests.run.bars import written
 
 QUICK: dict[str, tuple[str, ...]] = {
     "linear": ("head.C=[0.1]",),
@@ -17,18 +17,6 @@ QUICK: dict[str, tuple[str, ...]] = {
         "autoencoder.widths=[8,8]",
     ),
 }  # fmt: skip
-
-
-def written(folder: Path, counts: dict[str, int]) -> Path:
-    """Noise, with a bright bar for each class at a height of its own."""
-    draws = np.random.default_rng(0)
-    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
-    images = draws.integers(0, 120, (len(labels), 8, 8), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label : 2 * label + 2] += 80
-    path = folder / "pictures.npz"
-    np.savez(path, images=images, labels=labels, class_names=np.array(list(counts)))
-    return path
 
 
 def run(folder: Path, path: Path, head: str, *words: str) -> Result:
@@ -43,7 +31,7 @@ def run(folder: Path, path: Path, head: str, *words: str) -> Result:
 def test_a_class_of_one_is_told_and_stops_nothing(
     tmp_path: Path, head: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = written(tmp_path, {"coat": 30, "bag": 20, "lone": 1})
+    path = written(tmp_path, {"coat": 30, "bag": 20, "lone": 1}, brighter=80)
     words = ("head.class_weight=balanced", "labels.choose_by=macro_f1")
     result = run(tmp_path, path, head, *words)
     metrics = json.loads((result.folder / "metrics.json").read_text())
@@ -61,7 +49,7 @@ def test_a_class_of_one_is_told_and_stops_nothing(
 
 
 def test_a_rare_class_is_told_with_what_to_type(tmp_path: Path) -> None:
-    path = written(tmp_path, {"good": 120, "defect": 6})
+    path = written(tmp_path, {"good": 120, "defect": 6}, brighter=80)
     metrics = run(tmp_path, path, "linear").metrics
     count = metrics["labels"]["per_class"]["defect"]
     total = metrics["labels"]["count"]
@@ -72,7 +60,7 @@ def test_a_rare_class_is_told_with_what_to_type(tmp_path: Path) -> None:
 
 
 def test_a_head_that_is_kept_is_not_taken_for_one_with_weights(tmp_path: Path) -> None:
-    path = written(tmp_path, {"good": 40, "defect": 8})
+    path = written(tmp_path, {"good": 40, "defect": 8}, brighter=80)
     first = run(tmp_path, path, "linear")
     again = run(tmp_path, path, "linear")
     weighed = run(tmp_path, path, "linear", "head.class_weight=balanced")

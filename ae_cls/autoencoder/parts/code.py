@@ -5,13 +5,24 @@ layer learns those images by heart, and rebuilds others worse than principal com
 """
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch.nn.functional as functional
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 _SMALL = 32  # pixels a side
+
+CodeCells = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=32,
+        description="most cells a side among which the code is shared; 1: a dense code; null: by "
+        "image size, 1 up to 32 px, else 4",
+    ),
+]
 
 
 def cells_by_size(image_shape: tuple[int, int, int]) -> int:

@@ -1,0 +1,8 @@
+"""Names of the files in the folder of a run, or of a study, by which others find them."""
+
+STATUS, CONFIG, STAGES = "status.json", "config.json", "stages.json"
+ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
+MODEL = "model"
+"""The folder of what predict needs."""
+
+STUDY = "study.json"
