@@ -7,7 +7,8 @@ import pytest
 
 from ae_cls.report.table import print_table, summary_table
 from tests.composed import options
-from tests.run.test_budget import run, written
+from tests.run.bars import written
+from tests.run.test_budget import run
 
 
 @pytest.mark.parametrize("head", options("head"))
@@ -15,7 +16,9 @@ from tests.run.test_budget import run, written
 def test_a_few_labelled_images_are_judged_by_folds_of_all_of_them(
     tmp_path: Path, head: str, per_class: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = written(tmp_path, {"coat": per_class, "bag": per_class, "boot": per_class, "one": 1})
+    path = written(
+        tmp_path, {"coat": per_class, "bag": per_class, "boot": per_class, "one": 1}, brighter=60
+    )
     words = ("split.valid_fraction=0.2",) if per_class == 2 else ()
     result = run(path, head, *words)
     again = json.loads((result.folder / "metrics.json").read_text())["repeated_folds"]
@@ -37,7 +40,7 @@ def test_a_few_labelled_images_are_judged_by_folds_of_all_of_them(
 
 
 def test_they_are_the_same_each_time_and_a_budget_holds_in_each_fold(tmp_path: Path) -> None:
-    path = written(tmp_path, {"coat": 12, "bag": 12, "boot": 12})
+    path = written(tmp_path, {"coat": 12, "bag": 12, "boot": 12}, brighter=60)
     first, again = (run(path, "linear", "head.C=[0.1]").metrics for _ in range(2))
     assert first["repeated_folds"] == again["repeated_folds"]
     assert first["repeated_folds"]["labels_in_a_fit"] == pytest.approx(28.8, abs=0.1)
@@ -46,10 +49,10 @@ def test_they_are_the_same_each_time_and_a_budget_holds_in_each_fold(tmp_path: P
 
 
 def test_a_test_part_that_stays_closed_is_not_opened_by_folds(tmp_path: Path) -> None:
-    path = written(tmp_path, {"coat": 12, "bag": 12, "boot": 12})
+    path = written(tmp_path, {"coat": 12, "bag": 12, "boot": 12}, brighter=60)
     assert "repeated_folds" not in run(path, "knn", "test=false").metrics
 
 
 def test_a_test_part_that_is_large_enough_is_enough(tmp_path: Path) -> None:
-    path = written(tmp_path, {"coat": 250, "bag": 250})
+    path = written(tmp_path, {"coat": 250, "bag": 250}, brighter=60)
     assert "repeated_folds" not in run(path, "knn").metrics
