@@ -19,9 +19,10 @@ from scipy.special import ndtr
 
 from ae_cls.evaluate.claims import claims
 from ae_cls.evaluate.paired import Comparison, Correct, compare, compare_splits
+from ae_cls.evaluate.winners import Contest, winners
 
 REPEATS, IMAGES, BOOTSTRAPS = 1000, 1000, 200
-CONTROLS, BUDGETS = 8, 4
+CONTROLS, TWINS, BUDGETS = 8, 2, 4
 EFFECT = 0.25
 
 
@@ -116,18 +117,128 @@ def bootstrap(generator: np.random.Generator, rows: np.ndarray) -> tuple[float, 
     return float(low), float(high)
 
 
-def on_a_verdict(spread: Spread, draws: int, repeats: int, images: int = IMAGES) -> float:
-    """How often a verdict over all controls and budgets says "helps" anywhere, without effect."""
-    generator, units = np.random.default_rng(draws), np.arange(images)
-    wrong = 0
-    for _ in range(repeats):
-        family: list[Comparison] = []
-        for budget in range(BUDGETS):
-            skills = [SKILL + 0.2 * budget] * (1 + CONTROLS)
-            first, *controls = answers(generator, skills, spread, draws, images)
-            family += [compare(first, control, units, seed=0) for control in controls]
-        wrong += any(claim.word == "helps" for claim in claims(family))
-    return wrong / repeats
+@final
+@dataclass(frozen=True)
+class Scene:
+    """True skills beyond the usual one, on the scale of `Spread`, the same at each budget.
+
+    Attributes:
+        pretrained: of the pretrained methods.
+        controls: of the others, of which the first two are twins of the pretrained.
+    """
+
+    pretrained: tuple[float, ...] = (0.0, 0.0)
+    controls: tuple[float, ...] = (0.0,) * CONTROLS
+
+    @property
+    def pretrained_wins(self) -> list[bool]:
+        """Whether it is better than every control, for each."""
+        return [own > max(self.controls) for own in self.pretrained]
+
+    @property
+    def beats_twins(self) -> list[bool]:
+        """Whether it is better than both twins, for each."""
+        return [own > max(self.controls[:TWINS]) for own in self.pretrained]
+
+    @property
+    def control_wins(self) -> list[bool]:
+        """Whether it is better than every pretrained method, for each."""
+        return [own > max(self.pretrained) for own in self.controls]
+
+
+SCENES = {
+    "no effect": Scene(),
+    "as good as one control, better than the others": Scene(controls=(*(-EFFECT,) * 7, 0.0)),
+    "one pretrained as good as all, one worse": Scene(pretrained=(0.0, -EFFECT)),
+    "one better than all": Scene(pretrained=(EFFECT, 0.0)),
+    "better than its twins alone": Scene(controls=(*(-EFFECT,) * 2, *(0.0,) * 6)),
+    "a control better than all": Scene(controls=(*(0.0,) * 7, EFFECT)),
+    "two controls better than all, the others worse": Scene(
+        controls=(*(-EFFECT,) * 6, EFFECT, EFFECT)
+    ),
+}  # fmt: skip
+
+
+@final
+@dataclass(frozen=True)
+class Said:
+    """Shares in [0, 1].
+
+    Attributes:
+        wrong: of the verdicts that call anyone a winner who is none.
+        pair: of the verdicts that call one of a pair better which is not, in the table of pairs.
+        right: of the winners, at all budgets, that are called so.
+    """
+
+    wrong: float
+    pair: float
+    right: float
+
+
+def on_a_verdict(
+    scene: Scene, spread: Spread, draws: int, repeats: int, images: int = IMAGES
+) -> Said:
+    """What verdicts over all methods and budgets say."""
+    generator = np.random.default_rng(draws)
+    verdicts = [_judged(generator, scene, spread, draws, images) for _ in range(repeats)]
+    claimed = np.array([called for called, _ in verdicts])  # repeats x budgets x questions
+    wins = np.array([*scene.beats_twins, *scene.pretrained_wins, *scene.control_wins])
+    return Said(
+        wrong=float(claimed[..., ~wins].any(axis=(1, 2)).mean()),
+        pair=float(np.mean([wrong for _, wrong in verdicts])),
+        right=float(claimed[..., wins].mean()) if wins.any() else float("nan"),
+    )
+
+
+def _judged(
+    generator: np.random.Generator, scene: Scene, spread: Spread, draws: int, images: int
+) -> tuple[np.ndarray, bool]:
+    """Who was called a winner, at each budget, and whether a pair was misjudged."""
+    contests = [
+        _contest(generator, scene, spread, draws, images, SKILL + 0.2 * budget)
+        for budget in range(BUDGETS)
+    ]
+    called = [
+        [name in won.over_twins for name in one.ours]
+        + [name in won.over_controls for name in one.ours]
+        + [name in won.controls for name in one.theirs]
+        for one, won in zip(contests, winners(contests), strict=True)
+    ]
+    return np.array(called), _misjudges_a_pair(contests, scene)
+
+
+def _contest(
+    generator: np.random.Generator, scene: Scene, spread: Spread, draws: int, images: int,
+    skill: float,
+) -> Contest:  # fmt: skip
+    skills = [skill + own for own in (*scene.pretrained, *scene.controls)]
+    given = answers(generator, skills, spread, draws, images)
+    ours, theirs, units = (
+        given[: len(scene.pretrained)],
+        given[len(scene.pretrained) :],
+        np.arange(images),
+    )
+    return Contest(
+        {
+            (f"p{i}", f"c{j}"): compare(first, second, units, seed=0)
+            for i, first in enumerate(ours)
+            for j, second in enumerate(theirs)
+        },
+        frozenset((f"p{i}", f"c{j}") for i in range(len(ours)) for j in range(TWINS)),
+    )
+
+
+def _misjudges_a_pair(contests: Sequence[Contest], scene: Scene) -> bool:
+    pairs = [(pair, one) for contest in contests for pair, one in contest.comparisons.items()]
+    said = claims([one for _, one in pairs])
+    return any(
+        _is_wrong(claim.word, *pair, scene) for (pair, _), claim in zip(pairs, said, strict=True)
+    )
+
+
+def _is_wrong(word: str, ours: str, theirs: str, scene: Scene) -> bool:
+    truth = scene.pretrained[int(ours[1:])] - scene.controls[int(theirs[1:])]
+    return (word == "helps" and truth <= 0) or (word == "hurts" and truth >= 0)
 
 
 FOLDS, WIDTH = 5, 4
@@ -239,10 +350,14 @@ def main(words: Sequence[str]) -> None:
             none = on_splits(0.0, times, repeats, rows)
             some = on_splits(1.0, times, repeats, rows)
             print(f"{rows:>6} {times:>3} | {_line(none, some)}", flush=True)
-    print(f"\na verdict of {CONTROLS} controls at {BUDGETS} budgets, no effect: draws | says helps")
-    for draws in (3, 5, 10):
-        said = on_a_verdict(SPREADS["usual"], draws, repeats)
-        print(f"{draws:>6} | {100 * said:.1f}", flush=True)
+    print(f"\na verdict of 2 pretrained methods and {CONTROLS} controls at {BUDGETS} budgets:"
+          " draws | a wrong winner | a wrong pair | winners found")  # fmt: skip
+    for title, scene in SCENES.items():
+        print(title)
+        for draws in (3, 5, 10):
+            said = on_a_verdict(scene, SPREADS["usual"], draws, repeats)
+            rates = (said.wrong, said.pair, said.right)
+            print(f"{draws:>6} | " + " | ".join(f"{100 * rate:5.1f}" for rate in rates), flush=True)
 
 
 def _line(none: Rates, some: Rates) -> str:

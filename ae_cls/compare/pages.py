@@ -28,6 +28,7 @@ from ae_cls.report.page.values import (
     Section,
     Table,
 )
+from ae_cls.saved.names import RESULTS, TIMES
 from ae_cls.store import ledger
 
 Command = Callable[[Arm], str]
@@ -393,5 +394,5 @@ def _signed(difference: float) -> str:
 
 def written_in(folder: Path) -> dict[str, Path]:
     """Where a report's files are."""
-    names = {"html": "report.html", "markdown": "report.md", "results": "results.csv"}
+    names = {"html": "report.html", "markdown": "report.md", "results": RESULTS, "times": TIMES}
     return {kind: folder / name for kind, name in names.items()}

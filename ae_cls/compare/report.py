@@ -8,7 +8,7 @@ from typing import final
 
 from ae_cls.compare.arms import Arm
 from ae_cls.compare.pages import page_of, written_in
-from ae_cls.compare.results import results_csv
+from ae_cls.compare.results import results_csv, times_csv
 from ae_cls.compare.runs import FinishedRun, read_runs
 from ae_cls.compare.verdict import Question, Verdict, verdict
 from ae_cls.errors import IN_PART, DataError
@@ -25,7 +25,7 @@ class Report:
 
     Attributes:
         page: its words and numbers.
-        files: that were written: report.html, report.md, results.csv.
+        files: that were written: report.html, report.md, results.csv, times.csv.
         exit_code: 0, or 8 where runs could not be read.
     """
 
@@ -78,6 +78,7 @@ def _written(page: Page, verdicts: Sequence[Verdict], place: Path) -> tuple[Path
     except OSError as error:
         raise cannot_write(place, error) from error
     publish(paths["results"], results_csv(verdicts, words_of))
+    publish(paths["times"], times_csv(verdicts))
     publish(paths["markdown"], markdown(page).encode(errors="backslashreplace"))
     publish(paths["html"], html(page).encode(errors="backslashreplace"))
     return tuple(paths.values())

@@ -4,12 +4,13 @@
 verdict, leaves no difference out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from ae_cls.compare.verdict import Verdict, Versus
 from ae_cls.evaluate.claims import FEWEST_DRAWS
 from ae_cls.evaluate.label_worth import LabelWorth
+from ae_cls.evaluate.winners import Win
 
 
 class Outcome(NamedTuple):
@@ -38,38 +39,29 @@ def outcome(found: Verdict, budget: str) -> Outcome | None:
     tested = [v for v in by_accuracy if v.comparison.pairs >= FEWEST_DRAWS]
     if not tested:
         return Outcome("few", _of_leading(found, budget, by_accuracy))
-    shown = (_helping(tested), _better_control(found, budget, tested), _helping_the_network(tested))
+    won = found.winners[budget]
+    shown = (
+        _first(tested, won.over_controls, "helps"),
+        _better_control(found, budget, tested, won.controls),
+        _first([v for v in tested if v.is_twin], won.over_twins, "twin"),
+    )
     return next(filter(None, shown), Outcome("open", _of_leading(found, budget, tested)))
 
 
-def _helping(versus: list[Versus]) -> Outcome | None:
-    """A pretrained arm that is better than every control."""
-    for own in _by(versus, "pretrained"):
-        if all(v.claim.word == "helps" for v in own):
-            return Outcome("helps", own[0])
-    return None
+def _first(
+    versus: list[Versus], winning: Mapping[str, Win], kind: Literal["helps", "twin"]
+) -> Outcome | None:
+    """A pretrained arm that wins, beside the most accurate arm that it beats."""
+    return next((Outcome(kind, v) for v in versus if v.pretrained in winning), None)
 
 
-def _better_control(found: Verdict, budget: str, versus: list[Versus]) -> Outcome | None:
-    """A control that is better than every pretrained arm."""
-    for own in _by(versus, "control"):
-        if all(v.claim.word == "hurts" for v in own):
-            return Outcome("control", _of_leading(found, budget, own))
-    return None
-
-
-def _helping_the_network(versus: list[Versus]) -> Outcome | None:
-    """A pretrained arm that is better than the same network in every way without pretraining."""
-    for own in _by([v for v in versus if v.is_twin], "pretrained"):
-        if all(v.claim.word == "helps" for v in own):
-            return Outcome("twin", own[0])
-    return None
-
-
-def _by(versus: list[Versus], side: Literal["pretrained", "control"]) -> list[list[Versus]]:
-    """The comparisons of each arm of that side, in their order."""
-    names = dict.fromkeys(getattr(v, side) for v in versus)
-    return [[v for v in versus if getattr(v, side) == name] for name in names]
+def _better_control(
+    found: Verdict, budget: str, versus: list[Versus], winning: Mapping[str, Win]
+) -> Outcome | None:
+    """The most accurate control that wins, beside the leading pretrained arm."""
+    name = next((v.control for v in versus if v.control in winning), None)
+    own = [v for v in versus if v.control == name]
+    return Outcome("control", _of_leading(found, budget, own)) if own else None
 
 
 def headline(found: Verdict) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ae_cls.evaluate.claims import FEWEST_DRAWS, Claim, claims, further_draws
 from ae_cls.evaluate.label_worth import LabelWorth, label_worth
 from ae_cls.evaluate.paired import Comparison, compare_differences
 from ae_cls.evaluate.ranks import shared_ranks
+from ae_cls.evaluate.winners import Contest, Winners, winners
 
 
 @final
@@ -39,7 +40,8 @@ class Versus:
         control: the name of the other.
         is_twin: whether the control is the same network without pretraining.
         comparison: the pretrained one less the control.
-        claim: what may be said of it, adjusted for all comparisons of the verdict.
+        claim: what may be said of it, adjusted for all comparisons of the verdict, or implied by
+            one side's being better than all of the other.
         further: draws more that would separate the two; None if no number would.
     """
 
@@ -89,6 +91,7 @@ class Verdict:
         rows: each arm at each budget, the best first.
         leading: of the pretrained arms the most accurate, by budget.
         best_control: the most accurate control, by budget.
+        winners: which arms are better than all of the other side, by budget.
         worth: what the labels of each budget are worth with pretraining, by budget.
         worth_of: the arm in whose labels that is counted.
         unpaired: runs that stand alone, and why.
@@ -103,6 +106,7 @@ class Verdict:
     rows: tuple[Row, ...]
     leading: Mapping[str, Arm]
     best_control: Mapping[str, Arm]
+    winners: Mapping[str, Winners]
     worth: Mapping[str, LabelWorth]
     worth_of: str
     unpaired: tuple[Unreadable, ...]
@@ -129,7 +133,9 @@ def verdict(
     arms = arms_of(runs, words)
     asked, others = _sides(arms, question)
     budgets = _budgets(runs)
-    versus, budget_of = _all_versus(asked, others, budgets)
+    compared_pairs = _compared(asked, others, budgets)
+    won = _winners(compared_pairs)
+    versus, budget_of = _all_versus(compared_pairs, won)
     leading, control = (
         {budget: arm for budget in budgets if (arm := _most_accurate(side, budget))}
         for side in (asked, others)
@@ -139,7 +145,7 @@ def verdict(
     return Verdict(
         first.config["dataset"]["name"], first.data_sha256, budgets, tuple(arms), versus,
         budget_of, tuple(_rows(arms, budgets, versus, budget_of, leading)), leading, control,
-        _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
+        won, _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
         tuple(unpaired(arms)),
     )  # fmt: skip
 
@@ -160,25 +166,67 @@ def _budgets(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
     return tuple(sorted(labels, key=lambda budget: (np.mean(labels[budget]), budget)))
 
 
-def _all_versus(
-    asked: Sequence[Arm], others: Sequence[Arm], budgets: Sequence[str]
-) -> tuple[tuple[Versus, ...], dict[int, str]]:
-    found = [
-        (budget, ours, theirs, comparison)
+class _Found(NamedTuple):
+    budget: str
+    ours: Arm
+    theirs: Arm
+    comparison: Comparison
+
+    @property
+    def is_twin(self) -> bool:
+        return self.ours.network == self.theirs.network
+
+
+def _compared(asked: Sequence[Arm], others: Sequence[Arm], budgets: Sequence[str]) -> list[_Found]:
+    return [
+        _Found(budget, ours, theirs, comparison)
         for budget in budgets
         for ours in asked
         for theirs in others
         if (comparison := compared(ours, theirs, budget))
     ]
-    said = claims([comparison for *_, comparison in found])
+
+
+def _winners(found: Sequence[_Found]) -> dict[str, Winners]:
+    by_budget: dict[str, list[_Found]] = {}
+    for one in found:
+        by_budget.setdefault(one.budget, []).append(one)
+    return dict(
+        zip(by_budget, winners([_contest(here) for here in by_budget.values()]), strict=True)
+    )
+
+
+def _contest(found: Sequence[_Found]) -> Contest:
+    pairs = {(one.ours.name, one.theirs.name): one for one in found}
+    return Contest(
+        {pair: one.comparison for pair, one in pairs.items()},
+        frozenset(pair for pair, one in pairs.items() if one.is_twin),
+    )
+
+
+def _all_versus(
+    found: Sequence[_Found], won: Mapping[str, Winners]
+) -> tuple[tuple[Versus, ...], dict[int, str]]:
+    said = claims([one.comparison for one in found])
     versus = tuple(
         Versus(
-            ours.name, theirs.name, ours.network == theirs.network, comparison, claim,
-            further_draws(comparison),
+            one.ours.name, one.theirs.name, one.is_twin, one.comparison,
+            _implied(one, won[one.budget]) or claim, further_draws(one.comparison),
         )
-        for (_, ours, theirs, comparison), claim in zip(found, said, strict=True)
+        for one, claim in zip(found, said, strict=True)
     )  # fmt: skip
-    return versus, {place: budget for place, (budget, *_) in enumerate(found)}
+    return versus, {place: one.budget for place, one in enumerate(found)}
+
+
+def _implied(one: _Found, won: Winners) -> Claim | None:
+    """What is better than all of the other side is better than each of it."""
+    wins = [won.over_controls.get(one.ours.name), won.controls.get(one.theirs.name)]
+    wins += [won.over_twins.get(one.ours.name)] if one.is_twin else []
+    surest = min(filter(None, wins), key=lambda win: win.p, default=None)
+    if surest is None:
+        return None
+    word = "helps" if one.comparison.difference > 0 else "hurts"
+    return Claim(word, surest.p, *one.comparison.interval(1 - surest.level))
 
 
 def _most_accurate(arms: Sequence[Arm], budget: str) -> Arm | None:

@@ -1,9 +1,9 @@
 """`results.csv` of a sweep or search: a line a job that has ended, for pandas or a spreadsheet.
 
-The same finished jobs give the same bytes, whichever call of the sweep has done them.
+The same finished jobs give the same bytes, whichever call of the sweep has done them, and however
+often it was stopped. How long they took is never the same twice; it is in `times.csv`.
 """
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,22 +11,21 @@ from typing import Any, final
 
 from ae_cls.errors import StorageError
 from ae_cls.jobs.record import Job, Record
-from ae_cls.saved.names import ENVIRONMENT
-from ae_cls.store.cells import cell, number_cell, path_cell, row_writer
+from ae_cls.saved.names import ENVIRONMENT, RESULTS, TIMES
+from ae_cls.store.cells import cell, csv_bytes, number_cell, path_cell
 from ae_cls.store.files import publish, read_json
 
-RESULTS = "results.csv"
 _ENDS = ("accuracy_low", "accuracy_high")  # of the 95 % interval
 _MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 _COLUMNS = (
     *(f"{part}_{name}" for part in ("test", "valid") for name in ("accuracy", *_ENDS, *_MEASURES)),
-    "reconstruction_mse", "seconds", "state", "folder",
+    "reconstruction_mse", "state", "folder",
 )  # fmt: skip
 
 
 @final
 class Results:
-    """The file, brought up to date as jobs end.
+    """The two files, brought up to date as jobs end.
 
     Only the text of each line is kept meanwhile: the metrics of a thousand jobs need not fit in
     memory, nor be read a thousand times.
@@ -37,7 +36,7 @@ class Results:
     """
 
     def __init__(self, folder: Path, jobs: Iterable[Job]) -> None:
-        self.path = folder / RESULTS
+        self.path, self._times = folder / RESULTS, folder / TIMES
         self._jobs = {job.name: job for job in jobs}
         self._lines: dict[str, Mapping[str, str]] = {}
 
@@ -53,15 +52,15 @@ class Results:
         Raises:
             StorageError: the place cannot be written.
         """
-        text = io.StringIO()
-        write = row_writer(text)
         keys = list(dict.fromkeys(key for job in self._jobs.values() for key in job.keys))
-        write([*map(cell, keys), *_COLUMNS])
+        rows, times = [[*map(cell, keys), *_COLUMNS]], [["folder", "seconds"]]
         for name, job in self._jobs.items():
             if name in self._lines:
-                own = (cell(job.keys.get(key, "")) for key in keys)
-                write([*own, *(self._lines[name][column] for column in _COLUMNS)])
-        publish(self.path, text.getvalue().encode())
+                line, own = self._lines[name], [cell(job.keys.get(key, "")) for key in keys]
+                rows.append([*own, *(line[column] for column in _COLUMNS)])
+                times.append([line["folder"], line["seconds"]])
+        publish(self.path, csv_bytes(rows))
+        publish(self._times, csv_bytes(times))
 
 
 def results_of(folder: Path, ended: Sequence[tuple[Job, Record]]) -> Results:

@@ -6,3 +6,9 @@ MODEL = "model"
 """The folder of what predict needs."""
 
 STUDY = "study.json"
+
+RESULTS = "results.csv"
+"""The numbers of several runs: the same for the same runs."""
+
+TIMES = "times.csv"
+"""How long several runs took."""

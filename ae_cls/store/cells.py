@@ -1,8 +1,9 @@
 """Text as it stands in a table that people open in a spreadsheet: one spelling in all CSV files."""
 
 import csv
+import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +32,15 @@ def row_writer(file: TextFile) -> Callable[[Sequence[str | int]], object]:
         return (quoted if is_bare else plain).writerow(row)
 
     return write
+
+
+def csv_bytes(rows: Iterable[Sequence[str | int]]) -> bytes:
+    """A whole file; the first row is its heading."""
+    text = io.StringIO()
+    write = row_writer(text)
+    for row in rows:
+        write(row)
+    return text.getvalue().encode()
 
 
 def cell(text: str) -> str:

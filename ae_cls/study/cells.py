@@ -1,7 +1,7 @@
 """What a study consists of: a cell is one run of one arm."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import final
 
 from ae_cls.study.arms import Arm
@@ -17,6 +17,8 @@ class Extent:
         arms: each on the same cells.
         budgets: of labels, all labels last.
         draws: draws of labels at each budget, where there is one split.
+        more_draws: of the arms that leave the encoder as it is, by the title of a budget.
+        frozen: names of those arms.
         seeds: networks.
         folds: test parts that the labelled images are divided into; None: one split.
         repeats: such divisions; 1 without folds.
@@ -28,6 +30,8 @@ class Extent:
     seeds: int
     folds: int | None
     repeats: int
+    more_draws: Mapping[str, int] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
 
 @final
@@ -65,7 +69,8 @@ class Cell:
 def cells_of(extent: Extent) -> list[Cell]:
     """In the order in which they are run: one draw of everything, then the next.
 
-    So that what a study has when it is stopped can be compared; all labels, the longest, come last.
+    So that what a study has when it is stopped can be compared; all labels, the longest, come after
+    all draws, and draws that not every arm has come last.
     """
     if extent.folds is None:
         return list(_on_one_split(extent))
@@ -82,6 +87,16 @@ def _on_one_split(extent: Extent) -> Iterator[Cell]:
         for budget in extent.budgets:
             if budget.is_all:
                 yield from (Cell(arm, budget, None, seed) for arm in extent.arms)
+    yield from _of_frozen_arms(extent, drawn)
+
+
+def _of_frozen_arms(extent: Extent, drawn: Sequence[Budget]) -> Iterator[Cell]:
+    frozen = [arm for arm in extent.arms if arm.name in extent.frozen]
+    more = {budget: extent.more_draws.get(budget.title, 0) for budget in drawn}
+    for draw in range(max(more.values(), default=0)):
+        for seed in range(extent.seeds):
+            for budget in (budget for budget in drawn if draw < more[budget]):
+                yield from (Cell(arm, budget, extent.draws + draw, seed) for arm in frozen)
 
 
 def _on_folds(extent: Extent, folds: int) -> Iterator[Cell]:

@@ -58,5 +58,6 @@ def planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent
         arms=tuple(arm for arm in whole.arms if arm.name in earlier["arms"]),
         budgets=tuple(one for one in whole.budgets if one.title in earlier["budgets"]),
         draws=earlier["draws"],
+        more_draws=earlier["more_draws"],
         repeats=earlier["repeats"],
     )

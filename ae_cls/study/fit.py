@@ -10,6 +10,9 @@ from ae_cls.study.cells import Cell, Extent, cells_of
 FEWEST_DRAWS = 3
 """Draws below which nothing can be claimed, so that time spent on them is lost."""
 
+_DRAWS = (10, 15, 20)  # of arms that leave the encoder as it is, where there is time
+_AT_MOST_MORE = 0.5  # of the time that the study takes without them
+_SPARE = 0.95  # of the time that there is: an estimate may be wrong
 _LEAST_GAIN = 0.05  # of the time: what saves less is not worth leaving out
 # Arms that a verdict can do without, the first to go first. The pretrained network, random
 # weights and the cheap controls are never left out: without them there is no verdict.
@@ -80,6 +83,30 @@ def _without_arms(whole: Extent, names: tuple[str, ...]) -> Iterator[Step]:
             yield lambda extent, name=name: replace(
                 extent, arms=tuple(arm for arm in extent.arms if arm.name != name)
             )
+
+
+def with_more_draws(
+    extent: Extent, minutes: float | None, seconds_of: Callable[[list[Cell]], float]
+) -> Extent:
+    """The same study with more draws of the arms that leave the encoder as it is.
+
+    Their runs take seconds, and with the fewest labels it is draws that a verdict lacks. Step by
+    step, the smallest budget first, while they cost half the time of the others at most.
+
+    Args:
+        extent: what fits.
+        minutes: that there are; None: any number.
+        seconds_of: an estimate for some cells.
+    """
+    needed = seconds_of(cells_of(extent))
+    there_is = min(_SPARE * 60 * minutes if minutes else math.inf, (1 + _AT_MOST_MORE) * needed)
+    for most in _DRAWS:
+        for budget in (budget for budget in extent.budgets if not budget.is_all):
+            more = {**extent.more_draws, budget.title: most - extent.draws}
+            larger = replace(extent, more_draws=more)
+            if seconds_of(cells_of(larger)) <= there_is:
+                extent = larger
+    return extent
 
 
 def left_out(whole: Extent, extent: Extent) -> Iterator[str]:

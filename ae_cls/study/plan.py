@@ -18,13 +18,16 @@ from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
 from ae_cls.study.earlier import is_finished, measured_in, place_of, planned_before
 from ae_cls.study.facts import Facts
-from ae_cls.study.fit import fitted, left_out
+from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
 from ae_cls.study.request import Request
 from ae_cls.study.settings import StudySettings
 
 SMALL = 1000
 """Labelled images below which, without an official test part, each is tested on in turn."""
+
+DRAWS = 5
+"""Of labels at each budget, where nothing else is asked for."""
 
 _FOLDS = 5
 _LOT = "study"  # all read the same data
@@ -96,6 +99,7 @@ class StudyPlan:
             "left_out": self.left_out,
             "budgets": [budget.title for budget in extent.budgets],
             "draws": extent.draws,
+            "more_draws": dict(extent.more_draws),
             "seeds": extent.seeds,
             "folds": extent.folds,
             "repeats": extent.repeats,
@@ -120,9 +124,7 @@ def plan_of(request: Request) -> StudyPlan:
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
     whole, path = _whole(settings, tuple(possible), facts), place_of(request, settings, base)
     measured = measured_in(path)
-    extent = planned_before(path, settings, whole) or fitted(
-        whole, settings.minutes, lambda cells: seconds_of(cells, facts, measured)
-    )
+    extent = planned_before(path, settings, whole) or _extent(settings, whole, facts, measured)
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
@@ -140,13 +142,25 @@ def _settings(request: Request) -> StudySettings:
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
 
 
+def _extent(settings: StudySettings, whole: Extent, facts: Facts, measured: Measured) -> Extent:
+    def seconds(cells: list[Cell]) -> float:
+        return seconds_of(cells, facts, measured)
+
+    extent = fitted(whole, settings.minutes, seconds)
+    if settings.draws is not None or extent.folds is not None or extent.draws < whole.draws:
+        return extent
+    return with_more_draws(extent, settings.minutes, seconds)
+
+
 def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Extent:
     budgets = budgets_of(
         settings.budgets, labels=facts.train, rarest=facts.rarest, classes=facts.classes
     )
     folds = _folds(settings, facts)
     repeats = settings.repeats if folds else 1
-    return Extent(arms, tuple(budgets), settings.draws, settings.seeds, folds, repeats)
+    frozen = frozenset(arm.name for arm in arms if facts.arms[arm.name].finetune is None)
+    draws = settings.draws or DRAWS
+    return Extent(arms, tuple(budgets), draws, settings.seeds, folds, repeats, frozen=frozen)
 
 
 def _folds(settings: StudySettings, facts: Facts) -> int | None:

@@ -26,11 +26,18 @@ def lines(plan: StudyPlan) -> Iterator[str]:
 def _repeats(extent: Extent) -> str:
     seeds = f", {extent.seeds} seeds" if extent.seeds > 1 else ""
     if extent.folds is None:
-        return f"{extent.draws} draws of labels{seeds}; of all labels there is one"
+        more = _more_draws(extent)
+        return f"{extent.draws} draws of labels{more}{seeds}; of all labels there is one"
     return (
         f"{extent.repeats} x {extent.folds} folds, as there are few images and no official test "
         f"part: each fold is tested on in turn, and nothing of it is pretrained on{seeds}"
     )
+
+
+def _more_draws(extent: Extent) -> str:
+    """`, 10 at 10 a class for arms that leave the encoder as it is`, or nothing."""
+    more = [f"{extent.draws + count} at {title}" for title, count in extent.more_draws.items()]
+    return f" ({', '.join(more)} for arms that leave the encoder as it is)" if more else ""
 
 
 def _counts(plan: StudyPlan) -> str:

@@ -20,7 +20,12 @@ class StudySettings(Settings):
         description="labels of each class, shares of the labels such as 10%, or all; null: fitted "
         "to the data",
     )
-    draws: int = Field(ge=1, le=1000, description="draws of labels at each budget")
+    draws: int | None = Field(
+        ge=1,
+        le=1000,
+        description="draws of labels at each budget; null: 5, and up to 20 of arms that leave the "
+        "encoder as it is, while they cost half the time of the others at most",
+    )
     seeds: int = Field(ge=1, le=1000, description="seeds, that is networks, for each of them")
     folds: int | None = Field(
         ge=2,

@@ -31,7 +31,7 @@ def made(runs: Path) -> Report:
 
 
 def read(made: Report, suffix: str) -> str:
-    (path,) = (path for path in made.files if path.suffix == suffix)
+    (path,) = (path for path in made.files if path.name.endswith(suffix))
     return path.read_text()
 
 
@@ -52,7 +52,7 @@ def test_each_arm_has_the_command_that_makes_it_again(made):
 
 
 def test_results_are_a_row_a_run(made):
-    rows = list(csv.DictReader(read(made, ".csv").splitlines()))
+    rows = list(csv.DictReader(read(made, "results.csv").splitlines()))
     assert len(rows) == 24
     assert {row["pretrain"] for row in rows} == {"quick", "none"}
     assert {row["autoencoder"] for row in rows} == {"conv", "hog"}
@@ -61,6 +61,9 @@ def test_results_are_a_row_a_run(made):
         metrics = json.loads((Path(row["folder"]) / "metrics.json").read_text())
         assert float(row["test_accuracy"]) == metrics["test"]["accuracy"]
         assert row["paired"] == "yes"
+    times = list(csv.DictReader(read(made, "times.csv").splitlines()))
+    assert [row["folder"] for row in times] == [row["folder"] for row in rows]
+    assert {row["seconds"] for row in times} == {"1.500", "7.500"}
 
 
 def test_nothing_from_the_data_is_read_as_html(made):

@@ -203,10 +203,6 @@ def test_without_effect_helps_is_hardly_ever_said_and_intervals_cover(draws):
     assert some.helps > 3 * none.helps
 
 
-def test_a_whole_verdict_says_helps_hardly_ever_without_effect():
-    assert simulated["on_a_verdict"](simulated["SPREADS"]["usual"], 3, 20, 100) <= 0.1
-
-
 def test_repeated_folds_of_a_small_set_are_honest():
     none = simulated["on_splits"](0.0, 2, 150, 40)
     some = simulated["on_splits"](1.5, 2, 150, 40)

@@ -55,7 +55,7 @@ def test_a_failing_job_takes_no_other_with_it(
         "head-linear_seed-0", "head-linear_seed-1", "head-knn_seed-0", "head-knn_seed-1",
     ]  # fmt: skip
     left = {path.name for path in sweep_folder(tmp_path).iterdir()}
-    assert left == {*names, "sweep.json", "results.csv", "jobs", ".claims"}
+    assert left == {*names, "sweep.json", "results.csv", "times.csv", "jobs", ".claims"}
 
 
 def results(place: Path) -> list[dict[str, str]]:
@@ -72,7 +72,7 @@ def test_the_results_are_a_table_and_the_same_bytes_again(
     assert [*rows[0]][:5] == [
         "head", "autoencoder.widths", "seed", "test_accuracy", "test_accuracy_low",
     ]  # fmt: skip
-    assert [*rows[0]][-4:] == ["reconstruction_mse", "seconds", "state", "folder"]
+    assert [*rows[0]][-4:] == ["valid_ece", "reconstruction_mse", "state", "folder"]
     told = [(row["head"], row["autoencoder.widths"], row["seed"]) for row in rows]
     assert told[:4] == [
         ("linear", "[8]", "0"), ("linear", "[8]", "6"), ("linear", "[4,8]", "0"),
@@ -84,7 +84,10 @@ def test_the_results_are_a_table_and_the_same_bytes_again(
         assert float(row["test_accuracy"]) == metrics["accuracy"]
         ends = float(row["test_accuracy_low"]), float(row["test_accuracy_high"])
         assert [*ends] == metrics["accuracy_ci95"]
-        assert (row["valid_accuracy"], row["seconds"], row["state"]) == ("", "1.75", "finished")
+        assert (row["valid_accuracy"], row["state"]) == ("", "finished")
+    with (sweep_folder(tmp_path) / "times.csv").open(newline="") as file:
+        times = {row["folder"]: row["seconds"] for row in csv.DictReader(file)}
+    assert times == {row["folder"]: "1.75" for row in rows}
     assert ae_cls(*words).code == 0
     assert (sweep_folder(tmp_path) / "results.csv").read_bytes() == first
 

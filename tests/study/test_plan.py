@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from ae_cls.study.arms import Arm, ArmFile, words_of_arm
 from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.facts import ArmFacts
-from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out
+from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out, with_more_draws
 from ae_cls.train.length import Length
 from tests.composed import options, plain
 
@@ -160,3 +161,32 @@ def test_the_same_compute_is_more_epochs_by_what_pretraining_costs() -> None:
     assert arm.longer_epochs(50, passes=10_000.0) == 140 + 600
     # Two steps pass 100 images.
     assert arm.longer_epochs(100, passes=10_000.0) == 70 + 300
+
+
+DRAWN = replace(WHOLE, frozen=frozenset({"pretrained", "random", "lbp"}))
+
+
+def test_frozen_arms_get_more_draws_where_they_cost_little() -> None:
+    extent = with_more_draws(DRAWN, 60.0, second_each)
+    cells = cells_of(extent)
+    assert cells[: len(cells_of(DRAWN))] == cells_of(DRAWN)  # what is more comes last
+    further = cells[len(cells_of(DRAWN)) :]
+    assert {cell.arm.name for cell in further} == DRAWN.frozen
+    assert not any(cell.budget.is_all for cell in further)
+    assert extent.more_draws == dict.fromkeys(("1 a class", "5 a class", "9 a class"), 15)
+    of_first = [cell.draw for cell in further if cell.budget == BUDGETS[0]]
+    assert sorted(set(of_first)) == list(range(5, 20)) and len(of_first) == 15 * 3
+    assert len(cells) == len(set(cells))
+
+
+def test_they_get_none_where_there_is_no_time_and_the_smallest_budget_first() -> None:
+    whole = second_each(cells_of(DRAWN))
+    assert not with_more_draws(DRAWN, whole / 60, second_each).more_draws
+    some = with_more_draws(DRAWN, (whole + 20) / 60 / 0.95, second_each)
+    assert some.more_draws == {"1 a class": 5}
+
+
+def test_they_cost_half_the_time_of_the_others_at_most() -> None:
+    ten = replace(DRAWN, arms=tuple(arm for arm in ARMS if arm.name in DRAWN.frozen))
+    extent = with_more_draws(ten, None, second_each)
+    assert len(cells_of(ten)) < len(cells_of(extent)) <= 1.5 * len(cells_of(ten))

@@ -8,8 +8,8 @@ from ae_cls.cli.parser import Parser
 SUMMARY = "whether pretraining helped in finished runs: one sentence, one page"
 _EPILOG = """\
 Runs made by hand, by a sweep, a search or a study are found below the folders. Compared are those
-on the same test images, labels and seed; the others are named. Writes report.html, report.md and
-results.csv. Exit code 0, or 8 when some runs could not be read.
+on the same test images, labels and seed; the others are named. Writes report.html, report.md,
+results.csv and times.csv. Exit code 0, or 8 when some runs could not be read.
 
   ae-cls report outputs/run
   ae-cls report outputs/run/sweep-0123abcd outputs/run/digits-conv-linear -o comparison
