@@ -11,6 +11,7 @@ from ae_cls.experiment.hints import same_keys
 
 _ROOTS = "the roots are ours; --config-dir FOLDER adds options"
 _ONLY_COMPOSES = "Hydra only composes the config here; --cfg job prints it"
+_STUDIES = "a study has its own arms, budgets, draws and seeds"
 _WITHHELD = {
     ("--experimental-rerun",): "it would execute what a file holds",
     ("-cp", "--config-path"): _ROOTS,
@@ -45,10 +46,11 @@ def parser(command: str) -> Parser:
     arguments = Parser(command, "", add_help=False)
     arguments.add_argument("words", nargs="*", metavar="WORD")
     mode = arguments.add_mutually_exclusive_group()
-    mode.add_argument(
-        "-m", "--multirun", action="store_true",
-        help="a sweep: one job for each combination of values with commas",
-    )  # fmt: skip
+    if command != "study":
+        mode.add_argument(
+            "-m", "--multirun", action="store_true",
+            help="a sweep: one job for each combination of values with commas",
+        )  # fmt: skip
     mode.add_argument(
         "-c", "--cfg", choices=("job",), help="print the composed config instead of running"
     )
@@ -67,7 +69,8 @@ def parser(command: str) -> Parser:
         help="a folder with more options, laid out like configs/",
     )  # fmt: skip
     arguments.add_argument("-h", "--help", action="store_true", help="this text")
-    for names, why in _WITHHELD.items():
+    no_sweep = {("-m", "--multirun"): _STUDIES} if command == "study" else {}
+    for names, why in (_WITHHELD | no_sweep).items():
         arguments.add_argument(*names, action=Withheld, why=why)
     return arguments
 
@@ -82,7 +85,7 @@ def sort_words(command: str, words: Sequence[str]) -> Words:
     for word in words:
         _refuse_key_as_flag(command, word, arguments)
     given = arguments.read(words, flags_anywhere=True)
-    modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name)]
+    modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name, False)]
     folders = () if given.config_dir is None else (given.config_dir,)
     return Words(
         tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve

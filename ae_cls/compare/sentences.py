@@ -32,20 +32,25 @@ def outcome(found: Verdict, budget: str) -> Outcome | None:
     versus = found.at(budget)
     if not versus:
         return None
-    by_accuracy = sorted(
-        versus,
-        key=lambda v: (-_percent(found, v.control, budget), -_percent(found, v.pretrained, budget)),
-    )
+    by_accuracy = _by_accuracy(found, budget, versus)
     tested = [v for v in by_accuracy if v.comparison.pairs >= FEWEST_DRAWS]
     if not tested:
         return Outcome("few", _of_leading(found, budget, by_accuracy))
-    won = found.winners[budget]
+    won = found.won(budget)
     shown = (
         _first(tested, won.over_controls, "helps"),
         _better_control(found, budget, tested, won.controls),
         _first([v for v in tested if v.is_twin], won.over_twins, "twin"),
     )
     return next(filter(None, shown), Outcome("open", _of_leading(found, budget, tested)))
+
+
+def _by_accuracy(found: Verdict, budget: str, versus: list[Versus]) -> list[Versus]:
+    """The most accurate control first, and beside it the most accurate pretrained arm."""
+    return sorted(
+        versus,
+        key=lambda v: (-_percent(found, v.control, budget), -_percent(found, v.pretrained, budget)),
+    )
 
 
 def _first(
@@ -91,6 +96,7 @@ _KINDS = ("helps", "control", "twin", "open", "few")
 def further_sentences(found: Verdict) -> Iterator[str]:
     """What else a person should know, one sentence each, the most important first."""
     yield from _other_budgets(found)
+    yield from _network_alone(found)
     yield from _worth_sentence(found)
     yield from _more_draws(found)
 
@@ -170,6 +176,22 @@ def _at_budget(found: Verdict, budget: str, one: Outcome) -> str:
         "few": f"too few runs to tell: {both}",
     }
     return f"With {_labels(budget)}, {said[one.kind]}."
+
+
+def _network_alone(found: Verdict) -> Iterator[str]:
+    """Where a control is better still, whether pretraining helps the network it was asked for."""
+    for budget in found.budgets:
+        one = outcome(found, budget)
+        twins = [v for v in found.at(budget) if v.is_twin]
+        helped = _first(_by_accuracy(found, budget, twins), found.won(budget).over_twins, "twin")
+        if one is not None and one.kind == "control" and helped is not None:
+            names = helped.versus.pretrained, helped.versus.control
+            ours, theirs = (_share(found, name, budget) for name in names)
+            yield (
+                f"Pretraining does help this network: with {_labels(budget)}, {ours} against "
+                f"{theirs} without it ({helped.versus.control})."
+            )
+            return
 
 
 def _worth_sentence(found: Verdict) -> Iterator[str]:

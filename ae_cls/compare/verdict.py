@@ -115,6 +115,10 @@ class Verdict:
         """The comparisons with so many labels."""
         return [v for place, v in enumerate(self.versus) if self.budget_of[place] == budget]
 
+    def won(self, budget: str) -> Winners:
+        """Who wins with so many labels."""
+        return self.winners.get(budget, Winners({}, {}, {}))
+
     def row(self, arm: str, budget: str) -> Row:
         """Of an arm that has runs with so many labels."""
         return next(r for r in self.rows if (r.arm.name, r.budget) == (arm, budget))

@@ -118,8 +118,10 @@ def _rebuilding(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
         if name in rebuilt:
             yield title, f"{rebuilt[name]['mse']:.4g}", _explained(rebuilt[name])
     if rebuilt:
-        pca, colour = (f"{rebuilt[name]['mse']:.4g}" for name in ("pca", "mean_colour"))
-        yield "of PCA of that size", pca, f"mean colour {colour}"
+        pca, colour = (rebuilt[name]["mse"] for name in ("pca", "mean_colour"))
+        # With as many numbers as an image has, PCA loses nothing, which says nothing.
+        beside = [("of PCA of that size", f"{pca:.4g}")] if pca else []
+        yield from [*beside, ("of the mean colour", f"{colour:.4g}")]
 
 
 _WAYS_TO_REBUILD = {

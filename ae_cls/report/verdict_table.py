@@ -39,8 +39,8 @@ def _section(section: Section) -> Iterator[RenderableType]:
 def _table(budget: BudgetTable) -> Table:
     table = empty_table(titles=True)
     table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("arm", overflow="fold")
-    for title in ("test %", "95 % interval", "pretrained minus this"):
+    table.add_column("arm")
+    for title in ("test %", "95 % interval", "pretrained\nminus this"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("pretraining")
     for line in budget.lines:

@@ -232,4 +232,4 @@ def _written(
 
 
 def _count(data: Data) -> str:
-    return f"{len(data.split.pretrain)} images"
+    return f"{len(data.split.pretrain):,} images"

@@ -34,6 +34,8 @@ def test_pretraining_that_beats_every_control_helps(tmp_path):
 def test_a_control_that_wins_is_what_to_use(tmp_path):
     found = verdict_on(made_up_sweep(tmp_path, pretrained=0.6, random=0.5, hog=0.8))
     assert headline(found).startswith("Use hog on digits")
+    more = " ".join(further_sentences(found))
+    assert "Pretraining does help this network: with 10 labels a class, " in more
 
 
 def test_what_helps_the_network_alone_is_said_so(tmp_path):

@@ -69,7 +69,8 @@ def test_summary_tells_accuracies_majority_times_and_folder(
         "majority-class rate 100.0 %",
         "reconstruction error 0.0123 explains 87.5 % of the variance",
         "of corrupted images 0.02 explains 75.0 % of the variance",
-        "of PCA of that size 0.0063 mean colour 0.1084",
+        "of PCA of that size 0.0063",
+        "of the mean colour 0.1084",
         "pretrain 61.3 s",
         "classify 0.5 s",
         str(FOLDER),
@@ -82,7 +83,7 @@ def test_summary_of_pretraining_has_no_accuracy(capsys: pytest.CaptureFixture[st
     out = printed(summary_table(metrics, {}, FOLDER), capsys)
     assert out.splitlines() == [
         "reconstruction error  0",
-        "of PCA of that size   0  mean colour 0",
+        "of the mean colour    0",
         str(FOLDER),
     ]
 

@@ -184,7 +184,7 @@ def test_small_data_without_a_test_part_are_divided_into_folds(
         (["arm.hog=head=svm"], "the name of an arm of ae-cls"),
         (["arm.mine=head=svn"], "did you mean svm?"),
         (["seed=0,1"], "several values"),
-        (["-m", "seed=0"], "a study takes no --multirun"),
+        (["-m", "seed=0"], "a study has its own arms, budgets, draws and seeds"),
         (["study=verdit"], "did you mean verdict?"),
     ],
 )

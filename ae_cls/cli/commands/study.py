@@ -8,7 +8,7 @@ from ae_cls.cli.commands.modes import print_help, show_config
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import Words
 from ae_cls.cli.parser import Parser
-from ae_cls.errors import UsageError, printable
+from ae_cls.errors import printable
 from ae_cls.experiment import configs
 
 COMMAND = "study"
@@ -33,8 +33,6 @@ def study_command(words: Sequence[str]) -> int:
         return print_help(COMMAND, typed)
     if typed.mode == "cfg":
         return show_config(COMMAND, typed)
-    if typed.mode == "multirun":
-        raise UsageError("a study takes no --multirun", fix="ae-cls study --help")
     return _study(typed)
 
 
