@@ -51,6 +51,9 @@ class Choice:
         on: the rows, as facts and messages name them.
         prefix: of the scores in the facts.
         aloud: whether each score is worth a line at the terminal; else it is one of the run's log.
+
+    Attributes:
+        worse_since: settings offered since the best one.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Choice:
         self.by: Measure = by
         self.best: tuple[tuple[float, float], Setting] | None = None
         self.rows: list[Fact] = []
+        self.worse_since = 0
 
     def offer(self, setting: Setting, probabilities: Probabilities) -> bool:
         """Whether it is the best so far.
@@ -77,6 +81,7 @@ class Choice:
         scores = {f"{self.prefix}_{self.by}": reached, f"{self.prefix}_log_loss": loss}
         self.rows.append({**setting, **scores})
         is_best = self.best is None or (reached, -loss) > self.best[0]
+        self.worse_since = 0 if is_best else self.worse_since + 1
         if is_best:
             self.best = (reached, -loss), setting
         return is_best

@@ -93,11 +93,13 @@ class FeatureHeadConfig(HeadConfig):
 
     def out_of_fold(self, folds: Sequence[FeatureTask]) -> Iterator[tuple[Setting, Probabilities]]:
         """Each combination of settings, and probabilities of the rows held out, fold by fold."""
-        of_folds = [
-            [(trial.setting, trial.probabilities) for trial in self.trials(fold)] for fold in folds
-        ]
-        for trials in zip(*of_folds, strict=True):
-            yield trials[0][0], np.concatenate([probabilities for _, probabilities in trials])
+        # One setting after another, not one fold: whoever asks may have seen enough.
+        for trials in zip(*(self.trials(fold) for fold in folds), strict=True):
+            yield trials[0].setting, np.concatenate([trial.probabilities for trial in trials])
+
+    def is_decided(self, choice: Choice) -> bool:
+        """Whether the settings that are still to come cannot be expected to be better."""
+        return False
 
     def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
         """The head with the logarithms of its probabilities divided by the temperature."""
@@ -134,6 +136,8 @@ class FeatureHeadConfig(HeadConfig):
             temperature, probabilities = self._calibrated(task, trial.probabilities, valid.labels)
             if choice.offer(trial.setting, probabilities):
                 best = trial, temperature
+            if self.is_decided(choice):
+                break
         assert best is not None, "a head tries at least one setting"
         return self._finished(task, *best, choice.facts())
 
@@ -201,6 +205,8 @@ class FeatureHeadConfig(HeadConfig):
             temperature, probabilities = self._calibrated(task, scores, labels)
             if choice.offer(setting, probabilities):
                 best = temperature
+            if self.is_decided(choice):
+                break
         return choice, best
 
     def _calibrated(

@@ -1,8 +1,8 @@
 """Linear models on large tables by preconditioned L-BFGS.
 
 scikit-learn's solver needs a standardised copy of the table, and did not converge in 200 steps on
-convolutional features. Here the table is read in blocks, and the steps are taken in the axes of the
-features' scatter matrix, where the objective is nearly round.
+convolutional features. Here the table is read in blocks, and the steps are taken in coordinates in
+which the objective is nearly round.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,13 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
-from torch import Tensor
 
+from ae_cls.head.axes import Axes
 from ae_cls.head.class_weight import Weights
 from ae_cls.head.feature_task import Classes
 from ae_cls.head.fitted import NEVER, Fact, Features, Labels
 from ae_cls.head.standardise import BLOCK, Standardiser
 
-WIDEST = 4096
-"""Features; above, the axes would cost more time and memory than they save."""
-
-_SCATTER_BLOCK = 2048  # rows
-# Rows a feature that the scatter is taken from. It only rounds the objective: on 54,000 rows of
-# 1,408 features a third of them cost no step more, and saved a second.
-_ENOUGH = 12
-_RUN = 64  # rows that are taken together: single ones, evenly spaced, may all be of one class
 _NOTHING_LOWER = 2  # status of scipy's L-BFGS-B: "abnormal termination in line search"
 _FLAT = 1e-5  # of an objective that is a mean over the rows; 1.5e-6 was seen at minima of digits
 # Of the table, at most; their sums are added in order, whatever the number of threads.
@@ -104,46 +96,6 @@ class LinearModel:
 
 @final
 @dataclass(frozen=True)
-class Axes:
-    """Eigenvectors of the standardised features' scatter matrix, and its eigenvalues."""
-
-    vectors: Float32[np.ndarray, "d d"] | None  # None: the coordinate axes
-    values: Float32[np.ndarray, " d"]
-
-    @classmethod
-    def of(cls, features: Features, standardiser: Standardiser) -> "Axes":
-        """The axes in which a linear model's objective is nearly round."""
-        width = features.shape[1]
-        if width > WIDEST:
-            return cls(None, np.full(width, len(features), np.float32))
-        scatter = _scatter(features, standardiser)
-        # In float64: in float32 it may not converge where many units are dead, as relu codes have.
-        values, vectors = torch.linalg.eigh(scatter.double())
-        return cls(vectors.float().numpy(), values.float().clamp(min=0).numpy())
-
-    def to_weight(self, inner: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
-        """From these axes to the features."""
-        return inner if self.vectors is None else inner @ self.vectors.T
-
-    def from_weight(self, weight: Float32[np.ndarray, "k d"]) -> Float32[np.ndarray, "k d"]:
-        """From the features to these axes."""
-        return weight if self.vectors is None else weight @ self.vectors
-
-
-def _scatter(features: Features, standardiser: Standardiser) -> Float32[Tensor, "d d"]:
-    """Products of the standardised columns, summed over the rows: of many rows, an estimate."""
-    count, width = features.shape
-    every = max(1, count // (_ENOUGH * width))
-    rows = np.flatnonzero(np.arange(count) // _RUN % every == 0)
-    scatter = torch.zeros(width, width)
-    for start in range(0, len(rows), _SCATTER_BLOCK):
-        block = standardiser.apply(features[rows[start : start + _SCATTER_BLOCK]])
-        scatter.addmm_(torch.from_numpy(block).T, torch.from_numpy(block))
-    return scatter * (count / len(rows))
-
-
-@final
-@dataclass(frozen=True)
 class Slopes:
     """A summed loss and its slopes along a weight and a bias."""
 
@@ -167,7 +119,7 @@ class Descent:
         class_count: rows of the weight.
         class_weights: factor on the loss of a row, by its class; None: all count alike.
         loss: of a block.
-        curvature: of the loss along a score, roughly; scales the axes.
+        curvature: of the loss along a score, roughly.
         axes: of the standardised features.
         tolerance: stops at a step that lowers the objective, a mean over the rows, by less.
         max_steps: of L-BFGS.
@@ -199,26 +151,26 @@ class Descent:
             return self._run(C, start, threads)
 
     def _run(self, C: float, start: LinearModel, threads: ThreadPoolExecutor) -> LinearModel:
-        stretch = 1 / np.sqrt(1 + C * self.curvature * self.axes.values)
+        coordinates = self.axes.at(C * self.curvature)
         # The bias sees a column of ones, of which the eigenvalue is the number of rows.
         bias_stretch = (C * self.curvature * len(self.labels)) ** -0.5
         classes, decay = len(start.bias), 1 / (C * len(self.labels))
 
         def to_model(inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            weight = inner[:-classes].reshape(start.weight.shape) * stretch
+            weight = inner[:-classes].reshape(start.weight.shape).astype(np.float32)
             bias = inner[-classes:] * bias_stretch
-            return self.axes.to_weight(weight.astype(np.float32)), bias.astype(np.float32)
+            return coordinates.to_weight(weight), bias.astype(np.float32)
 
         def objective(inner: np.ndarray) -> tuple[float, np.ndarray]:
             weight, bias = to_model(inner)
             mean = self.mean_slopes(weight, bias, threads)
             value = mean.loss + 0.5 * decay * float(np.square(weight, dtype=np.float64).sum())
-            slope = self.axes.from_weight(mean.weight + np.float32(decay) * weight) * stretch
+            slope = coordinates.slope(mean.weight + np.float32(decay) * weight)
             return value, np.concatenate(
                 [slope.ravel().astype(np.float64), mean.bias * bias_stretch]
             )
 
-        inner = self.axes.from_weight(start.weight) / stretch
+        inner = coordinates.from_weight(start.weight)
         result = minimize(
             objective,
             np.concatenate([inner.ravel(), start.bias / bias_stretch]).astype(np.float64),

@@ -1,9 +1,9 @@
 """What a head on frozen features learns from."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,6 +17,7 @@ Classes = Int64[np.ndarray, " s"]
 """Class indices that have a labelled row, rising."""
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @final
@@ -31,7 +32,8 @@ class FeatureTask:
         choose_by: what is best on the rows held out.
         seed: every random draw follows from it.
         progress: whether it is shown how far the work is.
-        is_fold: whether others of the same rows follow, so that a warning would come again.
+        whole: the task that this one is a fold of, if it is.
+        kept: positions of its rows among those of the whole task.
 
     Raises:
         UsageError: there is one class only.
@@ -44,7 +46,9 @@ class FeatureTask:
     choose_by: Measure
     seed: int
     progress: bool
-    is_fold: bool = False
+    whole: "FeatureTask | None" = None
+    kept: Int64[np.ndarray, " _"] | None = None
+    _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -64,7 +68,21 @@ class FeatureTask:
     def fold(self, held: Int64[np.ndarray, " h"]) -> "FeatureTask":
         """The rows at these positions held back, and the others to fit on."""
         kept = np.delete(np.arange(len(self.train.labels)), held)
-        return replace(self, train=self.train.rows(kept), held=self.train.rows(held), is_fold=True)
+        return replace(
+            self, train=self.train.rows(kept), held=self.train.rows(held), whole=self, kept=kept,
+        )  # fmt: skip
+
+    @property
+    def is_fold(self) -> bool:
+        """Whether others of the same rows follow, so that a warning would come again."""
+        return self.whole is not None
+
+    def once(self, make: Callable[["FeatureTask"], Made]) -> Made:
+        """What `make` gives of the whole task: made once for it and all its folds."""
+        whole = self.whole or self
+        if make not in whole._made:
+            whole._made[make] = make(whole)
+        return whole._made[make]
 
     def bar(self, items: Iterable[Item], *, name: str, unit: str, total: int) -> Iterator[Item]:
         """The items, with the progress of what is done with them."""

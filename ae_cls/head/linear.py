@@ -6,15 +6,17 @@ from typing import Annotated, Literal, final
 import numpy as np
 from pydantic import Field
 
-from ae_cls.head.choice import Trial
+from ae_cls.head.choice import Choice, Trial
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.descent import Descent, log_loss
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
-from ae_cls.head.standardise import Standardiser
 from ae_cls.head.warm_start import regularisation_path
 from ae_cls.settings import OneOrMore
+
+_ENOUGH_WORSE = 2
+"""Values of C in a row that were worse than the best: then larger ones are not tried."""
 
 
 @final
@@ -38,14 +40,17 @@ class LinearConfig(FeatureHeadConfig):
     def fitted_type(self) -> type[Softmax]:
         return Softmax
 
+    def is_decided(self, choice: Choice) -> bool:
+        # Along the path the score rises and falls once, and the last values cost the most steps.
+        return choice.worse_since == _ENOUGH_WORSE and list(self.C) == sorted(self.C)
+
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
-        standardiser = Standardiser.fit(task.train.features)
-        space = Space.of(task.train.features, standardiser)
+        space = Space.of_task(task)
         for C, model in regularisation_path(self._descent(task, space), self.C):
             spread = space.to_features(model).spread(task.classes, task.class_count)
             head = Softmax(
-                head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
-                weight=spread.weight, bias=spread.bias,
+                head=self.name, facts={}, mean=space.of_features.mean,
+                scale=space.of_features.scale, weight=spread.weight, bias=spread.bias,
             )  # fmt: skip
             yield Trial({"C": C}, head, head.predict_proba(task.held.features), model.facts())
 

@@ -31,10 +31,12 @@ class Standardiser:
     Attributes:
         mean: of the rows it was fitted on.
         scale: their standard deviation; 1 for a column that does not vary.
+        changes: False where the features are to be taken as they are.
     """
 
     mean: Float32[np.ndarray, " d"]
     scale: Float32[np.ndarray, " d"]
+    changes: bool = True
 
     @classmethod
     def fit(cls, features: Features) -> "Standardiser":
@@ -51,7 +53,7 @@ class Standardiser:
     @classmethod
     def identity(cls, width: int) -> "Standardiser":
         """For features that are to be taken as they are."""
-        return cls(np.zeros(width, np.float32), np.ones(width, np.float32))
+        return cls(np.zeros(width, np.float32), np.ones(width, np.float32), changes=False)
 
     def apply(self, features: Features) -> Float32[np.ndarray, "n d"]:
         """A new table; for blocks, or for tables that are small."""
@@ -63,6 +65,10 @@ class Standardiser:
         self, features: Features, size: int = BLOCK
     ) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
         """Which rows, and these rows standardised; the next block overwrites this one."""
+        if not self.changes:
+            parts = (slice(start, start + size) for start in range(0, len(features), size))
+            yield from ((rows, features[rows]) for rows in parts)
+            return
         buffer = np.empty((min(size, len(features)), features.shape[1]), np.float32)
         for start in range(0, len(features), size):
             rows = slice(start, min(start + size, len(features)))

@@ -21,9 +21,10 @@ from scipy.special import softmax
 
 from ae_cls.draws import generator
 from ae_cls.head.array_head import ArrayHead
+from ae_cls.head.axes import Axes, Uncorrelated
 from ae_cls.head.choice import Trial
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.descent import Axes, Descent, LinearModel, squared_hinge
+from ae_cls.head.descent import Descent, LinearModel, squared_hinge
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
 from ae_cls.head.head_files import Layout, Stored
@@ -67,10 +68,7 @@ class SvmConfig(FeatureHeadConfig):
         return KernelMachine if self.kernel == "rbf" else Softmax
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
-        standardiser = Standardiser.fit(task.train.features)
-        if self.kernel == "rbf":
-            return self._rbf_trials(task, standardiser)
-        return self._linear_trials(task, standardiser)
+        return self._rbf_trials(task) if self.kernel == "rbf" else self._linear_trials(task)
 
     def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
         assert isinstance(head, KernelMachine | Softmax)
@@ -80,8 +78,9 @@ class SvmConfig(FeatureHeadConfig):
             bias=head.bias / temperature,
         )
 
-    def _linear_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
-        space = Space.of(task.train.features, standardiser)
+    def _linear_trials(self, task: FeatureTask) -> Iterator[Trial]:
+        space = Space.of_task(task)
+        standardiser = space.of_features
         for C, found in self._path(task, space.table, space.standardiser, space.axes):
             model = space.to_features(found).spread(task.classes, task.class_count)
             head = Softmax(
@@ -91,7 +90,8 @@ class SvmConfig(FeatureHeadConfig):
             facts = {**model.facts(), "approximation": None}
             yield Trial({"C": C}, head, head.predict_proba(task.held.features), facts)
 
-    def _rbf_trials(self, task: FeatureTask, standardiser: Standardiser) -> Iterator[Trial]:
+    def _rbf_trials(self, task: FeatureTask) -> Iterator[Trial]:
+        standardiser = Standardiser.fit(task.train.features)
         rows = self._basis_rows(task)
         approximation = f"nystroem {len(rows)}" if len(rows) < len(task.train.labels) else None
         basis = standardiser.apply(task.train.features[rows])
@@ -101,7 +101,7 @@ class SvmConfig(FeatureHeadConfig):
         for factor in self.gamma:
             gamma = factor / max(1, varying)  # scikit-learn's "scale" of standardised features
             coordinates = Coordinates.of(rbf(train[rows], gamma))
-            axes = Axes(None, coordinates.values * np.float32(len(train) / len(rows)))
+            axes = Uncorrelated(coordinates.values * np.float32(len(train) / len(rows)))
             table, held_kernel = coordinates.apply(train, gamma), rbf(held, gamma)
             for C, found in self._path(task, table, Standardiser.identity(table.shape[1]), axes):
                 model = found.spread(task.classes, task.class_count)

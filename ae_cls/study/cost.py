@@ -11,10 +11,10 @@ from ae_cls.train.length import Length
 Measured = Mapping[tuple[str, str], float]
 """Seconds of a cell that has finished, by arm and title of the budget."""
 
-# Seconds, of which one thread on 1,408 features needed so many at least and a label in addition.
+# Seconds: what two threads (AVX2) needed at least, and of a label in addition, with 1,000 features.
 _HEADS = {
-    "linear": (0.4, 4e-4), "svm": (0.4, 8e-4), "knn": (0.2, 2.5e-4), "mlp": (6.0, 1.8e-3),
-    "forest": (0.5, 9e-3),
+    "linear": (0.4, 6e-4), "svm": (0.4, 6e-4), "knn": (0.2, 1.8e-4), "mlp": (6.0, 1.3e-3),
+    "forest": (0.5, 6e-3),
 }  # fmt: skip
 _OTHER_HEAD = (1.0, 1e-3)
 _AROUND = 0.3  # seconds that a cell takes beside its stages
@@ -46,7 +46,7 @@ def own_seconds(cell: Cell, facts: Facts, measured: Measured) -> float:
     if arm.finetune is not None:
         return _AROUND + _finetuning_seconds(cell, arm, arm.finetune, facts)
     fixed, of_label = _HEADS.get(arm.head, _OTHER_HEAD)
-    return _AROUND + fixed + of_label * cell.budget.count
+    return _AROUND + fixed + of_label * cell.budget.count * arm.width / 1000
 
 
 def own_seconds_in(environment: Mapping[str, Any]) -> float:

@@ -27,6 +27,7 @@ class ArmFacts:
         step_seconds: of one step of training, however few its images.
         pretrain_seconds: of one image in pretraining besides, forward and back.
         encode_seconds: of one image through the encoder.
+        width: numbers that a head sees of each image.
         cost_ratio: multiply-adds of a pretraining image over those of a fine-tuning image.
     """
 
@@ -40,6 +41,7 @@ class ArmFacts:
     step_seconds: float = 0.0
     pretrain_seconds: float = 0.0
     encode_seconds: float = 0.0
+    width: int = 1000
     cost_ratio: float = 1.0
 
     def longer_epochs(self, labels: int, passes: float) -> int:

@@ -82,6 +82,7 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
         finetune=experiment.head.length if isinstance(experiment.head, Schedule) else None,
         step_seconds=step_seconds,
         pretrain_seconds=image_seconds,
+        width=_encode(experiment, own).shape[1],
         encode_seconds=_seconds(lambda: _encode(experiment, own)) / _LARGE,
         cost_ratio=_cost_ratio(experiment, own) if trains else 1.0,
     )
@@ -134,9 +135,9 @@ def _loss(data: Data, images: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _encode(experiment: Experiment, data: Data) -> None:
+def _encode(experiment: Experiment, data: Data) -> torch.Tensor:
     with data.compute.autocast():
-        experiment.encode.features(data.network.eval(), _images(data, _LARGE))
+        return experiment.encode.features(data.network.eval(), _images(data, _LARGE))
 
 
 def _images(data: Data, count: int) -> torch.Tensor:

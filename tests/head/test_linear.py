@@ -8,8 +8,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ae_cls.head import descent
-from ae_cls.head.descent import Axes, Descent, LinearModel, log_loss, squared_hinge
+from ae_cls.head import axes
+from ae_cls.head.axes import axes_of
+from ae_cls.head.descent import Descent, LinearModel, Loss, log_loss, squared_hinge
 from ae_cls.head.fitted import NEVER, Labelled
 from ae_cls.head.linear import LinearConfig
 from ae_cls.head.softmax import Softmax
@@ -55,7 +56,7 @@ def test_two_classes_are_scikit_learn_at_twice_the_strength() -> None:
 def test_without_the_axes_the_answer_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     train, valid, _ = digits()
     first = fit(train, valid, 10, C=[0.01]).predict_proba(valid.features)
-    monkeypatch.setattr(descent, "WIDEST", 10)
+    monkeypatch.setattr(axes, "WIDEST", 10)
     second = fit(train, valid, 10, C=[0.01]).predict_proba(valid.features)
     assert not np.array_equal(first, second)
     assert np.abs(first - second).max() < 1e-3
@@ -68,7 +69,7 @@ def test_the_axes_save_steps_on_features_that_hang_together(
     mixed = np.vander(np.linspace(0, 1, 30), 30).astype(np.float32)
     train, valid = (type(p)(p.features @ mixed, p.labels) for p in (train, valid))
     steps = [fit(train, valid, 4, C=[1.0]).facts["steps"]]
-    monkeypatch.setattr(descent, "WIDEST", 10)
+    monkeypatch.setattr(axes, "WIDEST", 10)
     steps.append(fit(train, valid, 4, C=[1.0]).facts["steps"])
     assert steps[0] < steps[1] / 2  # type: ignore[operator]
 
@@ -92,7 +93,7 @@ def test_the_path_from_weak_to_strong_does_not_change_an_answer() -> None:
 
 
 @pytest.mark.parametrize("loss", [log_loss, squared_hinge])
-def test_slopes_agree_with_autograd(loss: descent.Loss) -> None:
+def test_slopes_agree_with_autograd(loss: Loss) -> None:
     scores = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(7) % 4
     scores.requires_grad_()
@@ -154,33 +155,10 @@ def descent_on(train: Labelled) -> Descent:
         class_weights=None,
         loss=log_loss,
         curvature=0.1,
-        axes=Axes.of(train.features, standardiser),
+        axes=axes_of(train.features, standardiser),
         tolerance=1e-5,
         max_steps=100,
     )
-
-
-def test_the_axes_are_found_in_float64(monkeypatch):
-    # In float32 LAPACK gave up on 768 relu units of Fashion-MNIST, 211 of them dead, 1,000 rows.
-    seen, eigh = [], torch.linalg.eigh
-
-    def spy(matrix):
-        seen.append(matrix.dtype)
-        return eigh(matrix)
-
-    monkeypatch.setattr(torch.linalg, "eigh", spy)
-    fit(blobs(40), blobs(20, seed=1), 4)
-    assert seen == [torch.float64]
-
-
-def test_the_axes_of_many_rows_are_taken_from_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = blobs(20_000)
-    standardiser = Standardiser.fit(train.features)
-    share = Axes.of(train.features, standardiser)
-    monkeypatch.setattr(descent, "_ENOUGH", 20_000)
-    whole = Axes.of(train.features, standardiser)
-    assert not np.array_equal(share.values, whole.values)
-    assert np.allclose(share.values, whole.values, rtol=0.3)
 
 
 def test_a_model_of_some_classes_never_answers_the_others() -> None:

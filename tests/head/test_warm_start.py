@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ae_cls.head import warm_start
-from ae_cls.head.descent import Axes, Descent, LinearModel, log_loss
+from ae_cls.head.axes import axes_of
+from ae_cls.head.descent import Descent, LinearModel, log_loss
 from ae_cls.head.standardise import Standardiser
 from ae_cls.head.warm_start import regularisation_path
 from tests.head.heads import digits
@@ -21,7 +22,7 @@ def descent_on_digits() -> Descent:
         class_weights=None,
         loss=log_loss,
         curvature=0.02,
-        axes=Axes.of(train.features, standardiser),
+        axes=axes_of(train.features, standardiser),
         tolerance=1e-6,
         max_steps=500,
     )

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pytest
 
+from ae_cls.head import linear
 from ae_cls.head.contract import TOO_FEW
 from ae_cls.head.fitted import FittedHead, Labelled
 from tests.head.heads import WORDS, blobs, config, one_setting, quick
@@ -113,3 +114,31 @@ def test_copies_that_are_not_told_of_are_recognised_and_those_told_of_are_not() 
         for units in (np.arange(80), np.tile(np.arange(40), 2))
     )
     assert apart > 0.9 and together < 0.7
+
+
+RISING = tuple(10.0**power for power in range(-4, 6))
+
+
+def test_larger_values_are_not_tried_once_two_in_a_row_were_worse(monkeypatch) -> None:
+    train = blobs(60, 3, seed=3)
+    head = fitted_linear(train, C=RISING)
+    tried = [row["C"] for row in head.facts["trials"]]
+    monkeypatch.setattr(linear, "_ENOUGH_WORSE", 99)
+    every = fitted_linear(train, C=RISING)
+    scores = [(row["folds_accuracy"], -row["folds_log_loss"]) for row in every.facts["trials"]]
+    best = scores.index(max(scores[: len(tried)]))
+    assert len(tried) == min(len(RISING), best + 3) < len(RISING)
+    assert head.facts["trials"] == every.facts["trials"][: len(tried)]
+
+
+def test_values_in_no_order_are_all_tried() -> None:
+    head = fitted_linear(blobs(60, 3), C=(10.0, 0.001, 1.0, 0.01, 0.1))
+    assert len(head.facts["trials"]) == 5
+
+
+def fitted_linear(train, C):
+    head = config("linear", C=[*C])
+    return head.fit_within(
+        train, np.arange(len(train.labels)), class_count=3, choose_by="accuracy", seed=0,
+        progress=False,
+    )  # fmt: skip
