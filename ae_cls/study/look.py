@@ -71,12 +71,14 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
     except UsageError as error:  # the words of the arm do not go with those of the study
         return ArmFacts(mistake=error.where or error.what)
     trains = experiment.autoencoder.has_gradients
+    # Before the network is timed, which changes what its batch norms know and so the key.
+    is_kept = Store(shared_store()).is_whole(Pretrain(experiment, own).key())
     passes, steps = _passes(experiment, len(own.split.pretrain))
     step_seconds, image_seconds = _training_seconds(own) if trains else (0.0, 0.0)
     return ArmFacts(
         head=experiment.head.name,
         pretraining=_pretraining(experiment),
-        is_kept=Store(shared_store()).is_whole(Pretrain(experiment, own).key()),
+        is_kept=is_kept,
         passes=passes,
         steps=steps,
         finetune=experiment.head.length if isinstance(experiment.head, Schedule) else None,

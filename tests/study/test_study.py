@@ -253,3 +253,18 @@ def test_every_preset_composes(option: str) -> None:
 def test_completion_offers_the_keys_and_presets_of_a_study() -> None:
     assert "study.draws=" in candidates("ae-cls study arm.mine=head=svm study.", COMMANDS)
     assert candidates("ae-cls study study=v", COMMANDS) == ["study=variants", "study=verdict"]
+
+
+def test_what_is_kept_of_a_pretraining_is_seen_though_its_network_is_timed(
+    ae_cls: AeCls, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("autoencoder.widths=[8,8]", "autoencoder.latent_dim=4", "pretrain=quick",
+             "pretrain.epochs=1", "pretrain.min_steps=2", "threads=1")  # fmt: skip
+    study = ("study", "--explain", *words, "study.arms=[pretrained,hog]", "study.budgets=[5]")
+    assert ae_cls(*study).code == 0
+    assert "1 pretraining\n" in caplog.text
+    caplog.clear()
+    assert ae_cls("pretrain", *words, "split.seed=0").code == 0
+    caplog.clear()
+    assert ae_cls(*study).code == 0
+    assert "1 pretraining, 1 of them kept" in caplog.text
