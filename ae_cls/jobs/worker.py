@@ -27,6 +27,7 @@ from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
 from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
 from ae_cls.jobs.work import Conditions
+from ae_cls.machine.faults import as_ours
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
 from ae_cls.store.files import cannot_write, read_json
@@ -153,13 +154,13 @@ def _outcome(command: str, job: Job, sweep: SweepFolder) -> Record:
         how = {key: begun_with[key] for key in HOW if key in begun_with}
         described = read(COMMANDS[command], {**job.plain, "folder": str(run), **how})
         return Record("finished", metrics=CARRY_OUT[command](described).metrics)
-    except AeClsError as error:
-        _LOG.error("%s", error.block())
-        if not run.is_dir():
-            _keep_traceback(sweep.log(job.name))
-        return Record("failed", code=error.code, reason=error.what)
     except Exception as error:
         log = sweep.log(job.name)
+        if ours := as_ours(error):
+            _LOG.error("%s", ours.block())
+            if not run.is_dir():
+                _keep_traceback(log)
+            return Record("failed", code=ours.code, reason=ours.what)
         _keep_traceback(log)
         _LOG.error("a bug in ae-cls ended this job; the traceback is in %s", log)
         return Record("failed", code=BUG, reason=f"{type(error).__name__}: {error}")

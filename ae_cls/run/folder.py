@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import AeClsError, BusyError, UsageError
+from ae_cls.errors import BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
+from ae_cls.machine.faults import as_ours
 from ae_cls.saved.names import CONFIG, STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
@@ -189,10 +190,10 @@ def _log_to(path: Path) -> logging.Handler:
 
 
 def _reason(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, AeClsError):
+    if ours := as_ours(error):
         return {
-            "state": "failed", "code": error.code,
-            "reason": error.what, "where": error.where, "why": error.why,
+            "state": "failed", "code": ours.code,
+            "reason": ours.what, "where": ours.where, "why": ours.why,
         }  # fmt: skip
     if isinstance(error, KeyboardInterrupt):
         return {"state": "interrupted", "code": INTERRUPTED, "reason": "interrupted"}

@@ -36,7 +36,7 @@ from ae_cls.saved.encoder_run import EncoderRun, read_encoder_run
 from ae_cls.saved.model import save_model
 from ae_cls.saved.names import ENVIRONMENT
 from ae_cls.store.files import write_json
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, lost_validations
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +217,7 @@ def _written(
 ) -> Result:
     """Write what every command leaves behind; metrics.json last: then the run is whole."""
     seconds, test_read_by = work.stopwatch.seconds, looks(data)
+    metrics = {**metrics, "warnings": [*metrics["warnings"], *lost_validations(history)]}
     write_history(work.folder, history)
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],
@@ -226,7 +227,7 @@ def _written(
     }
     write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
-    for warning in metrics.get("warnings", []):
+    for warning in metrics["warnings"]:
         log.warning("%s", warning)
     return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by)
 
