@@ -59,6 +59,16 @@ class HeadConfig(Settings, ABC):
             ModelFileError: a file is missing, damaged, or holds a type that is not allowed.
         """
 
+    def least_memory(self, rows: int, features: int, classes: int) -> int | float:
+        """Bytes that fitting needs at least, where they may be more than a machine has.
+
+        Args:
+            rows: that have a label.
+            features: numbers of an image.
+            classes: how many.
+        """
+        return 0.0
+
     @abstractmethod
     def classify(self, task: Task) -> Learned:
         """A classifier for the task, chosen on its validation images or within its labels.

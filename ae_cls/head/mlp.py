@@ -54,6 +54,9 @@ class MlpConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Mlp"]:
         return Mlp
 
+    def least_memory(self, rows: int, features: int, classes: int) -> int | float:
+        return 4 * 4 * max(self.width) * (features + classes)  # weights, slopes, two moments
+
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for width, rate in product(self.width, self.learning_rate):
             setting: Setting = {"width": width, "learning_rate": rate}

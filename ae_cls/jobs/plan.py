@@ -12,6 +12,7 @@ from ae_cls.experiment.common import HOW, WHERE, CommonKeys, digest_of
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, Local, read_launch
 from ae_cls.jobs.record import Job
+from ae_cls.store.space import refuse_unwritable
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
 _SHOWN = 3
@@ -60,6 +61,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
     Raises:
         UsageError: all mistakes of all jobs, or what the place for them lacks.
         DataError: the data of some job are not there, or nothing can be learnt from them.
+        StorageError: nothing can be written where the results are to be.
     """
     mistakes = Mistakes(command, [words for words, _ in wanted])
     composed: dict[int, dict[str, Any]] = {}
@@ -72,6 +74,9 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             near = error.fix.splitlines()[:1]  # the word that may be meant
             mistakes.add("; ".join([error.where or error.what, *near]), [number])
     launch = _launch(composed, mistakes)
+    for outputs in dict.fromkeys(plain.get("outputs") for plain in composed.values()):
+        if isinstance(outputs, str):  # what is none, the models will say
+            refuse_unwritable(Path(outputs))
     checks = _checked(command, list(composed.values()))
     for number, check in zip(composed, checks, strict=True):
         if check.mistake:

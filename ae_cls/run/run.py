@@ -23,6 +23,7 @@ from ae_cls.run.scores import (
     protocol,
     warnings_of,
 )
+from ae_cls.run.size import refuse_full_disk, refuse_too_large
 from ae_cls.run.stages import (
     Classify,
     Figures,
@@ -57,6 +58,7 @@ class Result:
         kept: stages whose output was kept from an earlier run and not made again.
         hint: what to type next; empty where nothing follows.
         test_read_by: different runs that have read this test part on this machine.
+        log_failure: why run.log is not whole; empty where it is.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Result:
     kept: tuple[str, ...] = ()
     hint: str = ""
     test_read_by: int = 0
+    log_failure: str = ""
 
 
 def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Result:
@@ -76,6 +79,8 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
     """
     data = prepare(experiment)
     refuse_without_labels(data, test=experiment.test)
+    refuse_too_large(experiment, data)
+    refuse_full_disk(experiment, data)
     with work_on(experiment, data, {"command": "run"}, continued) as work:
         log.info("pretrain: %s on %s", experiment.autoencoder.name, _count(data))
         trained = work.take(Pretrain(experiment, data))
@@ -85,6 +90,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
 def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
     """The first stage alone; the run folder's model can be given to `classify`."""
     data = prepare(pretraining)
+    refuse_full_disk(pretraining, data)
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
@@ -133,6 +139,8 @@ def classify_on(
     data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
     model, weights = source.model(data.compute)
     refuse_without_labels(data, test=experiment.test, encoder=source.folder)
+    refuse_too_large(experiment, data)
+    refuse_full_disk(experiment, data, is_trained=True)
     facts = {
         "command": "classify",
         "encoder": str(source.folder.resolve()),
@@ -229,7 +237,10 @@ def _written(
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics["warnings"]:
         log.warning("%s", warning)
-    return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by)
+    return Result(
+        work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by,
+        log_failure=work.log.failure,
+    )  # fmt: skip
 
 
 def _count(data: Data) -> str:

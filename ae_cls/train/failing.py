@@ -1,10 +1,13 @@
 """How a training fails: what it says then, and what it never writes."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from ae_cls.errors import TrainingError
 from ae_cls.machine.faults import reason_of
+from ae_cls.machine.memory import refuse_more_than_there_is
 from ae_cls.train.checkpoint import Checkpoints
 
 LESS_STEEP = "a lower lr, a longer warm_up or precision=fp32"
@@ -25,6 +28,22 @@ def refuse_not_finite(network: nn.Module, where: str) -> None:
     """
     if name := not_finite_in(network):
         raise TrainingError("a weight is not finite", where=f"{where}: {name}", fix=LESS_STEEP)
+
+
+_COPIES = 6
+"""Of weights that are trained: as drawn, as trained, their slopes, two moments, the best."""
+
+
+def refuse_too_many(weights: Sequence[nn.Parameter], stage: str) -> None:
+    """Stop before the first step where what training keeps beside the weights does not fit.
+
+    Raises:
+        TrainingError: there is less memory.
+    """
+    refuse_more_than_there_is(
+        _COPIES * sum(weight.nbytes for weight in weights), "to train this network", where=stage,
+        fix="a smaller network or smaller images",
+    )  # fmt: skip
 
 
 def with_what_is_left(error: TrainingError, checkpoints: Checkpoints) -> TrainingError:

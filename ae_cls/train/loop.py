@@ -26,6 +26,7 @@ from ae_cls.train.failing import (
     LESS_STEEP,
     not_finite_in,
     refuse_not_finite,
+    refuse_too_many,
     too_large,
     with_what_is_left,
 )
@@ -54,6 +55,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
         StorageError: a checkpoint cannot be written.
     """
     world, optimiser = task.compute.world, make_optimiser(objective.groups, schedule)
+    refuse_too_many(trained_parameters(optimiser), objective.stage)
     checkpoints = SharedCheckpoints(world, task.checkpoints)
     state = State(objective.network, optimiser)
     if newest := checkpoints.newest():
