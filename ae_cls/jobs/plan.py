@@ -74,6 +74,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             near = error.fix.splitlines()[:1]  # the word that may be meant
             mistakes.add("; ".join([error.where or error.what, *near]), [number])
     launch = _launch(composed, mistakes)
+    refuse_too_many(len(wanted), launch.max_jobs)
     for outputs in dict.fromkeys(plain.get("outputs") for plain in composed.values()):
         if isinstance(outputs, str):  # what is none, the models will say
             refuse_unwritable(Path(outputs))
@@ -90,6 +91,19 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
     ]
     return Plan(command, _once(jobs), launch)
+
+
+def refuse_too_many(count: int, most: int) -> None:
+    """Stop before so many jobs are begun.
+
+    Raises:
+        UsageError: there are more than may be.
+    """
+    if count > most:
+        raise UsageError(
+            f"{count:,} jobs are more than {most:,}", where="launch.max_jobs",
+            fix=f"fewer values, or launch.max_jobs={count}, if so many are meant",
+        )  # fmt: skip
 
 
 def name_of(words: Words, digest: str) -> str:
