@@ -69,6 +69,10 @@ class HeadConfig(Settings, ABC):
         """
         return 0.0
 
+    def beyond(self, rows: int) -> list[str]:
+        """A sentence for each setting that asks for more than so many labelled rows can give."""
+        return []
+
     @abstractmethod
     def classify(self, task: Task) -> Learned:
         """A classifier for the task, chosen on its validation images or within its labels.
@@ -108,6 +112,10 @@ class FeatureHeadConfig(HeadConfig):
         ]
         for trials in zip(*of_folds, strict=True):
             yield trials[0][0], np.concatenate([probabilities for _, probabilities in trials])
+
+    def facts_of(self, chosen: Setting) -> dict[str, Fact]:
+        """What the choice within labels says of the fit, beside what the fit says of itself."""
+        return {}
 
     def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
         """The head with the logarithms of its probabilities divided by the temperature."""
@@ -189,7 +197,8 @@ class FeatureHeadConfig(HeadConfig):
             return self._finished(task, trial, temperature, facts)
         choice, temperature = self._chosen_in_folds(task, held)
         (trial,) = self.narrowed(choice.chosen).trials(task)
-        return self._finished(task, trial, temperature, choice.facts())
+        head = self._finished(task, trial, temperature, choice.facts())
+        return replace(head, facts={**head.facts, **self.facts_of(choice.chosen)})
 
     def _chosen_in_folds(
         self, task: FeatureTask, held: Sequence[Int64[np.ndarray, " _"]]

@@ -75,9 +75,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             mistakes.add("; ".join([error.where or error.what, *near]), [number])
     launch = _launch(composed, mistakes)
     refuse_too_many(len(wanted), launch.max_jobs)
-    for outputs in dict.fromkeys(plain.get("outputs") for plain in composed.values()):
-        if isinstance(outputs, str):  # what is none, the models will say
-            refuse_unwritable(Path(outputs))
+    _refuse_unwritable(composed.values())
     checks = _checked(command, list(composed.values()))
     for number, check in zip(composed, checks, strict=True):
         if check.mistake:
@@ -91,6 +89,12 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
     ]
     return Plan(command, _once(jobs), launch)
+
+
+def _refuse_unwritable(configs: Iterable[dict[str, Any]]) -> None:
+    for outputs in dict.fromkeys(plain.get("outputs") for plain in configs):
+        if isinstance(outputs, str):  # what is none, the models will say
+            refuse_unwritable(Path(outputs))
 
 
 def refuse_too_many(count: int, most: int) -> None:

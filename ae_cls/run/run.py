@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
-from ae_cls.evaluate import code_warnings
+from ae_cls.evaluate import code_warnings, feature_warnings, head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
@@ -17,6 +17,7 @@ from ae_cls.run.files import write_history, write_predictions
 from ae_cls.run.looks import looks, note_look
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
+    equal_images,
     evaluate_classifier,
     label_counts,
     labels_read,
@@ -96,7 +97,7 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
         trained = work.take(Pretrain(pretraining, data))
         rebuilt = _reconstruction(pretraining, data, trained, work)
         metrics: dict[str, Any] = {
-            "warnings": code_warnings(rebuilt.get("reconstruction", {})),
+            "warnings": [*equal_images(data), *code_warnings(rebuilt.get("reconstruction", {}))],
             **rebuilt,
             "protocol": {
                 **protocol(pretraining, data),
@@ -172,7 +173,18 @@ def _classify_and_report(
     rebuilt = (
         {} if experiment.head.trains_encoder else _reconstruction(experiment, data, trained, work)
     )
-    doubts = code_warnings(rebuilt.get("reconstruction", {}))
+    variety = {} if experiment.head.trains_encoder else features.variety()
+    doubts = [
+        *equal_images(data),
+        *code_warnings(rebuilt.get("reconstruction", {})),
+        *(
+            feature_warnings(variety["effective_rank"], numbers=variety["features"])
+            if variety
+            else []
+        ),
+        *head_warnings(classifier.head.facts),
+        *experiment.head.beyond(len(data.split.labelled)),
+    ]
     metrics = {
         **scored.metrics,
         **({"repeated_folds": again} if again else {}),
@@ -184,7 +196,7 @@ def _classify_and_report(
             **labels_read(experiment, data, classifier.head),
             **work.continuation(),
         },
-        "encoder": {"weights_sha256": trained.weights_sha256, **origin},
+        "encoder": {"weights_sha256": trained.weights_sha256, **origin, **variety},
         "head": dict(classifier.head.facts),
     }
     pictures = _pictures(experiment, data, trained, work)

@@ -151,8 +151,8 @@ class Search:
                 Work(
                     self.request.command, jobs, self.folder, signals, self.at_once, results,
                     streak=streak,
-                )  # fmt: skip
-            )
+                )
+            )  # fmt: skip
         for trial, (name, _) in zip(drawn, prepared, strict=True):
             if not (streak.is_enough and self.folder.record(name).state == "waiting"):
                 self._tell(trial, name)

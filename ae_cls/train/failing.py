@@ -1,12 +1,13 @@
 """How a training fails: what it says then, and what it never writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from ae_cls.errors import TrainingError
-from ae_cls.machine.faults import reason_of
+from ae_cls.machine.faults import is_out_of_memory, reason_of
 from ae_cls.machine.memory import refuse_more_than_there_is
 from ae_cls.train.checkpoint import Checkpoints
 
@@ -46,22 +47,36 @@ def refuse_too_many(weights: Sequence[nn.Parameter], stage: str) -> None:
     )  # fmt: skip
 
 
-def with_what_is_left(error: TrainingError, checkpoints: Checkpoints) -> TrainingError:
-    """The same error, and how much of the training is kept."""
+@contextmanager
+def failures_named(stage: str, batch: int, checkpoints: Checkpoints) -> Iterator[None]:
+    """Let a training that fails in the body say what is left of it, or what was too large.
+
+    Args:
+        stage: whose training it is.
+        batch: images a step takes.
+        checkpoints: of it.
+
+    Raises:
+        TrainingError: it has failed.
+    """
+    try:
+        yield
+    except TrainingError as error:
+        raise _with_what_is_left(error, checkpoints) from error
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _too_large(stage, batch, error) from error
+
+
+def _with_what_is_left(error: TrainingError, checkpoints: Checkpoints) -> TrainingError:
     newest = checkpoints.newest()
     left = f"a checkpoint after step {newest.step} is kept" if newest else "nothing of it is kept"
     why = "\n".join(filter(None, [error.why, left]))
     return TrainingError(error.what, where=error.where, why=why, fix=error.fix)
 
 
-def too_large(stage: str, batch: int, error: BaseException) -> TrainingError:
-    """The error of a training for which there is not enough memory.
-
-    Args:
-        stage: whose training it is.
-        batch: images a step takes.
-        error: what was said of the memory.
-    """
+def _too_large(stage: str, batch: int, error: BaseException) -> TrainingError:
     fix = f"a smaller batch_size, such as {batch // 2}, or a smaller network or smaller images"
     if batch < 2:
         fix = "a smaller network or smaller images"

@@ -15,7 +15,6 @@ from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
-from ae_cls.machine.faults import is_out_of_memory
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.training import gradients_averaged
 from ae_cls.terminal.progress import Progress
@@ -24,11 +23,10 @@ from ae_cls.train.augment import Augment
 from ae_cls.train.checkpoint import Checkpoints
 from ae_cls.train.failing import (
     LESS_STEEP,
+    failures_named,
     not_finite_in,
     refuse_not_finite,
     refuse_too_many,
-    too_large,
-    with_what_is_left,
 )
 from ae_cls.train.lines import forecast, loss_in_words, of_stretch, under_way
 from ae_cls.train.loss import Loss
@@ -63,10 +61,14 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
         log.info("%s: continues after step %d", objective.stage, state.step)
     trained = trained_parameters(optimiser)
     augment = schedule.augment.for_dataset(mirrored_is_same=task.mirrored_is_same)
+    batch = schedule.length.batch_of(len(task.train))
     try:
-        with gradients_averaged(
-            objective.network, trained, objective.loss_of_batch, world
-        ) as loss_of_batch:
+        with (
+            failures_named(objective.stage, batch, task.checkpoints),
+            gradients_averaged(
+                objective.network, trained, objective.loss_of_batch, world
+            ) as loss_of_batch,
+        ):
             training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
             if state.step < training.steps:
                 training.announce(state)
@@ -75,17 +77,9 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
         if not not_finite_in(objective.network):
             checkpoints.keep(state.checkpoint())
         raise
-    except TrainingError as error:
-        raise with_what_is_left(error, task.checkpoints) from error
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        batch = schedule.length.batch_of(len(task.train))
-        raise too_large(objective.stage, batch, error) from error
     if math.isinf(state.best):
         raise TrainingError(
-            f"no validation of {objective.stage} has a finite score",
-            fix=LESS_STEEP,
+            f"no validation of {objective.stage} has a finite score", fix=LESS_STEEP
         )
     objective.network.load_state_dict(state.best_weights)
     return state.history

@@ -30,7 +30,7 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
 
     def put(out: Path | int, err: Path | int) -> None:
         for name, where in (("stdout", out), ("stderr", err)):
-            stream = open(where, "w", encoding="utf-8")  # noqa: PTH123, SIM115: also of a handle
+            stream = open(where, "w", encoding="utf-8")  # noqa: PTH123, SIM115
             opened.append(stream)
             monkeypatch.setattr(sys, name, stream)
         make_printing_safe()

@@ -1,4 +1,4 @@
-"""Group S of the battery: jobs that fail, parents that are killed, and how many jobs there may be."""
+"""Group S of the battery: jobs that fail, parents that are killed, how many jobs there may be."""
 
 import json
 import os

@@ -1,33 +1,35 @@
-"""Group T of the battery: numbers that are not finite, memory, disks, logs, and processes that go."""
+"""Group T of the battery: numbers that are not finite, memory, disks, logs, degenerate results."""
 
 import errno
 import json
-import logging
 import math
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ae_cls.autoencoder.contract import build, bytes_of_weights
 from ae_cls.errors import StorageError, TrainingError
-from ae_cls.evaluate.metrics import evaluate
+from ae_cls.evaluate import (
+    effective_rank,
+    evaluate,
+    feature_warnings,
+    head_warnings,
+    warnings,
+)
 from ae_cls.head.contract import HeadConfig
+from ae_cls.head.finetune import _has_converged
 from ae_cls.machine import memory as machine_memory
 from ae_cls.machine.faults import as_ours
-from ae_cls.run import size
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.log import RunLog
 from ae_cls.store import cleaning, space
 from ae_cls.train import loop
 from ae_cls.train.checkpoint import NoCheckpoints
 from ae_cls.train.loss import Loss
-from ae_cls.train.record import Score
+from ae_cls.train.record import EpochRecord, Score
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
 from tests.autoencoder.variants import table
@@ -317,3 +319,99 @@ def test_old_outputs_that_cannot_be_removed_end_no_run(case, tmp_path, monkeypat
     monkeypatch.setattr(cleaning, "bound", refused)
     cleaning.tidy(tmp_path, "encode", 0)
     assert "old outputs of encode could not be removed" in caplog.text
+
+
+def test_features_that_differ_in_one_direction_have_the_effective_rank_1():
+    rng = np.random.default_rng(0)
+    line = rng.normal(size=(100, 1)) @ rng.normal(size=(1, 8))
+    assert effective_rank(line) == pytest.approx(1)
+    assert effective_rank(np.full((100, 8), 0.3, np.float32)) == 0
+    assert effective_rank(np.zeros((100, 8))) == 0
+    square = np.concatenate([np.eye(2), -np.eye(2)])
+    assert effective_rank(square) == pytest.approx(2)
+    assert 7 < effective_rank(rng.normal(size=(4000, 8))) <= 8
+
+
+@pytest.mark.parametrize(
+    ("rank", "numbers", "says"),
+    [
+        pytest.param(0.0, 64, "the same features", id="T-collapsed"),
+        pytest.param(1.1, 64, "hardly more than one direction", id="T-nearly-collapsed"),
+        pytest.param(1.0, 2, "", id="T-meant-narrow"),
+        pytest.param(9.0, 64, "", id="T-healthy"),
+    ],
+)
+def test_collapsed_features_are_named(rank, numbers, says):
+    found = feature_warnings(rank, numbers=numbers)
+    assert bool(found) == bool(says) and says in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        pytest.param({"converged": False, "steps": 1}, "head.max_steps", id="T11-steps"),
+        pytest.param({"converged": False, "epochs": 1}, "head.epochs", id="T11-epochs"),
+        pytest.param({"converged": True, "steps": 1}, "", id="T11-converged"),
+        pytest.param({"converged": None, "epochs": 1}, "", id="T11-unknown"),
+        pytest.param({}, "", id="T11-no-iterations"),
+    ],
+)
+def test_a_head_that_has_not_converged_is_named(facts, says):
+    found = head_warnings(facts)
+    assert bool(found) == bool(says) and says in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("losses", "converged"),
+    [([0.5], None), ([0.5, 0.2], False), ([0.5, 0.2, 0.195], True), ([0.2, 0.3], True)],
+)
+def test_fine_tuning_has_converged_once_its_training_loss_is_still(losses, converged):
+    history = [
+        EpochRecord("finetune", n, n, 0.1, 1.0, 1.0, {"loss": loss}, {}, best=True)
+        for n, loss in enumerate(losses)
+    ]
+    assert _has_converged(history) is converged
+
+
+def evaluated(answers: list[int], labels: list[int]):
+    probabilities = np.eye(2)[answers] * 0.8 + 0.1
+    return evaluate(probabilities, np.array(labels), ("cat", "dog"))
+
+
+def test_validation_that_is_not_above_the_majority_is_named_beside_test():
+    good, bad = evaluated([0, 1] * 50, [0, 1] * 50), evaluated([0] * 40, [0, 1] * 20)
+    assert not warnings(good, good)
+    (said,) = warnings(good, bad)
+    assert said.startswith("on validation, accuracy 50.0 % ")
+
+
+@pytest.mark.parametrize("case", ["T-equal-images"])
+def test_images_without_variance_give_numbers_that_are_flagged(case, ae_cls, tmp_path):
+    images = np.full((60, 8, 8), 77, np.uint8)
+    np.savez(tmp_path / "grey.npz", images=images, labels=np.arange(60) % 2)
+    words = ("dataset=npz", "dataset.root=grey.npz")
+    ended = ae_cls(*TINY, *words)
+    assert ended.code == 0, ended.err
+    (run,) = Path("outputs/run").glob("*/*")
+    metrics = json.loads((run / "metrics.json").read_text(), parse_constant=pytest.fail)
+    for said in (
+        "all 42 training images are equal", "have the same features",
+        "is not shown to be above", "every image is answered with one class",
+    ):  # fmt: skip
+        assert any(said in warning for warning in metrics["warnings"]), metrics["warnings"]
+        assert said in ended.err
+    assert metrics["encoder"]["effective_rank"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(["head=knn", "head.neighbours=500"], "all of them vote", id="T-knn"),
+        pytest.param(["head=forest", "head.min_samples_leaf=26"], "no tree can", id="T-forest"),
+    ],
+)
+def test_settings_that_the_labels_cannot_carry_are_named(words, says):
+    head = described("run", *words).head
+    assert isinstance(head, HeadConfig)
+    assert says in "".join(head.beyond(50))
+    assert head.beyond(5000) == []
