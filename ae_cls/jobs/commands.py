@@ -50,7 +50,12 @@ def print_result(command: str, result: Result | Checked) -> int:
     else:
         print_table(
             summary_table(
-                result.metrics, result.seconds, result.folder, result.kept, result.test_read_by
+                result.metrics,
+                result.seconds,
+                result.folder,
+                result.kept,
+                result.test_read_by,
+                result.test_reads,
             )
         )
     if result.hint:

@@ -14,7 +14,7 @@ from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_label
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
-from ae_cls.run.looks import looks, note_look
+from ae_cls.run.looks import looks, note_look, reads
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
     equal_images,
@@ -59,6 +59,7 @@ class Result:
         kept: stages whose output was kept from an earlier run and not made again.
         hint: what to type next; empty where nothing follows.
         test_read_by: different runs that have read this test part on this machine.
+        test_reads: how often it was read, equal runs included.
         log_failure: why run.log is not whole; empty where it is.
     """
 
@@ -68,6 +69,7 @@ class Result:
     kept: tuple[str, ...] = ()
     hint: str = ""
     test_read_by: int = 0
+    test_reads: int = 0
     log_failure: str = ""
 
 
@@ -236,7 +238,7 @@ def _written(
     work: Work, data: Data, metrics: dict[str, Any], history: Sequence[EpochRecord]
 ) -> Result:
     """Write what every command leaves behind; metrics.json last: then the run is whole."""
-    seconds, test_read_by = work.stopwatch.seconds, looks(data)
+    seconds, test_read_by, test_reads = work.stopwatch.seconds, looks(data), reads(data)
     metrics = {**metrics, "warnings": [*metrics["warnings"], *lost_validations(history)]}
     write_history(work.folder, history)
     conditions = environment(data.compute, seconds) | {
@@ -244,14 +246,15 @@ def _written(
         "epochs": [record.speed() for record in history],
         "processes": work.followers.world.size,
         "test_read_by": test_read_by,
+        "test_reads": test_reads,
     }
     write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
     for warning in metrics["warnings"]:
         log.warning("%s", warning)
     return Result(
-        work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by,
-        log_failure=work.log.failure,
+        work.folder, metrics, dict(seconds), work.kept(),
+        test_read_by=test_read_by, test_reads=test_reads, log_failure=work.log.failure,
     )  # fmt: skip
 
 

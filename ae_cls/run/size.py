@@ -13,6 +13,8 @@ from ae_cls.store.entries import Store
 from ae_cls.store.space import refuse_without_room
 
 _NUMBER = 4  # bytes
+_PROBABILITY = 8  # bytes
+_OF_PAIR = 64  # bytes of two classes in the confusion matrix, as numbers, in Python and as text
 _CHECKPOINTS = 3  # two are kept, and a third is written before the oldest goes
 _IN_CHECKPOINT = 4  # as large as the weights: these, the best ones and two moments
 _BESIDE = 2**17  # bytes of log, tables and configs
@@ -21,7 +23,7 @@ _OF_ROW, _OF_CHANCE = 32, 13  # bytes in predictions.csv: of index and names, of
 
 
 def refuse_too_large(experiment: Experiment, data: Data) -> None:
-    """Stop where the head would need more memory than there is.
+    """Stop where the head, or judging it, would need more memory than there is.
 
     Raises:
         TrainingError: so it is.
@@ -31,6 +33,11 @@ def refuse_too_large(experiment: Experiment, data: Data) -> None:
     refuse_more_than_there_is(
         needed, f"the head {experiment.head.name}", where="head, encode, autoencoder",
         fix="a smaller head, fewer features or fewer labels: ae-cls run --help",
+    )  # fmt: skip
+    judged = max(len(data.split.valid), len(data.split.test))
+    refuse_more_than_there_is(
+        classes * (_OF_PAIR * classes + 2 * _PROBABILITY * judged), f"to judge {classes:,} classes",
+        where=f"dataset={experiment.dataset.name}", fix="fewer classes: is each image its own?",
     )  # fmt: skip
 
 
