@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ae_cls"
 
 FLOORS = (
-    "errors", "interrupt", "settings", "draws", "terminal",
+    "errors", "interrupt", "settings", "draws", "terminal", "machine",
     "store", "processes", "compute", "evaluate", "dataset", "train",
     "autoencoder", "pretrain", "encode", "head",
     "experiment", "report", "saved", "compare", "run", "check", "bench", "jobs", "search", "study",

@@ -1,5 +1,6 @@
 """What every autoencoder offers: codes, images from codes, a loss, feature maps."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws, derive_seed
+from ae_cls.machine.faults import is_out_of_memory
+from ae_cls.machine.memory import refuse_more_than_there_is
 from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
@@ -94,8 +97,37 @@ class AutoencoderConfig(Settings, ABC):
         return self
 
 
+_COPIES = 2
+"""Of the weights: as they were drawn, and as they are trained. What trains needs more."""
+
+
+def bytes_of_weights(config: AutoencoderConfig, image_shape: ImageShape) -> int | float:
+    """Of weights and buffers, counted without allocating any; infinity where torch cannot count.
+
+    Raises:
+        UsageError: the images are too small for the network.
+    """
+    try:
+        with torch.device("meta"):
+            state = config.build(image_shape).state_dict()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return math.inf
+    return sum(tensor.nbytes for tensor in state.values())
+
+
 def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:
-    """The network with weights that follow from the seed; torch's generator stays as it was."""
+    """The network with weights that follow from the seed; torch's generator stays as it was.
+
+    Raises:
+        UsageError: the images are too small for it.
+        TrainingError: it needs more memory than there is.
+    """
+    refuse_more_than_there_is(
+        _COPIES * bytes_of_weights(config, image_shape), "the network", where="autoencoder",
+        fix="fewer numbers in its layers or its code: ae-cls run --help; or smaller images",
+    )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "init"))
         return config.build(image_shape)

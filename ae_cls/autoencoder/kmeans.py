@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
+from ae_cls.autoencoder.parts.rotation import rotation
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import generator
@@ -80,7 +81,7 @@ class Kmeans(Fixed):
         numbers = image_shape[0] * self.patch**2
         self.register_buffer("mean", torch.zeros(numbers))
         # Random centres are the same in all directions, so a rotation whitens as well as none.
-        self.register_buffer("whitening", torch.linalg.qr(torch.randn(numbers, numbers))[0])
+        self.register_buffer("whitening", rotation(numbers, numbers))
         self.register_buffer("centres", torch.randn(config.centres, numbers))
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:

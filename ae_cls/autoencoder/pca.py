@@ -15,6 +15,7 @@ from torch import Tensor
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
 from ae_cls.autoencoder.parts.dense import pixel_count
+from ae_cls.autoencoder.parts.rotation import rotation
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
@@ -59,7 +60,7 @@ class Pca(Fixed):
                 fix=f"autoencoder.latent_dim={pixels} or less",
             )
         self.register_buffer("mean", torch.full((pixels,), 0.5))
-        self.register_buffer("axes", torch.linalg.qr(torch.randn(pixels, kept))[0])
+        self.register_buffer("axes", rotation(pixels, kept))
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return (images.flatten(1) - self.mean) @ self.axes

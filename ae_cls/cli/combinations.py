@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil, prod
 from pathlib import Path
 from typing import final
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 
 from ae_cls.cli.words import alternatives, parsed, refuse_unknown_options, word_of
 from ae_cls.errors import UsageError
@@ -45,6 +46,24 @@ def combinations(words: Sequence[str], folders: Sequence[Path] = ()) -> list[Com
         Combination(tuple(word.lstrip("+") for word in job if word not in shared), job)
         for job in jobs
     ]
+
+
+def count_combinations(words: Sequence[str], folders: Sequence[Path] = ()) -> int:
+    """How many jobs these words name, without making any of them.
+
+    Raises:
+        UsageError: a word cannot be read, or names an interval.
+    """
+    overrides = {override.get_key_element(): override for override in parsed(words, folders)}
+    return prod(_count(override, folders) for override in overrides.values())
+
+
+def _count(override: Override, folders: Sequence[Path]) -> int:
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        assert value.start is not None and value.stop is not None
+        return max(0, ceil((value.stop - value.start) / value.step))
+    return len(_values(override, folders))
 
 
 def _values(override: Override, folders: Sequence[Path]) -> list[str]:

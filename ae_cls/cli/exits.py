@@ -1,14 +1,13 @@
 """How a command ends: one block on stderr for an error, and an exit code for scripts."""
 
-import io
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ae_cls.cli.interrupted import AT_ONCE, interrupted_block
-from ae_cls.errors import BUG, AeClsError, bug_block
+from ae_cls.cli.streams import NoReader, finish_printing
+from ae_cls.errors import BUG, bug_block
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, last_words
+from ae_cls.machine.faults import as_ours
 
 NO_READER = 141
 
@@ -17,46 +16,31 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     """The exit code of `work` on these words, after saying on stderr what went wrong."""
     try:
         with last_words(lambda code: complain(AT_ONCE)):
-            code = work(words)
-        sys.stdout.flush()
-        return code
-    except AeClsError as error:
-        complain(error.block())
-        return error.code
-    except KeyboardInterrupt as stop:
+            return _carried_out(work, words)
+    except (KeyboardInterrupt, SystemExit) as stop:
         complain(interrupted_block(stop, words))
-        return INTERRUPTED
-    except SystemExit as stop:
-        if stop.code not in (INTERRUPTED, TERMINATED):
-            raise
-        complain(interrupted_block(stop, words))
-        return int(stop.code)
-    except BrokenPipeError:
-        _drop_stdout()
+        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+    except NoReader:
         return NO_READER
     except Exception as error:
-        complain(bug_block(error))
-        return BUG
+        ours = as_ours(error)
+        complain(bug_block(error) if ours is None else ours.block())
+        return BUG if ours is None else ours.code
+    finally:
+        finish_printing()
+
+
+def _carried_out(work: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    try:
+        code = work(words)
+    except SystemExit as stop:
+        if stop.code in (INTERRUPTED, TERMINATED):
+            raise
+        code = int(stop.code or 0)  # of --help
+    sys.stdout.flush()
+    return code
 
 
 def complain(text: str) -> None:
     """Print on stderr."""
     print(text, file=sys.stderr, flush=True)
-
-
-def make_printing_safe() -> None:
-    """Let printing never fail: neither on a closed stream nor on letters the terminal lacks."""
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _nowhere() -> io.TextIOWrapper:
-    return Path(os.devnull).open("w")
-
-
-def _drop_stdout() -> None:
-    # Python flushes stdout once more at its end, and would complain about the pipe again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,7 @@ from ae_cls.dataset.facts import FileFacts, ImageFacts, as_columns, load_facts
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
 from ae_cls.store.arrays import write_array
-from ae_cls.store.cleaning import bound
+from ae_cls.store.cleaning import tidy
 from ae_cls.store.entries import Entry, opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key
@@ -84,7 +84,7 @@ def take_or_decode(key: Key, image_shape: ImageShape, decoded: Iterable[Decoded]
     with _storing(), opened(shared_store()) as store:
         entry = store.take_or_make(key, lambda folder: _write(folder, image_shape, decoded))
         if not entry.was_kept:
-            bound(store.root, STAGE, MOST_STORED)
+            tidy(store.root, STAGE, MOST_STORED)
         # Once it is open the file may be deleted: the store need not hold the entry any longer.
         return _opened(entry)
 

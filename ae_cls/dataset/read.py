@@ -15,7 +15,7 @@ from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.find_copies import MOST_COMPARED, find_copies
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.errors import DataError, StorageError, some
-from ae_cls.store.cleaning import bound
+from ae_cls.store.cleaning import tidy
 from ae_cls.store.entries import opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
@@ -97,7 +97,7 @@ def _kept_or_found(dataset: Dataset, digest: str) -> Copies:
         with opened(shared_store()) as store:
             entry = store.take_or_make(key, lambda folder: _write(folder, dataset.images))
             if not entry.was_kept:
-                bound(store.root, STAGE, MOST_STORED)
+                tidy(store.root, STAGE, MOST_STORED)
             return _loaded(entry.folder)
     except StorageError:
         return find_copies(dataset.images)  # a run that must keep something will say so

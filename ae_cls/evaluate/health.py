@@ -15,13 +15,23 @@ RARE = 5
 
 _LEAST_KL = 1.0  # nats: a code that says less cannot tell three images apart
 
+_FEWEST_DIRECTIONS = 1.5  # effective rank; raw pixels have ten times as many
+_FEW_NUMBERS = 4  # with fewer, a code is meant to be narrow
+
 _NAMED = 5  # of a hundred classes name a few, count the rest
 
 
-def warnings(metrics: Metrics) -> list[str]:
-    """One sentence for each thing that makes the numbers of a split weak; often none."""
+def warnings(metrics: Metrics, valid: Metrics | None = None) -> list[str]:
+    """One sentence for each thing that makes the numbers of a split weak; often none.
+
+    Args:
+        metrics: of the part that a run is judged by.
+        valid: of validation, where that is another part.
+    """
+    of_valid = [] if valid is None else _not_above_majority(valid)
     return [
         *_not_above_majority(metrics),
+        *(f"on validation, {text}" for text in of_valid),
         *_never_predicted(metrics),
         *_worse_than_shares(metrics),
         *_few_images(metrics),
@@ -69,8 +79,47 @@ def _not_above_majority(metrics: Metrics) -> list[str]:
     ]
 
 
+def head_warnings(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence where fitting the head ended before there was nothing left to gain.
+
+    Args:
+        facts: of the head, as in `metrics.json`; without `converged` where it does not iterate.
+    """
+    if facts.get("converged") is not False:
+        return []
+    more = "head.max_steps" if "steps" in facts else "head.epochs"
+    return [f"the head has not converged, and may do better with a larger {more}"]
+
+
+def feature_warnings(effective_rank: float, *, numbers: int) -> list[str]:
+    """A sentence where features hardly differ between images; often none.
+
+    Args:
+        effective_rank: of the features of validation images.
+        numbers: features of an image.
+    """
+    if effective_rank == 0:
+        return ["all validation images have the same features: nothing can be told from them"]
+    if effective_rank >= _FEWEST_DIRECTIONS or numbers < _FEW_NUMBERS:
+        return []
+    return [
+        f"the features of validation images differ in hardly more than one direction (effective "
+        f"rank {effective_rank:.2f} of {numbers} numbers): they may have collapsed"
+    ]
+
+
+def image_warnings(different: int, *, images: int) -> list[str]:
+    """A sentence where there is nothing to learn from training images; often none."""
+    if different > 1 or images < 2:
+        return []
+    return [f"all {images:,} training images are equal: an encoder learns nothing from them"]
+
+
 def _never_predicted(metrics: Metrics) -> list[str]:
     answered = [sum(column) for column in zip(*metrics["confusion_matrix"], strict=True)]
+    if metrics["n"] > 1 and max(answered) == metrics["n"]:
+        only = list(metrics["per_class"])[answered.index(metrics["n"])]
+        return [f"every image is answered with one class: {listed([only])}"]
     classes = zip(metrics["per_class"].items(), answered, strict=True)
     names = [name for (name, one), count in classes if one["n"] > 0 and count == 0]
     return [f"never predicted: {listed(names)}"] if names else []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ae_cls.errors import UsageError
+from ae_cls.experiment.own_options import refuse_unreadable
 from ae_cls.store.places import at_home
 
 PATH_KEYS = frozenset(
@@ -115,7 +116,8 @@ def own_folder(word: str) -> Path:
     """A folder of the user's options, none of which can be mistaken for one of ours.
 
     Raises:
-        UsageError: there is no such folder, or a file in it has the name of one of ours.
+        UsageError: there is no such folder, or a file in it has the name of one of ours or cannot
+            be read.
     """
     folder = Path(at_home(word))
     if not folder.is_dir():
@@ -127,6 +129,7 @@ def own_folder(word: str) -> Path:
                 f"{name} is the name of an option of ae-cls", where=str(path),
                 fix="use another file name",
             )  # fmt: skip
+        refuse_unreadable(path)
     return folder
 
 

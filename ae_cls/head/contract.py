@@ -59,6 +59,20 @@ class HeadConfig(Settings, ABC):
             ModelFileError: a file is missing, damaged, or holds a type that is not allowed.
         """
 
+    def least_memory(self, rows: int, features: int, classes: int) -> int | float:
+        """Bytes that fitting needs at least, where they may be more than a machine has.
+
+        Args:
+            rows: that have a label.
+            features: numbers of an image.
+            classes: how many.
+        """
+        return 0.0
+
+    def beyond(self, rows: int) -> list[str]:
+        """A sentence for each setting that asks for more than so many labelled rows can give."""
+        return []
+
     @abstractmethod
     def classify(self, task: Task) -> Learned:
         """A classifier for the task, chosen on its validation images or within its labels.
@@ -100,6 +114,10 @@ class FeatureHeadConfig(HeadConfig):
     def is_decided(self, choice: Choice) -> bool:
         """Whether the settings that are still to come cannot be expected to be better."""
         return False
+
+    def facts_of(self, chosen: Setting) -> dict[str, Fact]:
+        """What the choice within labels says of the fit, beside what the fit says of itself."""
+        return {}
 
     def cooled(self, head: FittedHead, temperature: float) -> FittedHead:
         """The head with the logarithms of its probabilities divided by the temperature."""
@@ -183,7 +201,8 @@ class FeatureHeadConfig(HeadConfig):
             return self._finished(task, trial, temperature, facts)
         choice, temperature = self._chosen_in_folds(task, held)
         (trial,) = self.narrowed(choice.chosen).trials(task)
-        return self._finished(task, trial, temperature, choice.facts())
+        head = self._finished(task, trial, temperature, choice.facts())
+        return replace(head, facts={**head.facts, **self.facts_of(choice.chosen)})
 
     def _chosen_in_folds(
         self, task: FeatureTask, held: Sequence[Int64[np.ndarray, " _"]]

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal, final
 
 import numpy as np
@@ -32,7 +32,7 @@ from ae_cls.head.task import Learned, Task
 from ae_cls.processes.batch import batch_sum, shared_batch
 from ae_cls.train.loop import optimise
 from ae_cls.train.loss import Loss
-from ae_cls.train.record import Score
+from ae_cls.train.record import EpochRecord, Score
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective
@@ -46,6 +46,7 @@ _VALID_BATCH = 512  # images at a time
 # The log loss is squeezed below what one answer more or less changes in a measure: of accuracy 1/n,
 # of the others about 1/n² with classes of unlike sizes.
 _TIE = 1e-9
+_STILL = 0.02  # nats; a training loss that falls by no more from one validation to the next
 
 
 @final
@@ -84,7 +85,10 @@ class FinetuneConfig(Schedule, HeadConfig):
             )
         history = optimise(objective, task.as_training(), self)
         encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
-        facts = {"converged": True, "chosen_by": task.choose_by, "chosen_on": _chosen_on(task)}
+        facts: dict[str, Fact] = {
+            "converged": _has_converged(history), "chosen_by": task.choose_by,
+            "chosen_on": _chosen_on(task),
+        }  # fmt: skip
         head = network.as_head({**facts, **weight_facts(self.class_weight, weights)})
         classifier = Classifier(encoder, head, task.class_names)
         return Learned(classifier, tuple(history))
@@ -162,6 +166,14 @@ def _validation(network: Network, task: Task) -> Callable[[], Score] | None:
     if valid is None:
         return None
     return lambda: score(network, valid, task.encoder.compute, task.choose_by)
+
+
+def _has_converged(history: Sequence[EpochRecord]) -> bool | None:
+    """Whether the training loss had stopped falling at the end; None where nothing tells."""
+    if len(history) < 2:
+        return None
+    before, last = (record.train["loss"] for record in history[-2:])
+    return before - last <= _STILL
 
 
 def _chosen_on(task: Task) -> str:

@@ -44,6 +44,15 @@ class ForestConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Forest"]:
         return Forest
 
+    def beyond(self, rows: int) -> list[str]:
+        smallest = min(self.min_samples_leaf)
+        if 2 * smallest <= rows:
+            return []
+        return [
+            f"head.min_samples_leaf={smallest} is more than half of {rows} labelled images: no "
+            "tree can tell any apart"
+        ]
+
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         trees = min(self.trees, _TREES_OF_A_FOLD) if task.is_fold else self.trees
         for leaf in self.min_samples_leaf:

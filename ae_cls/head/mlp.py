@@ -54,6 +54,9 @@ class MlpConfig(FeatureHeadConfig):
     def fitted_type(self) -> type["Mlp"]:
         return Mlp
 
+    def least_memory(self, rows: int, features: int, classes: int) -> int | float:
+        return 4 * 4 * max(self.width) * (features + classes)  # weights, slopes, two moments
+
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         for width, rate in product(self.width, self.learning_rate):
             setting: Setting = {"width": width, "learning_rate": rate}
@@ -75,12 +78,20 @@ class MlpConfig(FeatureHeadConfig):
             setting: Setting = {"width": width, "learning_rate": rate, "epochs": best.epoch}
             yield setting, best.probabilities
 
+    def facts_of(self, chosen: Setting) -> dict[str, Fact]:
+        epochs = chosen["epochs"]
+        assert isinstance(epochs, int)
+        return {"converged": epochs < self.epochs}
+
     def _whole_schedule(self, setting: Setting, training: "_Training") -> Trial:
         """After all epochs: none is better by rows that nobody holds."""
         for _ in self._epochs(training.task):
             training.run_epoch()
         head = training.head()
-        facts: dict[str, Fact] = {"epoch": self.epochs, "epochs": self.epochs}
+        # Whether that was enough only rows that are held back could tell.
+        facts: dict[str, Fact] = {
+            "converged": None, "epoch": self.epochs, "epochs": self.epochs,
+        }  # fmt: skip
         return Trial(setting, head, head.predict_proba(training.task.held.features), facts)
 
     def _best_epoch(self, trainings: "Sequence[_Training]") -> "_Best":

@@ -67,6 +67,10 @@ class SvmConfig(FeatureHeadConfig):
     def fitted_type(self) -> "type[KernelMachine] | type[Softmax]":
         return KernelMachine if self.kernel == "rbf" else Softmax
 
+    def least_memory(self, rows: int, features: int, classes: int) -> int | float:
+        # Distances of all rows to those compared with, and their kernel values.
+        return 4 * 2 * rows * min(rows, self.components) if self.kernel == "rbf" else 0.0
+
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         return self._rbf_trials(task) if self.kernel == "rbf" else self._linear_trials(task)
 

@@ -2,17 +2,19 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ae_cls.bench.compare import bench
 from ae_cls.check.check import Checked, check
-from ae_cls.errors import printable
+from ae_cls.errors import StorageError, printable
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.check import Check
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.processes.alone import refuse_several_processes
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result, classify, pretrain, run
+from ae_cls.store.space import refuse_unwritable
 
 COMMANDS: dict[str, Callable[[Any], Any]] = {
     "run": run, "pretrain": pretrain, "classify": classify, "check": check, "bench": bench,
@@ -25,9 +27,11 @@ def carry_out(command: str, described: CommonKeys) -> Result | Checked | None:
 
     Raises:
         UsageError: several processes were launched for what one does.
+        StorageError: nothing can be written where the results are to be.
     """
     if isinstance(described, Benchmark | Check):
         refuse_several_processes(command)
+    refuse_unwritable(Path(described.folder or described.outputs))
     return None if is_another(described) else COMMANDS[command](described)
 
 
@@ -46,9 +50,17 @@ def print_result(command: str, result: Result | Checked) -> int:
     else:
         print_table(
             summary_table(
-                result.metrics, result.seconds, result.folder, result.kept, result.test_read_by
+                result.metrics,
+                result.seconds,
+                result.folder,
+                result.kept,
+                result.test_read_by,
+                result.test_reads,
             )
         )
     if result.hint:
         print(printable(result.hint), file=sys.stderr)
+    if result.log_failure:
+        print(f"warning: run.log is not whole: {result.log_failure}", file=sys.stderr)
+        return StorageError.code
     return 0

@@ -52,6 +52,8 @@ def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
                     waiting.clear()
                 else:
                     waiting.extendleft(reversed(ended.jobs))
+            if waiting and work.gives_up():
+                waiting.clear()
     finally:  # also when the wait is broken off from outside, as by a cluster's time limit
         _end(work, running)
     work.signals.end_if_any()
@@ -102,6 +104,8 @@ def _settled(work: Work, ended: Running, conditions: Conditions) -> Record:
     """The record of the last job that the process was at; those behind it stay in `ended`."""
     code, number = process.end(ended.process)
     _tell_ended(work, ended, conditions)
+    if code == 0 and not (record := work.folder.record(ended.jobs[0].name)).has_begun:
+        return record  # too many before it had failed
     job = ended.jobs.popleft()
     record = _written(work, job, code, number)
     work.tell_end(job, quiet=conditions.quiet)

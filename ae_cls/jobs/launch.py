@@ -21,12 +21,25 @@ from ae_cls.store.lock import this_process
 if TYPE_CHECKING:
     import submitit
 
+MOST_JOBS = 2_000
+"""Of a sweep, unless `launch.max_jobs` says otherwise: more are rather a slip of the finger."""
+
 SUBMITIT = "submitit>=1.5"
 """As the extra `slurm` says."""
 
 
 class Launch(Settings, ABC):
     """The contract of a place for jobs."""
+
+    # Options that users wrote before there were these have neither.
+    max_jobs: int = Field(
+        default=MOST_JOBS, ge=1, description="jobs of a sweep, at most: more are refused at once"
+    )
+    fail_fast: int | None = Field(
+        default=None,
+        ge=1,
+        description="failed jobs in a row after which no further one begins; null: all are tried",
+    )
 
     @abstractmethod
     def refuse_missing(self) -> None:
@@ -78,15 +91,16 @@ class Local(Launch):
                 "a search says itself how many jobs there are at a time",
                 where=f"launch.jobs={self.jobs}", fix=f"search.jobs={self.jobs}",
             )  # fmt: skip
-        return Local(name="local", jobs=jobs)
+        return self.model_copy(update={"jobs": jobs})
 
     def carry_out(self, work: Work) -> None:
         from ae_cls.jobs.here import carry_out_here  # here and below, as each has its imports
 
         at_once = min(cores() if self.jobs == -1 else self.jobs, work.most)
         _say_share(at_once)
-        conditions = side_by_side(at_once)
-        carry_out_here(work, at_once, replace(conditions, quiet=conditions.quiet or work.quiet))
+        conditions, work.streak.most = side_by_side(at_once), self.fail_fast
+        quiet = conditions.quiet or work.quiet
+        carry_out_here(work, at_once, replace(conditions, quiet=quiet, fail_fast=self.fail_fast))
 
 
 @final
@@ -119,6 +133,7 @@ class Slurm(Launch):
     def carry_out(self, work: Work) -> None:
         from ae_cls.jobs.slurm import carry_out_on_cluster
 
+        work.streak.most = self.fail_fast
         carry_out_on_cluster(work, self._executor, Conditions())
 
     def _executor(self, folder: Path) -> "submitit.Executor":
@@ -150,6 +165,7 @@ class SlurmHere(Launch):
     def carry_out(self, work: Work) -> None:
         from ae_cls.jobs.slurm import carry_out_on_cluster
 
+        work.streak.most = self.fail_fast
         carry_out_on_cluster(work, self._executor, side_by_side(work.most))
 
     def _executor(self, folder: Path) -> "submitit.Executor":

@@ -12,6 +12,7 @@ from ae_cls.experiment.common import HOW, WHERE, CommonKeys, digest_of
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import HERE, Launch, Local, read_launch
 from ae_cls.jobs.record import Job
+from ae_cls.store.space import refuse_unwritable
 
 _LONGEST_NAME = 120  # characters, of the 255 that file systems take
 _SHOWN = 3
@@ -60,6 +61,7 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
     Raises:
         UsageError: all mistakes of all jobs, or what the place for them lacks.
         DataError: the data of some job are not there, or nothing can be learnt from them.
+        StorageError: nothing can be written where the results are to be.
     """
     mistakes = Mistakes(command, [words for words, _ in wanted])
     composed: dict[int, dict[str, Any]] = {}
@@ -72,6 +74,8 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
             near = error.fix.splitlines()[:1]  # the word that may be meant
             mistakes.add("; ".join([error.where or error.what, *near]), [number])
     launch = _launch(composed, mistakes)
+    refuse_too_many(len(wanted), launch.max_jobs)
+    _refuse_unwritable(composed.values())
     checks = _checked(command, list(composed.values()))
     for number, check in zip(composed, checks, strict=True):
         if check.mistake:
@@ -85,6 +89,25 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
         for (words, _), plain, check in zip(wanted, composed.values(), checks, strict=True)
     ]
     return Plan(command, _once(jobs), launch)
+
+
+def _refuse_unwritable(configs: Iterable[dict[str, Any]]) -> None:
+    for outputs in dict.fromkeys(plain.get("outputs") for plain in configs):
+        if isinstance(outputs, str):  # what is none, the models will say
+            refuse_unwritable(Path(outputs))
+
+
+def refuse_too_many(count: int, most: int) -> None:
+    """Stop before so many jobs are begun.
+
+    Raises:
+        UsageError: there are more than may be.
+    """
+    if count > most:
+        raise UsageError(
+            f"{count:,} jobs are more than {most:,}", where="launch.max_jobs",
+            fix=f"fewer values, or launch.max_jobs={count}, if so many are meant",
+        )  # fmt: skip
 
 
 def name_of(words: Words, digest: str) -> str:

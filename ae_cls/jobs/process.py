@@ -12,17 +12,20 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ae_cls.errors import TrainingError
+from ae_cls.interrupt import end_with_parent
 
 # What a job imports sooner or later.
 _IMPORTED = [
-    "ae_cls.jobs.worker", "ae_cls.run.figures", "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg", "sklearn.manifold", "torch._dynamo",
+    "ae_cls.jobs.server", "ae_cls.jobs.worker", "ae_cls.run.figures",
+    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "sklearn.manifold",
+    "torch._dynamo",
 ]  # fmt: skip
 # What a terminal sends to all processes in front of it, `timeout` to all of a group, and a cluster
 # before a time limit, to all of its job. The server outlives the jobs: it reports how they end.
@@ -32,7 +35,7 @@ _NOT_FOR_SERVER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 def import_ahead() -> None:
     """Let the process that jobs are forked from import what they need, while other work is done."""
     context()  # says what to import
-    with _ignored_by_children():
+    with _blocked():
         multiprocessing.forkserver.ensure_running()
 
 
@@ -60,21 +63,31 @@ def answer_of(work: Callable[..., Any], *args: Any) -> Any:
     receiver, sender = multiprocessing.Pipe(duplex=False)
     asked = begin(_answer, work, args, sender)
     sender.close()
-    with receiver:
+    with receiver, _killed_if_not_awaited(asked):
         try:
             answer = receiver.recv_bytes()
         except EOFError:
             answer = None
-    code, _ = end(asked)
+        code, _ = end(asked)
     if answer is None:
         raise TrainingError("the jobs could not be checked", why=how_ended(code))
     return json.loads(answer)
 
 
 def _answer(work: Callable[..., Any], args: tuple[Any, ...], sender: Connection) -> None:
+    end_with_parent()
     answer = json.dumps(work(*args)).encode()
     with suppress(BrokenPipeError):  # whoever asked has been interrupted
         sender.send_bytes(answer)
+
+
+@contextmanager
+def _killed_if_not_awaited(process: BaseProcess) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        process.kill()
+        raise
 
 
 def end(process: BaseProcess) -> tuple[int, int]:
@@ -104,11 +117,17 @@ def how_ended(code: int) -> str:
     )
 
 
+def take_signals() -> None:
+    """Let signals come to this process, from which the server that forked it keeps them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_SERVER)
+
+
 @contextmanager
-def _ignored_by_children() -> Iterator[None]:
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NOT_FOR_SERVER}
+def _blocked() -> Iterator[None]:
+    """What is started in the body never gets these signals; this process gets them behind it."""
+    resource_tracker.ensure_running()  # which would let them in again as it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_SERVER)
     try:
         yield
     finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -109,6 +109,11 @@ class Record:
         return self.state not in {"running", "waiting"}
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a process has taken it up."""
+        return self.state != "waiting"
+
+    @property
     def lets_others_follow(self) -> bool:
         """Whether its process goes on with the next job of the lot after it.
 

@@ -96,7 +96,7 @@ def _wait(work: Work, submitted: Submitted, *, quiet: bool) -> None:
             left.remove((job, handle))
             record = _settled(work, job, handle)
             work.tell_end(job, quiet=quiet)
-            if record.code == StorageError.code:
+            if record.code == StorageError.code or (left and work.gives_up()):
                 _cancel(work, left)
         time.sleep(_LOOK)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from ae_cls.interrupt import INTERRUPTED, TERMINATED
@@ -26,11 +26,37 @@ class Conditions:
         threads: of a job that names none; None: all cores.
         quiet: what a job says goes to its log, as several speak at once.
         owner: process with which the jobs end; None: they outlive it.
+        fail_fast: failed jobs in a row after which no further one begins; None: never.
     """
 
     threads: int | None = None
     quiet: bool = False
     owner: Owner | None = None
+    fail_fast: int | None = None
+
+
+@final
+class Streak:
+    """Jobs that failed one after another.
+
+    Args:
+        most: after which no further one is to begin; None: any number.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most, self.length = most, 0
+
+    def note(self, record: Record) -> None:
+        """How the next job ended."""
+        if record.state in {"failed", "died"}:
+            self.length += 1
+        elif record.is_done:
+            self.length = 0
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether no further job is to begin."""
+        return self.most is not None and self.length >= self.most
 
 
 @final
@@ -47,6 +73,7 @@ class Work:
         results: the file with the numbers, which grows as jobs end; None where another process
             writes it.
         quiet: what jobs say goes to their logs, as whoever asked for them shows how they go.
+        streak: of failed jobs, which may have begun in other work.
     """
 
     command: str
@@ -56,11 +83,22 @@ class Work:
     most: int
     results: Results | None = None
     quiet: bool = False
+    streak: Streak = field(default_factory=Streak)
+
+    def gives_up(self) -> bool:
+        """Whether so many jobs in a row have failed that no further one is to begin; it is said."""
+        if self.streak.is_enough:
+            _LOG.warning(
+                "the last %d jobs failed (launch.fail_fast=%d): no further one begins",
+                self.streak.length, self.streak.most,
+            )  # fmt: skip
+        return self.streak.is_enough
 
     def is_done(self, job: Job) -> bool:
         """Whether the job was finished before; its record then says so."""
         done = finished_before(self.folder, job)
         if done:
+            self.streak.note(done)
             self.folder.keep(job.name, done)
             if self.results:
                 self.results.note(job, done)
@@ -75,6 +113,7 @@ class Work:
             StorageError: the results cannot be written.
         """
         record = self.folder.record(job.name)
+        self.streak.note(record)
         if self.results:
             self.results.note(job, record)
             self.results.write()

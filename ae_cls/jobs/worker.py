@@ -25,8 +25,10 @@ from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
+from ae_cls.jobs.process import take_signals
 from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
-from ae_cls.jobs.work import Conditions
+from ae_cls.jobs.work import Conditions, Streak
+from ae_cls.machine.faults import as_ours
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
 from ae_cls.store.files import cannot_write, read_json
@@ -53,9 +55,12 @@ def work_alone(command: str, lot: Sequence[Job], folder: Path, conditions: Condi
         limit_threads(conditions.threads)
     try:
         with held():
+            streak = Streak(conditions.fail_fast)
             for job in lot:
                 _carry_out(command, job, SweepFolder(folder), quiet=conditions.quiet)
-                if not SweepFolder(folder).record(job.name).lets_others_follow:
+                record = SweepFolder(folder).record(job.name)
+                streak.note(record)
+                if streak.is_enough or not record.lets_others_follow:
                     break
     except AeClsError as error:  # of the records, as what happens to the job stands in them
         print(error.block(), file=sys.stderr, flush=True)
@@ -66,6 +71,7 @@ def _stand_alone(owner: Owner | None) -> None:
     """Signals are meant for this job alone, and it ends with those who wait for it."""
     os.setsid()
     end_on_signals()
+    take_signals()
     threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
 
 
@@ -153,13 +159,13 @@ def _outcome(command: str, job: Job, sweep: SweepFolder) -> Record:
         how = {key: begun_with[key] for key in HOW if key in begun_with}
         described = read(COMMANDS[command], {**job.plain, "folder": str(run), **how})
         return Record("finished", metrics=CARRY_OUT[command](described).metrics)
-    except AeClsError as error:
-        _LOG.error("%s", error.block())
-        if not run.is_dir():
-            _keep_traceback(sweep.log(job.name))
-        return Record("failed", code=error.code, reason=error.what)
     except Exception as error:
         log = sweep.log(job.name)
+        if ours := as_ours(error):
+            _LOG.error("%s", ours.block())
+            if not run.is_dir():
+                _keep_traceback(log)
+            return Record("failed", code=ours.code, reason=ours.what)
         _keep_traceback(log)
         _LOG.error("a bug in ae-cls ended this job; the traceback is in %s", log)
         return Record("failed", code=BUG, reason=f"{type(error).__name__}: {error}")

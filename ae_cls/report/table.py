@@ -31,6 +31,7 @@ def summary_table(
     folder: Path,
     kept: Sequence[str] = (),
     test_read_by: int = 0,
+    test_reads: int = 0,
 ) -> RenderableType:
     """What came out of one run: accuracies, majority rate, error of the decoder, times, folder.
 
@@ -42,6 +43,7 @@ def summary_table(
         kept: stages whose output was there from an earlier run.
         folder: of the run; its path stands alone on the last line and is never cut.
         test_read_by: runs that have read the same test part, this one among them.
+        test_reads: how often it was read, by equal runs too.
     """
     table = empty_table(titles=False)
     table.add_column(overflow="fold")
@@ -53,6 +55,8 @@ def summary_table(
         table.add_row(*map(plain, row))
     if "test" in metrics and test_read_by > 1:
         table.add_row("test part read by", f"{test_read_by:,} runs", BEST_OF_MANY)
+    elif "test" in metrics and test_reads > 1:
+        table.add_row("test part read", f"{test_reads:,} times", "by equal runs")
     for stage, duration in seconds.items():
         note = "kept from an earlier run" if stage in kept else ""
         table.add_row(plain(stage), f"{duration:.1f} s", note)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import final
 
 from tqdm import tqdm
@@ -24,4 +25,6 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         title = "warning: " if record.levelno == logging.WARNING else ""
-        tqdm.write(fitted(title + printable(record.getMessage()), sys.stderr), file=sys.stderr)
+        text = fitted(title + printable(record.getMessage()), sys.stderr)
+        with suppress(OSError):  # full: no result depends on what is said
+            tqdm.write(text, file=sys.stderr)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.split import Part
+from ae_cls.evaluate import effective_rank
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Features, Labelled, Probabilities
@@ -55,6 +56,11 @@ class PartFeatures:
             return classifier.predict_proba(self.data.images(self.data.rows_of(part)))
         features = self._valid if part == "valid" else self._of(part)
         return classifier.head.predict_proba(features)
+
+    def variety(self) -> dict[str, float | int]:
+        """In how many directions features of validation images differ, and how many there are."""
+        rank = effective_rank(self._valid)
+        return {"effective_rank": round(rank, 4), "features": self._valid.shape[1]}
 
     @cached_property
     def _valid(self) -> Features:

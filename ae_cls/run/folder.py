@@ -5,15 +5,17 @@ import logging
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import AeClsError, BusyError, UsageError
+from ae_cls.errors import BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
+from ae_cls.machine.faults import as_ours
+from ae_cls.run.log import RunLog
 from ae_cls.saved.names import CONFIG, STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
@@ -34,10 +36,12 @@ class RunFolder:
     Attributes:
         path: of the folder.
         facts: what status.json says from beginning to end, such as the command.
+        log: what is said meanwhile.
     """
 
     path: Path
     facts: Mapping[str, Any]
+    log: RunLog
 
     def tell(self, state: str, **more: Any) -> None:
         """Write status.json."""
@@ -67,7 +71,8 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
     """
     config = description.model_dump(mode="json")
     path, lock = _claimed(description, config)
-    folder, handler = RunFolder(path, facts), _log_to(path / LOG)
+    log = RunLog(path / LOG)
+    folder = RunFolder(path, facts, log)
     try:
         folder.enter("begin")
         if not (path / CONFIG).exists():
@@ -82,9 +87,9 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
         error.add_note(str(path))  # where the traceback is
         raise
     finally:
-        logger.removeHandler(handler)
-        handler.close()
-        lock.path.unlink(missing_ok=True)
+        log.close()
+        with suppress(OSError):  # an old lock is in nobody's way
+            lock.path.unlink(missing_ok=True)
         lock.release()
 
 
@@ -176,23 +181,11 @@ def _busy(path: Path) -> BusyError:
     )  # fmt: skip
 
 
-def _log_to(path: Path) -> logging.Handler:
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.setLevel(logging.DEBUG)
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(handler)
-    return handler
-
-
 def _reason(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, AeClsError):
+    if ours := as_ours(error):
         return {
-            "state": "failed", "code": error.code,
-            "reason": error.what, "where": error.where, "why": error.why,
+            "state": "failed", "code": ours.code,
+            "reason": ours.what, "where": ours.where, "why": ours.why,
         }  # fmt: skip
     if isinstance(error, KeyboardInterrupt):
         return {"state": "interrupted", "code": INTERRUPTED, "reason": "interrupted"}

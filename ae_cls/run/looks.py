@@ -23,6 +23,11 @@ def looks(data: Data) -> int:
     return ledger.readers(_test_part(data))
 
 
+def reads(data: Data) -> int:
+    """How often the test part was read on this machine, by whichever runs."""
+    return ledger.reads(_test_part(data))
+
+
 def _test_part(data: Data) -> str:
     """The same for the same test images with the same labels, whatever the rest of the split."""
     return identity_sha256(identity_of(data.dataset)[data.split.test])

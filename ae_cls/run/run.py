@@ -7,22 +7,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
-from ae_cls.evaluate import code_warnings
+from ae_cls.evaluate import code_warnings, feature_warnings, head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
-from ae_cls.run.looks import looks, note_look
+from ae_cls.run.looks import looks, note_look, reads
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
+    equal_images,
     evaluate_classifier,
     label_counts,
     labels_read,
     protocol,
     warnings_of,
 )
+from ae_cls.run.size import refuse_full_disk, refuse_too_large
 from ae_cls.run.stages import (
     Classify,
     Figures,
@@ -36,7 +38,7 @@ from ae_cls.saved.encoder_run import EncoderRun, read_encoder_run
 from ae_cls.saved.model import save_model
 from ae_cls.saved.names import ENVIRONMENT
 from ae_cls.store.files import write_json
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, lost_validations
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Result:
         kept: stages whose output was kept from an earlier run and not made again.
         hint: what to type next; empty where nothing follows.
         test_read_by: different runs that have read this test part on this machine.
+        test_reads: how often it was read, equal runs included.
+        log_failure: why run.log is not whole; empty where it is.
     """
 
     folder: Path
@@ -65,6 +69,8 @@ class Result:
     kept: tuple[str, ...] = ()
     hint: str = ""
     test_read_by: int = 0
+    test_reads: int = 0
+    log_failure: str = ""
 
 
 def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Result:
@@ -76,6 +82,8 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
     """
     data = prepare(experiment)
     refuse_without_labels(data, test=experiment.test)
+    refuse_too_large(experiment, data)
+    refuse_full_disk(experiment, data)
     with work_on(experiment, data, {"command": "run"}, continued) as work:
         log.info("pretrain: %s on %s", experiment.autoencoder.name, _count(data))
         trained = work.take(Pretrain(experiment, data))
@@ -85,12 +93,13 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
 def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
     """The first stage alone; the run folder's model can be given to `classify`."""
     data = prepare(pretraining)
+    refuse_full_disk(pretraining, data)
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
         rebuilt = _reconstruction(pretraining, data, trained, work)
         metrics: dict[str, Any] = {
-            "warnings": code_warnings(rebuilt.get("reconstruction", {})),
+            "warnings": [*equal_images(data), *code_warnings(rebuilt.get("reconstruction", {}))],
             **rebuilt,
             "protocol": {
                 **protocol(pretraining, data),
@@ -133,6 +142,8 @@ def classify_on(
     data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
     model, weights = source.model(data.compute)
     refuse_without_labels(data, test=experiment.test, encoder=source.folder)
+    refuse_too_large(experiment, data)
+    refuse_full_disk(experiment, data, is_trained=True)
     facts = {
         "command": "classify",
         "encoder": str(source.folder.resolve()),
@@ -164,7 +175,18 @@ def _classify_and_report(
     rebuilt = (
         {} if experiment.head.trains_encoder else _reconstruction(experiment, data, trained, work)
     )
-    doubts = code_warnings(rebuilt.get("reconstruction", {}))
+    variety = {} if experiment.head.trains_encoder else features.variety()
+    doubts = [
+        *equal_images(data),
+        *code_warnings(rebuilt.get("reconstruction", {})),
+        *(
+            feature_warnings(variety["effective_rank"], numbers=variety["features"])
+            if variety
+            else []
+        ),
+        *head_warnings(classifier.head.facts),
+        *experiment.head.beyond(len(data.split.labelled)),
+    ]
     metrics = {
         **scored.metrics,
         **({"repeated_folds": again} if again else {}),
@@ -176,7 +198,7 @@ def _classify_and_report(
             **labels_read(experiment, data, classifier.head),
             **work.continuation(),
         },
-        "encoder": {"weights_sha256": trained.weights_sha256, **origin},
+        "encoder": {"weights_sha256": trained.weights_sha256, **origin, **variety},
         "head": dict(classifier.head.facts),
     }
     pictures = _pictures(experiment, data, trained, work)
@@ -216,19 +238,24 @@ def _written(
     work: Work, data: Data, metrics: dict[str, Any], history: Sequence[EpochRecord]
 ) -> Result:
     """Write what every command leaves behind; metrics.json last: then the run is whole."""
-    seconds, test_read_by = work.stopwatch.seconds, looks(data)
+    seconds, test_read_by, test_reads = work.stopwatch.seconds, looks(data), reads(data)
+    metrics = {**metrics, "warnings": [*metrics["warnings"], *lost_validations(history)]}
     write_history(work.folder, history)
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],
         "epochs": [record.speed() for record in history],
         "processes": work.followers.world.size,
         "test_read_by": test_read_by,
+        "test_reads": test_reads,
     }
     write_json(work.folder / ENVIRONMENT, conditions)
     write_json(work.folder / "metrics.json", metrics)
-    for warning in metrics.get("warnings", []):
+    for warning in metrics["warnings"]:
         log.warning("%s", warning)
-    return Result(work.folder, metrics, dict(seconds), work.kept(), test_read_by=test_read_by)
+    return Result(
+        work.folder, metrics, dict(seconds), work.kept(),
+        test_read_by=test_read_by, test_reads=test_reads, log_failure=work.log.failure,
+    )  # fmt: skip
 
 
 def _count(data: Data) -> str:

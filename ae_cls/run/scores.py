@@ -8,7 +8,14 @@ import numpy as np
 
 from ae_cls.dataset.identity import identity_of, identity_sha256
 from ae_cls.dataset.split import Part
-from ae_cls.evaluate import Metrics, evaluate, label_warnings, listed, warnings
+from ae_cls.evaluate import (
+    Metrics,
+    evaluate,
+    image_warnings,
+    label_warnings,
+    listed,
+    warnings,
+)
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
 from ae_cls.run.data import Data
@@ -66,11 +73,23 @@ def warnings_of(
     if not experiment.labels.chooses_within:
         valid = {name: one["n"] for name, one in scored.metrics["valid"]["per_class"].items()}
     return [
-        *warnings(scored.metrics[scored.part]),
+        *warnings(scored.metrics[scored.part], _of_validation(scored)),
         *label_warnings(labelled, valid, weighing=_words_not_said(experiment)),
         *_weighed(experiment, labelled),
         *_small(scored, again),
     ]
+
+
+def equal_images(data: Data) -> list[str]:
+    """A sentence where all images that an encoder learns from are the same; often none."""
+    copies, rows = data.dataset.copies, data.split.pretrain
+    assert copies is not None, "the pixels have not been hashed"
+    return image_warnings(len(np.unique(copies.pixels[rows])), images=len(rows))
+
+
+def _of_validation(scored: Scored) -> Metrics | None:
+    """Where the run is judged by another part."""
+    return None if scored.part == "valid" else scored.metrics["valid"]
 
 
 def _small(scored: Scored, again: Mapping[str, Any]) -> list[str]:

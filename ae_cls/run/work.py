@@ -17,19 +17,20 @@ from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.files import write_split
 from ae_cls.run.folder import own_store, run_folder
+from ae_cls.run.log import RunLog
 from ae_cls.run.others import take_part
 from ae_cls.run.stage import Conditions, Stage
 from ae_cls.run.stopped import stopped_run
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import STAGES
-from ae_cls.store.cleaning import bound
+from ae_cls.store.cleaning import tidy
 from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
 from ae_cls.store.places import shared_store
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 CONTINUED = "continued_from"
 Output = TypeVar("Output")
@@ -42,6 +43,7 @@ class Work:
 
     Attributes:
         folder: of the run, where it is recorded under which names its stages are kept.
+        log: of the run.
         store: where their outputs are kept.
         followers: the processes that train and encode together.
         stopwatch: where the seconds of each stage go.
@@ -52,6 +54,7 @@ class Work:
     """
 
     folder: Path
+    log: RunLog
     store: Store
     followers: Followers
     stopwatch: Stopwatch
@@ -73,7 +76,7 @@ class Work:
             entry = self.store.entry(key, was_kept=folder is None)
             self.entries.append(entry)
             if stage.most_bytes is not None and not entry.was_kept:
-                bound(self.store.root, stage.name, stage.most_bytes)
+                tidy(self.store.root, stage.name, stage.most_bytes)
             return stage.load(entry.folder)
 
     def kept(self) -> tuple[str, ...]:
@@ -143,8 +146,9 @@ def work_on(
         )  # fmt: skip
         with opened(root) as store, followers as others:
             yield Work(
-                folder.path, store, others, stopwatch, description.checkpoint_seconds, continued
-            )
+                folder.path, folder.log, store, others, stopwatch,
+                description.checkpoint_seconds, continued,
+            )  # fmt: skip
         if description.store == "own":
             shutil.rmtree(root, ignore_errors=True)
 
@@ -161,7 +165,7 @@ def _in_its_folder(
     folder = stopped_run(description, facts, data)
     if folder is None:
         return description
-    log.info("this run was stopped before and goes on in %s", folder)
+    _LOG.info("this run was stopped before and goes on in %s", folder)
     return description.model_copy(update={"folder": str(folder)})
 
 

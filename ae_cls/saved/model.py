@@ -16,6 +16,7 @@ from ae_cls.head.fitted import FittedHead
 from ae_cls.saved.likeness import NAME as LIKENESS
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.likeness import read as read_likeness
+from ae_cls.store.files import json_bytes
 from ae_cls.store.manifest import read_files, write_files
 from ae_cls.store.weights import load_weights, weights_bytes
 
@@ -40,7 +41,7 @@ def save_model(
     }
     files = {
         WEIGHTS: weights_bytes(model),
-        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CONFIG: json_bytes(config),
         **(head.files() if head else {}),
         **({LIKENESS: likeness.as_bytes()} if likeness else {}),
     }

@@ -16,7 +16,7 @@ from ae_cls.jobs.process import import_ahead
 from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.jobs.results import Results, results_of
 from ae_cls.jobs.signals import Signals, noted_signals
-from ae_cls.jobs.work import Work
+from ae_cls.jobs.work import Streak, Work
 from ae_cls.search.goal import GOALS, Goal
 from ae_cls.search.request import Request
 from ae_cls.search.settings import SearchSettings
@@ -123,9 +123,9 @@ class Search:
             ) as records,
             noted_signals() as signals,
         ):
-            results = self._recalled()
-            while drawn := self.trials.following():
-                self._carry_out(drawn, signals, results)
+            results, streak = self._recalled(), Streak()
+            while not streak.is_enough and (drawn := self.trials.following()):
+                self._carry_out(drawn, signals, results, streak)
         return records
 
     def _ended_before(self) -> list[Job]:
@@ -141,15 +141,21 @@ class Search:
             self.folder.keep(ended.name, replace(ended.record, **done))
         return results_of(self.folder.path, self.folder.ended())
 
-    def _carry_out(self, drawn: Sequence[Trial], signals: Signals, results: Results) -> None:
+    def _carry_out(
+        self, drawn: Sequence[Trial], signals: Signals, results: Results, streak: Streak
+    ) -> None:
         prepared = [self._prepared(trial) for trial in drawn]
         jobs = [job for _, job in prepared if job]
         if jobs:
             self.launch.carry_out(
-                Work(self.request.command, jobs, self.folder, signals, self.at_once, results)
-            )
+                Work(
+                    self.request.command, jobs, self.folder, signals, self.at_once, results,
+                    streak=streak,
+                )
+            )  # fmt: skip
         for trial, (name, _) in zip(drawn, prepared, strict=True):
-            self._tell(trial, name)
+            if not (streak.is_enough and self.folder.record(name).state == "waiting"):
+                self._tell(trial, name)
 
     def _prepared(self, trial: Trial) -> tuple[str, Job | None]:
         """The name of a trial's job, and the job where it has to be carried out."""

@@ -11,6 +11,9 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """What spreadsheets may take for the beginning of a formula (OWASP, CSV injection)."""
 _HARMLESS = re.compile(r"[=+\-@＝＋－＠]|[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A sign alone, and a number."""
+# No UTF-8; control characters but for those that a table may hold; turns of the writing direction.
+_ODD = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LIKE_ESCAPE = re.compile(r"\\(ud[89a-f]|u20|x[0-9a-f]{2})")
 
 
 @runtime_checkable
@@ -71,7 +74,10 @@ def probability_columns(class_names: Sequence[str]) -> list[str]:
 
 
 def _in_utf8(text: str) -> str:
-    """Names of files may be any bytes; what is not UTF-8 is written as an escape, `\\udcff`."""
-    if re.search(r"[\ud800-\udfff]|\\ud[89a-f]", text):
+    """Names of files may be any bytes.
+
+    What is not UTF-8, and what would command a terminal, is an escape: `\\udcff`, `\\x1b`.
+    """
+    if _ODD.search(text) or _LIKE_ESCAPE.search(text):
         text = text.replace("\\", "\\\\")  # or such an escape and a name that looks like one meet
-    return text.encode(errors="backslashreplace").decode()
+    return _ODD.sub(lambda odd: odd[0].encode("unicode_escape").decode(), text)

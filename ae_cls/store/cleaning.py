@@ -1,5 +1,6 @@
 """What a store holds: listed, verified, and removed where nobody needs it."""
 
+import logging
 import shutil
 import time
 import uuid
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import ModelFileError
+from ae_cls.errors import ModelFileError, StorageError, printable
 from ae_cls.store.entries import BAD, KEY, UNFINISHED, Purpose, lock_path, read_key
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock
@@ -16,6 +17,7 @@ from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files
 
 _GONE = ".gone-"
+_LOG = logging.getLogger(__name__)
 
 
 @final
@@ -68,6 +70,14 @@ def bound(root: Path, stage: str, most: int) -> list[Kept]:
         StorageError: the store cannot be written.
     """
     return remove(root, over_limit((kept for kept in kept_in(root) if kept.stage == stage), most))
+
+
+def tidy(root: Path, stage: str, most: int) -> None:
+    """As `bound`, beside other work, which it must not end: what cannot be removed stays."""
+    try:
+        bound(root, stage, most)
+    except (StorageError, OSError) as error:
+        _LOG.warning("old outputs of %s could not be removed: %s", stage, printable(str(error)))
 
 
 def remove(root: Path, unwanted: Iterable[Kept]) -> list[Kept]:

@@ -42,6 +42,11 @@ def readers(test_part: str) -> int:
     return len(set(_readers(test_part)))
 
 
+def reads(test_part: str) -> int:
+    """How often it was read, by whichever runs; 0 where nothing is known."""
+    return len(list(_readers(test_part)))
+
+
 def _readers(test_part: str) -> Iterator[str]:
     try:
         lines = _place(test_part).read_text(encoding="utf-8").splitlines()

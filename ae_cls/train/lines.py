@@ -69,14 +69,19 @@ def _place(schedule: Schedule, step: int, images: int) -> str:
     return f"{epoch}  {steps}" if step % in_pass else epoch
 
 
-def _losses(title: str, terms: Mapping[str, float]) -> str:
+def _losses(title: str, terms: Mapping[str, float | None]) -> str:
     """The loss, and its terms in brackets unless it is all there is."""
     loss = terms.get("loss")
     others = ", ".join(
-        f"{name} {value:z.4g}"
+        f"{name} {loss_in_words(value)}"
         for name, value in terms.items()
         if name != "loss" and (value != loss or len(terms) > 2)
     )
-    if loss is None:
+    if "loss" not in terms:
         return f"{title} {others}" if others else ""
-    return f"{title} {loss:z.4g}" + (f" ({others})" if others else "")
+    return f"{title} {loss_in_words(loss)}" + (f" ({others})" if others else "")
+
+
+def loss_in_words(value: float | None) -> str:
+    """A loss or a term of it; None stands for one that was not finite."""
+    return "not finite" if value is None else f"{value:z.4g}"

@@ -21,10 +21,17 @@ from ae_cls.terminal.progress import Progress
 from ae_cls.train.ahead import ahead
 from ae_cls.train.augment import Augment
 from ae_cls.train.checkpoint import Checkpoints
-from ae_cls.train.lines import forecast, of_stretch, under_way
+from ae_cls.train.failing import (
+    LESS_STEEP,
+    failures_named,
+    not_finite_in,
+    refuse_not_finite,
+    refuse_too_many,
+)
+from ae_cls.train.lines import forecast, loss_in_words, of_stretch, under_way
 from ae_cls.train.loss import Loss
 from ae_cls.train.order import passes
-from ae_cls.train.record import EpochRecord, Score
+from ae_cls.train.record import EpochRecord, Score, finite
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.state import State
@@ -41,10 +48,12 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
     Continues from the newest checkpoint of the task; the outcome is the same as without the break.
 
     Raises:
-        TrainingError: a loss or gradient is not finite; the weights are those before that step.
+        TrainingError: a loss, gradient or weight is not finite, or memory does not suffice; the
+            weights are those before that step.
         StorageError: a checkpoint cannot be written.
     """
     world, optimiser = task.compute.world, make_optimiser(objective.groups, schedule)
+    refuse_too_many(trained_parameters(optimiser), objective.stage)
     checkpoints = SharedCheckpoints(world, task.checkpoints)
     state = State(objective.network, optimiser)
     if newest := checkpoints.newest():
@@ -52,19 +61,26 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
         log.info("%s: continues after step %d", objective.stage, state.step)
     trained = trained_parameters(optimiser)
     augment = schedule.augment.for_dataset(mirrored_is_same=task.mirrored_is_same)
+    batch = schedule.length.batch_of(len(task.train))
     try:
-        with gradients_averaged(
-            objective.network, trained, objective.loss_of_batch, world
-        ) as loss_of_batch:
+        with (
+            failures_named(objective.stage, batch, task.checkpoints),
+            gradients_averaged(
+                objective.network, trained, objective.loss_of_batch, world
+            ) as loss_of_batch,
+        ):
             training = _Training(objective.stage, loss_of_batch, augment, task, schedule)
             if state.step < training.steps:
                 training.announce(state)
             _train(training, state, objective.validate, checkpoints)
     except (KeyboardInterrupt, SystemExit):
-        checkpoints.keep(state.checkpoint())
+        if not not_finite_in(objective.network):
+            checkpoints.keep(state.checkpoint())
         raise
     if math.isinf(state.best):
-        raise TrainingError(f"no validation of {objective.stage} has a finite score")
+        raise TrainingError(
+            f"no validation of {objective.stage} has a finite score", fix=LESS_STEEP
+        )
     objective.network.load_state_dict(state.best_weights)
     return state.history
 
@@ -84,15 +100,15 @@ def _train(
             for _ in training.rest_of_stretch(state):
                 progress.advance()
                 if checkpoints.is_due(epoch_ended=False):
-                    checkpoints.keep(state.checkpoint())
+                    training.keep(state, checkpoints)
             # Without validation each epoch is better than those before.
             score = validate() if validate else Score(-1.0 - len(state.history), {})
             with held():
                 state.end_epoch(training.record(state, score), score.value)
             _say(progress, training, state.history[-1])
             if checkpoints.is_due(epoch_ended=True):
-                checkpoints.keep(state.checkpoint())
-    checkpoints.keep(state.checkpoint())
+                training.keep(state, checkpoints)
+    training.keep(state, checkpoints)
 
 
 def _is_over(training: "_Training", state: State) -> bool:
@@ -125,6 +141,20 @@ class _Training:
     @property
     def steps(self) -> int:
         return self.schedule.length.steps(self.images)
+
+    def place(self, step: int) -> str:
+        """Where in the training an error came up."""
+        epoch = math.ceil(self.schedule.length.passes(step, self.images))
+        return f"{self.stage}, step {step:,} of {self.steps:,} (epoch {epoch:,})"
+
+    def keep(self, state: State, checkpoints: Checkpoints) -> None:
+        """Keep a checkpoint of the state.
+
+        Raises:
+            TrainingError: a weight is not finite.
+        """
+        refuse_not_finite(state.network, self.place(state.step))
+        checkpoints.keep(state.checkpoint())
 
     def announce(self, state: State) -> None:
         """Say how long it will take."""
@@ -168,8 +198,8 @@ class _Training:
             seconds=round(state.seconds, 3),
             images_per_second=round(state.means.count / state.seconds, 1),
             train=state.means.means(),
-            valid=score.terms,
-            best=score.value < state.best,
+            valid=finite(score.terms),
+            best=state.is_better(score.value),
         )
 
     def _step(self, state: State, batch: "_Batch") -> None:
@@ -180,8 +210,8 @@ class _Training:
         shared = shared_batch(compute.world, own=len(batch.positions), count=batch.count)
         with compute.autocast(), shared:
             loss = whole_loss(self.loss_of_batch(clean, batch.positions, draws, progress))
-        where = f"{self.stage}, step {batch.step + 1} of {self.steps}"
-        take_step(state.optimiser, loss, self.schedule, self.schedule.lr_at(progress), where)
+        where, lr = self.place(batch.step + 1), self.schedule.lr_at(progress)
+        take_step(state.optimiser, loss, self.schedule, lr, where)
         state.means.add(loss, batch.count)
         state.step = batch.step + 1
 
@@ -228,7 +258,7 @@ def whole_loss(part: Loss) -> Loss:
 
 def _say(progress: Progress, training: _Training, record: EpochRecord) -> None:
     for name in [*record.valid][:1]:  # a narrow bar has room for one
-        progress.note(f"valid {name} {record.valid[name]:z.4g}")
+        progress.note(f"valid {name} {loss_in_words(record.valid[name])}")
     line = of_stretch(record, training.schedule, training.images)
     left = progress.left() if record.step < training.steps else ""
     log.info("%s", f"{line}  {left}".rstrip())

@@ -1,6 +1,7 @@
 """What training records."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import final
 
@@ -19,6 +20,28 @@ class Score:
     terms: Mapping[str, float]
 
 
+NOT_FINITE = "it was not finite"
+"""Why a number is null."""
+
+
+def finite(terms: Mapping[str, float]) -> dict[str, float | None]:
+    """The numbers as JSON has them: None in place of those that are not finite."""
+    return {name: term if math.isfinite(term) else None for name, term in terms.items()}
+
+
+def lost_validations(history: Sequence["EpochRecord"]) -> list[str]:
+    """A sentence for each stage of which some validation was not finite; often none."""
+    stages = {record.stage: 0 for record in history}
+    for record in history:
+        stages[record.stage] += record.is_lost
+    return [
+        f"{lost} of the validations of {stage} {'was' if lost == 1 else 'were'} not finite, and "
+        "counted as worst: its training was close to failing; a lower lr or a longer warm_up"
+        for stage, lost in stages.items()
+        if lost
+    ]
+
+
 @final
 @dataclass(frozen=True)
 class EpochRecord:
@@ -32,7 +55,7 @@ class EpochRecord:
         seconds: of its steps; validation is not among them.
         images_per_second: of its steps.
         train: means of the loss and its terms over its steps.
-        valid: the same of the validation at its end.
+        valid: the same of the validation at its end; None where it was not finite.
         best: whether no validation before was better.
     """
 
@@ -43,14 +66,19 @@ class EpochRecord:
     seconds: float
     images_per_second: float
     train: Mapping[str, float]
-    valid: Mapping[str, float]
+    valid: Mapping[str, float | None]
     best: bool
 
     def as_dict(self) -> dict[str, object]:
         """The line, without what may differ between two runs with equal results."""
         line = asdict(self)
         del line["seconds"], line["images_per_second"]
-        return line
+        return line | ({"why_null": NOT_FINITE} if self.is_lost else {})
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a number of its validation was not finite."""
+        return None in self.valid.values()
 
     def speed(self) -> dict[str, object]:
         """How long it took: for environment.json."""

@@ -79,9 +79,13 @@ class State:
         """Enter a validated epoch and begin the next."""
         self.history.append(record)
         self.means, self.seconds = Means(), 0.0
-        if score < self.best:
+        if self.is_better(score):
             self.best = score
             self.best_weights = copy.deepcopy(dict(self.network.state_dict()))
+
+    def is_better(self, score: float) -> bool:
+        """Whether a validation is better than all before; what is not finite never is."""
+        return math.isfinite(score) and score < self.best
 
     def _moments(self) -> dict[str, Tensor]:
         state: dict[int, dict[str, Any]] = self.optimiser.state_dict()["state"]

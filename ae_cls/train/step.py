@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ae_cls.errors import TrainingError
+from ae_cls.train.failing import LESS_STEEP
 from ae_cls.train.loss import Loss
 from ae_cls.train.schedule import Schedule
 
@@ -62,10 +63,10 @@ def take_step(
     # One number tells about both: a loss that is not finite has no finite gradient.
     if not math.isfinite(loss.total.item() + norm.item()):
         raise TrainingError(
-            "the loss or its gradient is not finite; the weights of the step before were kept",
+            "the loss or its gradient is not finite, and the step was not taken",
             where=where,
             why=f"loss {loss.total.item():g}, gradient norm {norm.item():g}, learning rate {lr:g}",
-            fix="a lower lr, a longer warm_up or precision=fp32",
+            fix=LESS_STEEP,
         )
     if norm > schedule.clip:
         nn.utils.clip_grads_with_norm_(parameters, schedule.clip, norm)

@@ -28,7 +28,7 @@ def test_answering_one_class_only_is_named_twice() -> None:
     assert majority.startswith(
         "accuracy 60.0 % (95 % interval from 50.2 %) is not shown to be above"
     )
-    assert never == "never predicted: bag"
+    assert never == "every image is answered with one class: coat"
 
 
 def test_an_interval_that_only_touches_the_majority_rate_is_not_above_it() -> None:

@@ -22,12 +22,32 @@ def print_help(command: str, typed: Words) -> int:
 def carry_out_sweep(command: str, typed: Words) -> int:
     if command == "check":
         raise UsageError("check looks at one data set at a time", fix="ae-cls check without -m")
+    _refuse_too_many(typed)
     _refuse_names_wrong_in_all(command, typed)
     from ae_cls.cli.sweep import sweep
     from ae_cls.processes.alone import refuse_several_processes
 
     refuse_several_processes("a sweep")
     return sweep(command, typed)
+
+
+def _refuse_too_many(typed: Words) -> None:
+    """Before any job is composed, by the number that the words or the chosen option's file say."""
+    from ae_cls.cli.combinations import count_combinations
+    from ae_cls.cli.words import chosen_options, parsed
+    from ae_cls.experiment import configs
+    from ae_cls.jobs.launch import MOST_JOBS
+    from ae_cls.jobs.plan import refuse_too_many
+
+    words = {word.key_or_group: word for word in parsed(typed.overrides, typed.folders)}
+    option = chosen_options(typed.overrides, typed.folders).get("launch", "local")
+    if configs.is_option("launch", option, typed.folders):
+        said = configs.read_yaml(configs.option_file("launch", option, typed.folders))
+        most = said.get("max_jobs", MOST_JOBS)
+        if "launch.max_jobs" in words:
+            most = words["launch.max_jobs"].value()
+        if isinstance(most, int):  # what is none, the models will say
+            refuse_too_many(count_combinations(typed.overrides, typed.folders), most)
 
 
 def _refuse_names_wrong_in_all(command: str, typed: Words) -> None:

@@ -62,8 +62,10 @@ def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
 
     launch = read_launch(plain)
     if launch != HERE and plain["name"] == HERE.name:
+        here = HERE.model_dump()
+        key = next(key for key, value in launch.model_dump().items() if value != here[key])
         raise UsageError(
-            f"launch.jobs={plain['jobs']} has no effect on a single run",
+            f"launch.{key}={plain[key]} has no effect on a single run",
             fix=f"a sweep: ae-cls {command} -m ...",
         )
     return launch != HERE

@@ -38,6 +38,7 @@ _UPRIGHT = {
 }
 _LYING = (5, 6, 7, 8)  # orientations that change height and width
 _ONE_IN_200 = 0.5  # per cent
+_LARGEST_PICTURE = 2**29  # bytes, while it is decoded
 _ENOUGH_PIXELS = 2**20  # for a percentile
 
 
@@ -87,8 +88,18 @@ def picture_of(path: Path, frame: Frame) -> Picture:
         with quiet():
             return _picture(path, frame)
     except Exception as error:
+        if isinstance(error, MemoryError) and not _has_room_for_a_picture():
+            raise  # no fault of the file
         # Given strangers' bytes a decoder may raise anything, and one file must not end a scan.
         raise _undecodable(path, str(error) or type(error).__name__) from error
+
+
+def _has_room_for_a_picture() -> bool:
+    """Whether there is memory for the largest one that is allowed."""
+    try:
+        return len(bytearray(_LARGEST_PICTURE)) > 0
+    except MemoryError:
+        return False
 
 
 def _undecodable(path: Path, why: str) -> DataError:

@@ -18,6 +18,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
+from ae_cls.dataset.files.regular import refuse_special
 from ae_cls.dataset.table import PartArrays
 from ae_cls.errors import DataError
 
@@ -104,7 +105,9 @@ def _read_idx(path: Path) -> np.ndarray:
     with _opened(path) as file:
         shape, kind = _read_header(path, file)
         expected = math.prod(shape) * kind.itemsize
-        data = file.read(min(expected, _MOST_BYTES) + 1)
+        if expected > _MOST_BYTES:
+            raise _damaged(path, f"its header declares {expected:,} bytes")
+        data = file.read(expected + 1)
     if len(data) != expected:
         more = "more" if len(data) > expected else str(len(data))
         raise _damaged(path, f"its header declares {expected} bytes; there are {more}")
@@ -114,9 +117,10 @@ def _read_idx(path: Path) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedIOBase]:
     try:
+        refuse_special(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield file
-    except (OSError, EOFError, zlib.error, struct.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
         raise _damaged(path, str(error)) from error
 
 

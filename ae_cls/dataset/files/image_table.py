@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
+from signal import SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGINT, SIGTERM, pthread_sigmask, signal
 
 import numpy as np
 import PIL
@@ -85,6 +85,9 @@ def _workers(file_count: int) -> Executor:
 def _begin_work() -> None:
     # Ctrl-C reaches the whole process group, and one traceback is enough.
     signal(SIGINT, SIG_IGN)
+    # By this the others are ended where one was lost; they may come from a process that blocks it.
+    signal(SIGTERM, SIG_DFL)
+    pthread_sigmask(SIG_UNBLOCK, [SIGTERM])
     end_with_parent()
 
 

@@ -12,6 +12,7 @@ from ae_cls.dataset.table import LABELLED_PARTS, PartName
 from ae_cls.errors import DataError, some
 
 _TO_WHOLE = "labels = labels.astype(int), if each number is that of a class"
+_TOO_LARGE = 2.0**63  # as a 64-bit integer it would be another number
 _TO_NUMBERS = "labels = labels.argmax(1), if the largest number of a row is that of its class"
 
 
@@ -90,6 +91,7 @@ def _numbers(array: NamedArray, class_names: tuple[str, ...] | None) -> Int64[np
         broken = ~(values == np.rint(values)) | np.isinf(values)
         array.refuse(values, broken, "no whole number", _TO_WHOLE)
     outside = ~(values >= NO_LABEL) if values.dtype.kind in "if" else np.zeros(len(values), bool)
+    outside = outside | (values.astype(np.float64) >= _TOO_LARGE)
     if class_names is not None:
         outside = outside | (values >= len(class_names))
     classes = "classes" if class_names is None else f"{len(class_names)} classes"
@@ -115,7 +117,8 @@ def _refuse_untrained(
     count = int(there.max(initial=-1)) + 1 if class_names is None else len(class_names)
     if len(there) in (0, count):
         return
-    first = next(number for number in range(count) if number not in there)
+    gaps = np.flatnonzero(there != np.arange(len(there)))
+    first = int(gaps[0]) if gaps.size else len(there)
     lacking = str(first) if class_names is None else class_names[first]
     why = f"the labels are {', '.join(some(there.astype(str).tolist()))}"
     if there.min() > 0:

@@ -1,5 +1,6 @@
 """A stranger's .npz file: small arrays whole, images a block at a time."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from numpy.lib import format as npy
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.files.arrays import NamedArray
+from ae_cls.dataset.files.regular import refuse_special
 from ae_cls.errors import DataError
 
+_MOST_BESIDE = 2**30  # bytes of an array of labels, names or groups
 _BLOCK = 2**24  # bytes read at a time
 _PARTS = {
     "train": "train", "training": "train", "val": "val", "valid": "valid", "validation": "valid",
@@ -120,6 +123,8 @@ def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
     Raises:
         DataError: it is not an .npz file, is damaged, or holds Python objects.
     """
+    with _reading(path, "the directory"):
+        refuse_special(path)
     with _reading(path, "the directory"), path.open("rb") as opened, ZipFile(opened) as archive:
         names = _our_names(path, [name.removesuffix(".npy") for name in archive.namelist()])
         pictures = {
@@ -130,7 +135,7 @@ def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
         opened.seek(0)
         with np.load(opened, allow_pickle=False) as file:
             arrays = {
-                ours: _array(path, file, name)
+                ours: _array(path, archive, file, name)
                 for ours, name in names.items()
                 if ours not in pictures
             }
@@ -172,8 +177,11 @@ def _our_name(name: str) -> str:
     return "_".join([*parts, *kinds])
 
 
-def _array(path: Path, file: Mapping[str, np.ndarray], name: str) -> NamedArray:
+def _array(path: Path, archive: ZipFile, file: Mapping[str, np.ndarray], name: str) -> NamedArray:
     with _reading(path, name):
+        with archive.open(f"{name}.npy") as stream:
+            shape, _, dtype = _header(stream)
+        _refuse_false_size(archive, name, shape, dtype, most=_MOST_BESIDE)
         return NamedArray(path, name, np.asarray(file[name]))
 
 
@@ -182,7 +190,23 @@ def _image_array(path: Path, archive: ZipFile, name: str) -> ImageArray:
         shape, fortran_order, dtype = _header(stream)
         if dtype.hasobject:
             raise ValueError("it holds Python objects")
+        _refuse_false_size(archive, name, shape, dtype)
         return ImageArray(path, name, shape, dtype, in_c_order=not fortran_order)
+
+
+def _refuse_false_size(
+    archive: ZipFile,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    most: int | float = math.inf,
+) -> None:
+    """Before so much is allocated: what stands in the header is not in the file, or no label."""
+    declared, held = math.prod(shape) * dtype.itemsize, archive.getinfo(f"{name}.npy").file_size
+    if declared > held and not dtype.hasobject:
+        raise ValueError(f"it ends too early: {declared:,} bytes are declared, {held:,} are there")
+    if declared > most:
+        raise ValueError(f"{declared:,} bytes beside the images; {most:,} are enough for any")
 
 
 def _header(stream: _Readable) -> tuple[tuple[int, ...], bool, np.dtype]:

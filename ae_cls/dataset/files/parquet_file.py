@@ -11,6 +11,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import NO_LABEL
 from ae_cls.dataset.files.columns import columns_of_groups
+from ae_cls.dataset.files.regular import refuse_special
 from ae_cls.errors import DataError, UsageError, some, typed
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _opened(path: Path) -> "Iterator[ParquetFile]":
             fix='pip install "ae-cls[parquet]"',
         ) from error
     try:
+        refuse_special(path)
         with ParquetFile(path) as file:
             yield file
     except (ArrowException, OSError, ValueError) as error:

@@ -3,13 +3,14 @@
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, compress, islice
 from math import isqrt
 from pathlib import Path
-from typing import IO, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt8
@@ -17,6 +18,7 @@ from jaxtyping import Bool, Int64, Shaped, UInt8
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.files.columns import SPLITS, columns_of_groups
 from ae_cls.dataset.files.parts import letters_of, part_of
+from ae_cls.dataset.files.regular import lines_of, refuse_special
 from ae_cls.dataset.table import PART_NAMES, PartName
 from ae_cls.errors import DataError, some, typed
 
@@ -326,11 +328,18 @@ def _no_pixels(file: Path, names: Sequence[str]) -> DataError:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[IO[str]]:
+def _opened(file: Path) -> Iterator[Iterator[str]]:
+    """Its lines."""
     try:
-        with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as opened:
-            yield opened
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        refuse_special(file)
+        is_packed = file.suffix == ".gz"
+        with (
+            gzip.open(file, "rt", encoding="utf-8") if is_packed else file.open(encoding="utf-8")
+        ) as opened:
+            yield lines_of(opened)
+    except DataError:
+        raise
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         raise DataError(
             f"{file.name} cannot be read", where=str(file), why=str(error),
             fix="a table in UTF-8, separated by commas; packed only as .gz",

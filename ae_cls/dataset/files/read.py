@@ -1,6 +1,5 @@
 """One image file of any format we allow, as numbers and their meaning."""
 
-import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ae_cls.dataset.files.deep_png import is_deep_png, read_deep_png
 from ae_cls.dataset.files.heif import allow_heif, bits_of, is_heif
 from ae_cls.dataset.files.netpbm import read_netpbm, starts_netpbm
 from ae_cls.dataset.files.raster import Colours, Raster, refuse_huge
+from ae_cls.dataset.files.regular import refuse_special
 from ae_cls.dataset.files.tiff import is_tiff, read_tiff
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -35,7 +35,7 @@ def read(path: Path, enough: int) -> Raster:
     Raises:
         Exception: of any kind, where the file is damaged, too large or no image.
     """
-    _refuse_special(path)
+    refuse_special(path)
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if starts_netpbm(head):
@@ -54,12 +54,6 @@ def read(path: Path, enough: int) -> Raster:
 def _with_stored_bits(path: Path, raster: Raster) -> Raster:
     with path.open("rb") as file:
         return replace(raster, stored_bits=bits_of(file.read(_HEADER)))
-
-
-def _refuse_special(path: Path) -> None:
-    # Before opening: opening a FIFO waits for a writer.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a regular file")
 
 
 def _tiff(path: Path, enough: int) -> Raster:
