@@ -5,19 +5,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from safetensors import SafetensorError, safe_open
 
 from ae_cls.dataset.identity import identity_sha256
-from ae_cls.errors import AeClsError, UsageError
+from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_metrics
 from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
-from ae_cls.store.files import read_json
+from ae_cls.store.arrays import read_arrays
+from ae_cls.store.received import opened, read_json
+from ae_cls.store.tensor_file import tensors_of
 from ae_cls.store.weights import WEIGHTS
 
 _NOT_WHAT_IT_IS = frozenset(
@@ -125,10 +127,10 @@ class FinishedRun:
     def weights(self) -> int:
         """Numbers in the encoder and decoder that are kept; 0 where they cannot be read."""
         try:
-            with safe_open(self.folder / MODEL / WEIGHTS, framework="numpy") as file:
-                names = file.keys()
-                return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-        except (OSError, SafetensorError):
+            with opened(self.folder / MODEL / WEIGHTS) as file:
+                tensors, _ = tensors_of(file, WEIGHTS)
+            return sum(math.prod(facts.shape) for facts in tensors.values())
+        except (OSError, ModelFileError, StorageError):
             return 0
 
 
@@ -166,7 +168,8 @@ def read_finished(folder: Path) -> FinishedRun:
 
     Raises:
         UsageError: it has not finished, or has not read its test part.
-        StorageError: a file in it is damaged.
+        ModelFileError: a file in it is damaged, or none that a run writes.
+        StorageError: a file cannot be read.
         OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
     """
     state = read_json(folder / STATUS).get("state", "unknown")
@@ -175,9 +178,9 @@ def read_finished(folder: Path) -> FinishedRun:
     metrics = read_metrics(folder)
     if "test" not in metrics:
         raise UsageError("it has not read the test part")
-    with np.load(folder / SPLIT, allow_pickle=False) as split:
-        test, identity = split["test"], split["identity"]
-        units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
+    split = read_arrays(folder / SPLIT, "test", "identity", "bonds")
+    test, identity = split["test"], split["identity"]
+    units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
     correct = read_correct(folder / PREDICTIONS)
     if len(correct) != len(test):
         raise UsageError(f"{PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
@@ -190,7 +193,7 @@ def read_finished(folder: Path) -> FinishedRun:
 
 def read_correct(path: Path) -> Bool[np.ndarray, " _"]:
     """Whether `label` and `predicted` are the same, row by row of a predictions.csv."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with TextIOWrapper(opened(path), "utf-8", newline="") as file:
         rows = csv.reader(file)
         columns = next(rows, [])
         label, predicted = columns.index("label"), columns.index("predicted")

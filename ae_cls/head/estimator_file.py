@@ -14,6 +14,7 @@ import numpy as np
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.head_files import present
+from ae_cls.store.received import json_object
 
 ESTIMATOR = "head.skops"
 
@@ -131,7 +132,7 @@ def _schema(content: bytes) -> Any:
             raise _damaged(f"it would expand to {size} bytes")
         if archive.getinfo(_SCHEMA).file_size > _MOST_SCHEMA_BYTES:
             raise _damaged("its list of objects is too long")
-        return json.loads(archive.read(_SCHEMA))
+        return json_object(archive.read(_SCHEMA), ESTIMATOR)
 
 
 def _types(node: Any) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,9 @@ from typing import Any, final
 from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
 from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.names import STATUS
-from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.received import read_json
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
@@ -256,13 +257,13 @@ def finished_before(folder: SweepFolder, job: Job) -> Record | None:
 def _is_finished(run: Path) -> bool:
     try:
         return read_json(run / STATUS).get("state") == "finished"
-    except StorageError:
+    except (ModelFileError, StorageError):
         return False  # damaged: whoever needs it will say so
 
 
 def _reused(run: Path, where: str) -> Record:
     try:
         return Record("skipped", str(run), read_metrics(run), reason=where)
-    except StorageError as error:
+    except (ModelFileError, StorageError) as error:
         damaged = f"{error.where} is damaged; without {run} the job is done again"
         return Record("failed", str(run), code=ModelFileError.code, reason=damaged)

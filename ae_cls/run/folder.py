@@ -15,9 +15,10 @@ from ae_cls.errors import AeClsError, BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.saved.names import CONFIG, STATUS
-from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.received import read_json
 
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")

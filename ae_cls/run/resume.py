@@ -17,8 +17,9 @@ from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
 from ae_cls.saved.names import CONFIG, STAGES
-from ae_cls.store.files import read_json, write_json
+from ae_cls.store.files import write_json
 from ae_cls.store.key import Change, changes, flat
+from ae_cls.store.received import read_json
 from ae_cls.train.schedule import Schedule
 
 log = logging.getLogger(__name__)

@@ -6,14 +6,15 @@ from typing import Any
 
 from ae_cls.errors import AeClsError
 from ae_cls.experiment.common import WHERE, CommonKeys
+from ae_cls.run.checkpoints import steps_in
 from ae_cls.run.data import Data
 from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import CONFIG, STAGES
 from ae_cls.store.entries import Store
-from ae_cls.store.files import read_json
 from ae_cls.store.key import changes
 from ae_cls.store.places import shared_store
+from ae_cls.store.received import read_json
 
 _STOPPED = ("interrupted", "died")
 
@@ -54,9 +55,9 @@ def saved_so_far(folder: Path) -> str:
     kept: list[str] = []
     for stage, name in read_json(folder / STAGES).items():
         unfinished, entry = store.places_of(stage, name)
-        steps = [path.name.split("-")[1] for path in unfinished.glob("step-*.safetensors")]
+        steps = steps_in(unfinished)
         if entry.is_dir():
             kept.append(stage)
         elif steps:
-            kept.append(f"{stage} up to step {int(max(steps))}")
+            kept.append(f"{stage} up to step {max(steps)}")
     return ", ".join(kept) or "nothing yet"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import ModelFileError
+from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.store.entries import BAD, KEY, UNFINISHED, Purpose, lock_path, read_key
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock
@@ -54,7 +54,7 @@ def damage_in(root: Path) -> dict[Path, str]:
     for entry in _entries(root):
         try:
             check_files(entry.folder)
-        except (ModelFileError, OSError) as error:
+        except (ModelFileError, StorageError, OSError) as error:
             damage[entry.folder] = getattr(error, "why", "") or str(error)
     return damage
 
@@ -101,7 +101,7 @@ def _entries(root: Path) -> Iterator[Kept]:
         folder, key = path.parent, read_key(path)
         if folder.name.startswith(".") or key is None or folder.is_symlink():
             continue
-        yield from _kept(folder, folder.parent.name, folder.name, key["about"], is_whole=True)
+        yield from _kept(folder, folder.parent.name, folder.name, key.about, is_whole=True)
 
 
 def _unfinished(root: Path) -> Iterator[Kept]:

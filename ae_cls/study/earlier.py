@@ -8,7 +8,7 @@ from typing import Any
 from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.jobs.plan import short_hash
 from ae_cls.saved.names import ENVIRONMENT, STATUS, STUDY
-from ae_cls.store.files import read_json
+from ae_cls.store.received import read_json
 from ae_cls.study.cells import Extent
 from ae_cls.study.cost import Measured, own_seconds_in
 from ae_cls.study.request import Request

@@ -11,7 +11,8 @@ from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.saved.names import STUDY
-from ae_cls.store.files import read_json, write_json
+from ae_cls.store.files import write_json
+from ae_cls.store.received import read_json
 from ae_cls.study.live import Progress, shown
 from ae_cls.study.plan import StudyPlan, plan_of
 from ae_cls.study.request import Request
