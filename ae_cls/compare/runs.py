@@ -16,7 +16,8 @@ from ae_cls.dataset.identity import identity_sha256
 from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_metrics
-from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
+from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STUDY
+from ae_cls.saved.status import written_status
 from ae_cls.store.arrays import read_arrays
 from ae_cls.store.received import opened, read_json
 from ae_cls.store.tensor_file import tensors_of
@@ -172,7 +173,8 @@ def read_finished(folder: Path) -> FinishedRun:
         StorageError: a file cannot be read.
         OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
     """
-    state = read_json(folder / STATUS).get("state", "unknown")
+    status = written_status(folder)
+    state = status.state if status else "unknown"
     if state != "finished" or not (folder / METRICS).is_file():
         raise UsageError(f"it is not finished: {state}")
     metrics = read_metrics(folder)

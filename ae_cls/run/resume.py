@@ -16,9 +16,11 @@ from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
-from ae_cls.saved.names import CONFIG, STAGES
+from ae_cls.saved.names import CONFIG
+from ae_cls.saved.status import written_stages, written_status
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Change, changes, flat
+from ae_cls.store.manifest import FORMAT, OLDEST
 from ae_cls.store.received import read_json
 from ae_cls.train.schedule import Schedule
 
@@ -44,7 +46,7 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
         UsageError: there is no run, it has finished, or a key must not differ.
         ModelFileError: the run is of another version.
     """
-    before = read_saved(_config(folder))
+    before = _before(folder)
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
         before = _moved(before, folder, new_values[ROOT])
@@ -58,9 +60,22 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     log.info("the result may differ in the last digits from a run started from scratch")
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
     _refuse_epochs_without_effect(before, changed, split)
-    return _continued(
-        changed.model_copy(update={"folder": None}), folder, read_json(folder / STAGES)
-    )
+    return _continued(changed.model_copy(update={"folder": None}), folder, written_stages(folder))
+
+
+def _before(folder: Path) -> Experiment | Pretraining:
+    """What the run was to do; in the words of today, in its folder too, if an older one began it.
+
+    Raises:
+        UsageError: there is no run.
+        ModelFileError: it is damaged, or of a version that is not read.
+    """
+    plain, status = _config(folder), written_status(folder)
+    before = read_saved(plain, status.format if status else OLDEST)
+    if status and status.format < FORMAT:
+        log.info("an earlier version began this run; its stages are made again")
+        write_json(folder / CONFIG, before.model_dump(mode="json"))
+    return before
 
 
 def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:

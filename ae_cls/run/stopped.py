@@ -10,7 +10,8 @@ from ae_cls.run.checkpoints import steps_in
 from ae_cls.run.data import Data
 from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
-from ae_cls.saved.names import CONFIG, STAGES
+from ae_cls.saved.names import CONFIG
+from ae_cls.saved.status import written_stages
 from ae_cls.store.entries import Store
 from ae_cls.store.key import changes
 from ae_cls.store.places import shared_store
@@ -53,7 +54,7 @@ def saved_so_far(folder: Path) -> str:
     config = read_json(folder / CONFIG)
     store = Store(shared_store() if config.get("store") == "shared" else own_store(folder))
     kept: list[str] = []
-    for stage, name in read_json(folder / STAGES).items():
+    for stage, name in written_stages(folder).items():
         unfinished, entry = store.places_of(stage, name)
         steps = steps_in(unfinished)
         if entry.is_dir():

@@ -219,7 +219,7 @@ def _opened(folder: Path) -> _Saved:
         raise ModelFileError("the saved description cannot be read", where=CONFIG)
     where = str(files.folder / CONFIG)
     config = checked(json_object(files.read(CONFIG), where), ModelConfig, where)
-    return _Saved(files, config, read_saved(config.description))
+    return _Saved(files, config, read_saved(config.description, files.manifest.format))
 
 
 def _feature_count(encoder: Encoder) -> int:

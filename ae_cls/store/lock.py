@@ -48,7 +48,9 @@ class Owner:
 
 
 @final
-class _WrittenOwner(Settings):
+class WrittenOwner(Settings):
+    """An `Owner` as JSON holds it."""
+
     process: int = Field(gt=0, lt=2**31)
     host: str
     started: int
@@ -62,7 +64,7 @@ def this_process() -> Owner:
 def owner_from(value: Any) -> Owner | None:
     """The owner that a JSON value describes; None if it describes none."""
     try:
-        return Owner(**dict(_WrittenOwner.model_validate(value)))
+        return Owner(**dict(WrittenOwner.model_validate(value)))
     except ValidationError:
         return None
 

@@ -9,11 +9,15 @@ from pydantic import Field
 
 from ae_cls.errors import ModelFileError
 from ae_cls.settings import Settings
-from ae_cls.store.files import file_sha256, publish, row_hashes_of, sha256, write_json
-from ae_cls.store.received import MOST, checked, json_object, opened, read_bytes
+from ae_cls.store.files import file_sha256, json_bytes, publish, row_hashes_of, sha256, write_json
+from ae_cls.store.received import MOST, checked, json_object, not_ours, opened, read_bytes
 
-FORMAT = 2
-"""Version of what a saved model says of itself: 2 since descriptions have store, devices, test."""
+FORMAT = 3
+"""Version of what runs and saved models say of themselves; earlier ones are read from `OLDEST` on.
+
+2: descriptions have store, devices, test. 3: and figures, labels.choose, split.folds, min_steps.
+"""
+OLDEST = 2
 NAME = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -138,23 +142,39 @@ def sha256_in(folder: Path, name: str) -> str:
     return facts.sha256
 
 
+def refuse_other_format(version: object, where: str) -> None:
+    """Stop where a file was written by a later version, or by one that is too old.
+
+    Args:
+        version: as the file says it; what is no number is left to others.
+        where: the file.
+
+    Raises:
+        ModelFileError: with both versions.
+    """
+    if isinstance(version, int) and not OLDEST <= version <= FORMAT:
+        raise ModelFileError(
+            f"this has format {version}; this ae-cls reads formats {OLDEST} to {FORMAT}",
+            where=where,
+            fix="install the ae-cls version that wrote it (see environment.json of the run)",
+        )
+
+
 def _manifest(folder: Path) -> Manifest:
     path = folder / NAME
     try:
-        plain = json_object(read_bytes(path), str(path))
+        content = read_bytes(path)
+        plain = json_object(content, str(path))
     except FileNotFoundError as error:
         raise ModelFileError(
             "there is no saved model here", where=str(path), why=error.strerror or "",
             fix="give the folder of a finished run, or its model/ folder",
         ) from error  # fmt: skip
-    version = plain.get("format")
     # Before anything else is looked at: what a later version writes may look otherwise.
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelFileError(
-            f"the model has format {version}; this ae-cls reads format {FORMAT}", where=str(path),
-            fix="install the ae-cls version that wrote it (see environment.json of the run)",
-        )  # fmt: skip
+    refuse_other_format(plain.get("format"), str(path))
     manifest = checked(plain, Manifest, str(path))
+    if json_bytes(plain) != content:
+        raise not_ours(str(path), "it is not spelt as ae-cls spells it")
     for name in manifest.files:
         if Path(name).name != name or "\0" in name:
             raise ModelFileError(

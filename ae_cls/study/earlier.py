@@ -7,7 +7,8 @@ from typing import Any
 
 from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.jobs.plan import short_hash
-from ae_cls.saved.names import ENVIRONMENT, STATUS, STUDY
+from ae_cls.saved.names import ENVIRONMENT, STUDY
+from ae_cls.saved.status import is_finished
 from ae_cls.store.received import read_json
 from ae_cls.study.cells import Extent
 from ae_cls.study.cost import Measured, own_seconds_in
@@ -41,11 +42,6 @@ def measured_in(path: Path) -> Measured:
             took = own_seconds_in(read_json(path / name / ENVIRONMENT))
             seconds.setdefault((arm, budget), []).append(took)
     return {kind: sum(times) / len(times) for kind, times in seconds.items()}
-
-
-def is_finished(run: Path) -> bool:
-    """Whether the run in that folder has."""
-    return read_json(run / STATUS).get("state") == "finished"
 
 
 def planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:

@@ -1,12 +1,11 @@
 """A finished run as a stranger may hand it over: whole, then changed in one place."""
 
 import json
-import os
 import shutil
 import struct
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,10 @@ _PLACE = TemporaryDirectory(prefix="ae-cls-whole-run-")
 
 @cache
 def _made(*words: str) -> Path:
-    folder = Path(_PLACE.name) / f"{len(os.listdir(_PLACE.name))}"
-    described = experiment(*WORDS, *words)
+    folder = Path(mkdtemp(dir=_PLACE.name)) / "run"
+    another = any(word.startswith("autoencoder=") for word in words)
+    given = [word for word in WORDS if not (another and word.startswith("autoencoder."))]
+    described = experiment(*given, *words)
     runner.run(described.model_copy(update={"folder": str(folder), "outputs": _PLACE.name}))
     return folder
 

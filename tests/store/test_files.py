@@ -115,7 +115,7 @@ def test_what_is_no_manifest_is_refused(tmp_path, text):
 
 def test_a_manifest_of_a_newer_format_is_refused_with_both_versions(tmp_path):
     write_json(tmp_path / "manifest.json", {"format": 99, "files": {}})
-    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads format 2"):
+    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads formats 2 to 3"):
         read_files(tmp_path)
 
 
