@@ -208,7 +208,11 @@ def _reason(error: BaseException) -> dict[str, Any]:
 def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
     written = written_status(folder)
-    status = written.model_dump(exclude_unset=True) if written else {"state": "unknown"}
+    status = (
+        written.model_dump(exclude_unset=True, exclude={"format"})
+        if written
+        else {"state": "unknown"}
+    )
     if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
         return {**status, "state": "died", "reason": "its process ended unexpectedly"}
     return status

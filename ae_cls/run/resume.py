@@ -46,13 +46,14 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
         UsageError: there is no run, it has finished, or a key must not differ.
         ModelFileError: the run is of another version.
     """
-    before = _before(folder)
+    before = read_saved(_config(folder), _format_of(folder))
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
         before = _moved(before, folder, new_values[ROOT])
     new_values = {key: value for key, value in new_values.items() if key != ROOT}
     differences = _differences(before, new_values)
     if not differences:
+        _write_in_todays_words(folder, before)
         return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
     _, split = data_of(folder, before)
     for line in changes_table(differences).splitlines():
@@ -63,19 +64,16 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     return _continued(changed.model_copy(update={"folder": None}), folder, written_stages(folder))
 
 
-def _before(folder: Path) -> Experiment | Pretraining:
-    """What the run was to do; in the words of today, in its folder too, if an older one began it.
+def _format_of(folder: Path) -> int:
+    status = written_status(folder)
+    return status.format if status else OLDEST
 
-    Raises:
-        UsageError: there is no run.
-        ModelFileError: it is damaged, or of a version that is not read.
-    """
-    plain, status = _config(folder), written_status(folder)
-    before = read_saved(plain, status.format if status else OLDEST)
-    if status and status.format < FORMAT:
+
+def _write_in_todays_words(folder: Path, before: Experiment | Pretraining) -> None:
+    """Let the config be that of this version from now on, where an earlier one began the run."""
+    if _format_of(folder) < FORMAT:
         log.info("an earlier version began this run; its stages are made again")
         write_json(folder / CONFIG, before.model_dump(mode="json"))
-    return before
 
 
 def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:

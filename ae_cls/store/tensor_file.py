@@ -11,7 +11,7 @@ from typing import Literal, final
 
 from pydantic import Field, NonNegativeInt
 
-from ae_cls.errors import ModelFileError
+from ae_cls.errors import ModelFileError, some
 from ae_cls.settings import Settings
 from ae_cls.store.received import checked, json_object, not_ours
 
@@ -112,16 +112,20 @@ def refuse_misfits(
     """Every name, shape and type must fit.
 
     Raises:
-        ModelFileError: with the first five that do not.
+        ModelFileError: with the first of those that do not, of each kind.
     """
-    wrong = [f"missing {name}" for name in expected.keys() - found.keys()]
-    wrong += [f"unexpected {name}" for name in found.keys() - expected.keys()]
-    wrong += [
-        f"{name}: {found[name]}, not {facts}"
-        for name, facts in expected.items()
-        if name in found and found[name] != facts
-    ]
-    if wrong:
+    shared = sorted(expected.keys() & found.keys())
+    wrong = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+        "of another shape or type": [
+            f"{name} ({found[name]}, not {expected[name]})"
+            for name in shared
+            if found[name] != expected[name]
+        ],
+    }
+    if any(wrong.values()):
+        lines = [f"{kind}: {', '.join(some(names, 5))}" for kind, names in wrong.items() if names]
         raise ModelFileError(
-            "the weights do not fit the description", where=where, why="; ".join(sorted(wrong)[:5])
+            "the weights do not fit the description", where=where, why="\n".join(lines)
         )

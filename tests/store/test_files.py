@@ -105,7 +105,7 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {"a": 1}}', '{"files": {}}']
+    "text", ["", "[]", "{", '{"format": 3}', '{"format": 3, "files": {"a": 1}}', '{"files": {}}']
 )
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
