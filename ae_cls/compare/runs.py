@@ -14,12 +14,14 @@ from jaxtyping import Bool, Int64
 
 from ae_cls.dataset.identity import identity_sha256
 from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
+from ae_cls.saved.config import read_config
 from ae_cls.saved.data import SPLIT
-from ae_cls.saved.metrics import METRICS, read_metrics
-from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STUDY
+from ae_cls.saved.metrics import METRICS, read_environment, read_metrics
+from ae_cls.saved.names import CONFIG, MODEL, PREDICTIONS
 from ae_cls.saved.status import written_status
+from ae_cls.saved.study import written_study
 from ae_cls.store.arrays import read_arrays
-from ae_cls.store.received import opened, read_json
+from ae_cls.store.received import opened
 from ae_cls.store.tensor_file import tensors_of
 from ae_cls.store.weights import WEIGHTS
 
@@ -154,7 +156,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
     for folder in dict.fromkeys(path for one in folders for path in _run_folders(one)):
         try:
             runs.append(read_finished(folder))
-        except (AeClsError, OSError, ValueError, KeyError, TypeError) as error:
+        except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
     if not runs and not unreadable:
         raise UsageError(
@@ -171,7 +173,7 @@ def read_finished(folder: Path) -> FinishedRun:
         UsageError: it has not finished, or has not read its test part.
         ModelFileError: a file in it is damaged, or none that a run writes.
         StorageError: a file cannot be read.
-        OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
+        OSError, ValueError, LookupError, csv.Error: a file is missing, or is not as runs write it.
     """
     status = written_status(folder)
     state = status.state if status else "unknown"
@@ -186,7 +188,7 @@ def read_finished(folder: Path) -> FinishedRun:
     correct = read_correct(folder / PREDICTIONS)
     if len(correct) != len(test):
         raise UsageError(f"{PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
-    config, environment = read_json(folder / CONFIG), read_json(folder / ENVIRONMENT)
+    config, environment = read_config(folder), read_environment(folder)
     return FinishedRun(
         folder, config, metrics, environment, _arm_of(folder), correct, units,
         identity_sha256(identity[test]),
@@ -215,8 +217,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 def _arm_of(folder: Path) -> str:
     """As the study names it, in whose folder the run lies."""
-    cells = read_json(folder.parent / STUDY).get("cells", {})
-    return cells.get(folder.name, [""])[0]
+    return written_study(folder.parent).cells.get(folder.name, ("", ""))[0]
 
 
 def _why(error: Exception) -> str:

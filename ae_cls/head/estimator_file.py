@@ -71,7 +71,7 @@ def _in_order(node: Any, source: zipfile.ZipFile, arrays: dict[bytes, str]) -> A
 
 def _without_gaps(content: bytes) -> bytes:
     """The .npy with zeros between the fields of its rows, where there was whatever memory held."""
-    array = np.load(io.BytesIO(content), allow_pickle=False)
+    array = np.load(io.BytesIO(content), allow_pickle=False)  # noqa: TID251  just written by skops
     if array.dtype.names is None:
         return content
     clean = np.zeros(array.shape, array.dtype)  # zeros_like would set the fields only

@@ -11,10 +11,9 @@ from typing import Any, final
 
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.jobs.record import Job, Record
-from ae_cls.saved.names import ENVIRONMENT
+from ae_cls.saved.metrics import read_environment
 from ae_cls.store.cells import cell, number_cell, path_cell, row_writer
 from ae_cls.store.files import publish
-from ae_cls.store.received import read_json
 
 RESULTS = "results.csv"
 _ENDS = ("accuracy_low", "accuracy_high")  # of the 95 % interval
@@ -97,5 +96,5 @@ def _seconds(record: Record) -> float:
     stages: dict[str, float] = {}
     if record.is_done and record.folder:
         with suppress(ModelFileError, StorageError):  # damaged: no reason to end a sweep
-            stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
+            stages = read_environment(Path(record.folder)).get("seconds", {})
     return round(sum(stages.values()), 3) if stages else round(record.seconds, 1)
