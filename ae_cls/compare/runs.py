@@ -221,6 +221,8 @@ def _arm_of(folder: Path) -> str:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, ModelFileError | StorageError):
+        return f"{Path(error.where).name}: {error.what}" + (f" ({error.why})" if error.why else "")
     if isinstance(error, AeClsError):
         return error.what + (f" ({error.why})" if error.why else "")
     return f"{type(error).__name__}: {error}"

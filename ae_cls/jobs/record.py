@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, final
 from pydantic import Field, field_validator
 
 from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
-from ae_cls.saved.metrics import read_metrics
+from ae_cls.saved.metrics import Metrics, read_metrics
 from ae_cls.saved.status import is_finished
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write, write_json
@@ -136,7 +136,7 @@ class _WrittenRecord(Settings):
 
     state: Literal["running", "waiting", "finished", "skipped", "failed", "stopped", "died"]
     folder: str | None
-    metrics: dict[str, Any]
+    metrics: Metrics
     seconds: float
     code: int
     reason: str

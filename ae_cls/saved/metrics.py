@@ -6,7 +6,7 @@ metrics.json and environment.json hold more, for people.
 from pathlib import Path
 from typing import Annotated, Any, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ae_cls.saved.names import ENVIRONMENT
 from ae_cls.store.received import MOST_PER_CLASS, checked, read_json
@@ -88,6 +88,15 @@ class _Metrics(_Numbers):
     protocol: _Protocol | None = None
     encoder: _Encoder | None = None
     head: dict[str, Any] = Field(default_factory=dict)
+
+
+def _as_programs_read_them(plain: dict[str, Any]) -> dict[str, Any]:
+    _Metrics.model_validate(plain)
+    return plain
+
+
+Metrics = Annotated[dict[str, Any], AfterValidator(_as_programs_read_them)]
+"""What metrics.json holds, as part of another file."""
 
 
 @final

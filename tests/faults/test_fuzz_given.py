@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ae_cls.cli.compose import compose
-from ae_cls.dataset.decoding import Decoding, Frame
+from ae_cls.dataset.decoding import Frame
 from ae_cls.dataset.files.columns import ColumnNames
 from ae_cls.dataset.files.decode import decode
 from ae_cls.dataset.files.idx import IdxPart
@@ -31,7 +31,7 @@ Damage = Callable[[bytes], bytes]
 IMAGES, LABELS = pictures(6, 5, 4), labels_of(6, 3)
 
 
-@quick(80)
+@quick(50)
 @given(damage=byte_damage(), of_images=st.booleans())
 def test_idx_files(tmp_path: Path, damage: Damage, of_images: bool) -> None:
     images, labels = idx_bytes(IMAGES), idx_bytes(LABELS.astype(np.uint8))
@@ -42,7 +42,7 @@ def test_idx_files(tmp_path: Path, damage: Damage, of_images: bool) -> None:
         IdxPart(tmp_path / "images", tmp_path / "labels", class_count=3).read()
 
 
-@quick(60)
+@quick(40)
 @given(damage=byte_damage(), packed=st.booleans())
 def test_npz_files(tmp_path: Path, damage: Damage, packed: bool) -> None:
     content = io.BytesIO()
@@ -62,7 +62,7 @@ def table(separator: str, encoding: str) -> bytes:
     return text.getvalue().encode(encoding)
 
 
-@quick(80)
+@quick(50)
 @given(
     damage=byte_damage(),
     separator=st.sampled_from(",;\t"),
@@ -75,14 +75,14 @@ def test_label_tables(tmp_path: Path, damage: Damage, separator: str, encoding: 
         files_by_table(listed(*FILES, root=tmp_path), names)
 
 
-@quick(80)
+@quick(50)
 @given(damage=byte_damage(), form=st.sampled_from(["PNG", "TIFF", "BMP", "JPEG", "GIF", "WEBP"]))
 def test_image_files(tmp_path: Path, damage: Damage, form: str) -> None:
     content = io.BytesIO()
     Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(content, form)
     (tmp_path / "a.png").write_bytes(damage(content.getvalue()))
     with only_refused():
-        decode(tmp_path / "a.png", Frame((3, 8, 8), Decoding()))
+        decode(tmp_path / "a.png", Frame(3, 8, 8))
 
 
 KEYS = st.sampled_from(
@@ -101,7 +101,7 @@ SIGNS = st.sampled_from(["", "+", "++", "~", "-"])
 
 
 @pytest.mark.filterwarnings("ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")
-@quick(60)
+@quick(40)
 @given(words=st.lists(st.tuples(SIGNS, KEYS, VALUES), min_size=1, max_size=2))
 def test_words_of_the_command_line(words: list[tuple[str, str, str]]) -> None:
     typed = [f"{sign}{key}={value}" for sign, key, value in words]

@@ -74,7 +74,7 @@ def read_all(run: Path) -> None:
     read_encoder_run(run)
 
 
-@quick(60)
+@quick(25)
 @given(name=st.sampled_from(MODEL), damage=byte_damage())
 def test_model_files_with_other_bytes(run: Path, name: str, damage: Damage) -> None:
     other = changed(run, f"model/{name}", damage((run / "model" / name).read_bytes()))
@@ -83,7 +83,7 @@ def test_model_files_with_other_bytes(run: Path, name: str, damage: Damage) -> N
         predicted(other)
 
 
-@quick(60)
+@quick(25)
 @given(name=st.sampled_from(TENSORS), damage=json_damage(), grown=st.integers(0, 9))
 def test_headers_of_tensors(run: Path, name: str, damage: OtherTree, grown: int) -> None:
     whole = (run / "model" / name).read_bytes()
@@ -96,7 +96,7 @@ def test_headers_of_tensors(run: Path, name: str, damage: OtherTree, grown: int)
         predicted(other)
 
 
-@quick(60)
+@quick(25)
 @given(name=st.sampled_from(["config.json", "head.json"]), damage=json_damage())
 def test_descriptions_of_models(run: Path, name: str, damage: OtherTree) -> None:
     tree = damage(json.loads((run / "model" / name).read_bytes()))
@@ -106,7 +106,7 @@ def test_descriptions_of_models(run: Path, name: str, damage: OtherTree) -> None
         predicted(other)
 
 
-@quick(60)
+@quick(25)
 @given(damage=json_damage())
 def test_manifests(run: Path, damage: OtherTree) -> None:
     tree = damage(json.loads((run / "model" / "manifest.json").read_bytes()))
@@ -115,7 +115,7 @@ def test_manifests(run: Path, damage: OtherTree) -> None:
         predicted(other)
 
 
-@quick(80)
+@quick(40)
 @given(
     name=st.sampled_from(
         ["status.json", "stages.json", "metrics.json", "config.json", "environment.json"]
@@ -132,7 +132,7 @@ def test_json_files_of_a_run(run: Path, name: str, damage: OtherTree) -> None:
     compared(other)
 
 
-@quick(60)
+@quick(25)
 @given(
     name=st.sampled_from(["split.npz", "predictions.csv", "metrics.json", "status.json"]),
     damage=byte_damage(),
@@ -162,7 +162,7 @@ ENTRY = {
 RECORD = {key: value for key, value in ENTRY.items() if key not in {"words", "name", "note"}}
 
 
-@quick(100)
+@quick(60)
 @given(damage=json_damage(), of_plan=st.booleans())
 def test_plans_and_records_of_sweeps(tmp_path: Path, damage: OtherTree, of_plan: bool) -> None:
     plan: Any = {"command": "run", "jobs": [ENTRY]}
