@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from ae_cls.errors import ModelFileError, UsageError
 from ae_cls.experiment.descriptions import COMMANDS, Classification, Experiment, Pretraining
 from ae_cls.experiment.read import read, read_saved
+from ae_cls.store.manifest import FORMAT
 from tests.composed import CONFIGS, described, experiment, options, plain
 
 GROUPS = ["dataset", "autoencoder", "pretrain", "encode", "head"]
@@ -50,10 +51,10 @@ def test_a_description_of_another_version_is_called_so_with_the_keys(path, said)
     if "no value" in said:
         del node[path[-1]]
     with pytest.raises(ModelFileError) as refused:
-        read_saved(described_as)
+        read_saved(described_as, FORMAT)
     assert refused.value.code == 5 and said in refused.value.why
     assert "another version" in refused.value.what and "environment.json" in refused.value.fix
-    assert read_saved(plain("run")) == experiment()
+    assert read_saved(plain("run"), FORMAT) == experiment()
 
 
 @pytest.mark.parametrize(("group", "option"), [(g, o) for g in GROUPS for o in options(g)])

@@ -16,7 +16,7 @@ from ae_cls.errors import ModelFileError
 from ae_cls.jobs import commands
 from ae_cls.run.folder import read_status
 from ae_cls.store.cleaning import damage_in
-from ae_cls.store.manifest import read_files
+from ae_cls.store.manifest import check_files
 from tests.composed import described
 
 # Started once with everything imported: kills then hit the run, not its imports.
@@ -64,7 +64,7 @@ def verify(folder: Path, cache: Path) -> None:
         if (folder / name).exists():
             json.loads((folder / name).read_bytes())
     try:
-        read_files(folder / "model")
+        check_files(folder / "model")
     except ModelFileError as error:
         assert error.what == "there is no saved model here"
     assert (folder / "metrics.json").exists() <= (folder / "model" / "manifest.json").exists()

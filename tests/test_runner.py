@@ -25,7 +25,7 @@ from ae_cls.jobs import commands
 from ae_cls.run import data as prepared
 from ae_cls.run import run as runner
 from ae_cls.saved.model import load_classifier
-from ae_cls.store.manifest import read_files
+from ae_cls.store.manifest import check_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
 from tests.composed import described, experiment, options
@@ -282,7 +282,7 @@ def test_a_classifier_is_refused_when_a_byte_of_it_changed(finished, tmp_path):
     folder.mkdir()
     for path in (finished.folder / "model").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    assert read_files(folder)
+    assert check_files(folder)
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-3] ^= 1

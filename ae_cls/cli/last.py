@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ae_cls.cli.exits import complain
 from ae_cls.cli.parser import Parser, home_path
-from ae_cls.errors import StorageError, UsageError, printable
+from ae_cls.errors import ModelFileError, StorageError, UsageError, printable
 
 LATEST = "latest"
 OUTPUTS = "outputs"
@@ -141,7 +141,7 @@ def _fits(folder: Path, wanted: Wanted) -> bool:
 
     try:
         status = read_status(folder)
-    except StorageError:
+    except (ModelFileError, StorageError):
         return False  # damaged: not what anybody means
     is_in_state = not wanted.states or status["state"] in wanted.states
     return is_in_state and status.get("command") in wanted.commands

@@ -1,6 +1,7 @@
 """The verdict laid out for its page: every number as text, every figure as a data URI."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ae_cls.compare.arms import Arm
 from ae_cls.compare.runs import FinishedRun, Unreadable
 from ae_cls.compare.sentences import further_sentences, headline
 from ae_cls.compare.verdict import Row, Verdict
+from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.evaluate.claims import FEWEST_DRAWS
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.paired import Comparison
@@ -30,6 +32,7 @@ from ae_cls.report.page.values import (
 )
 from ae_cls.saved.names import RESULTS, TIMES
 from ae_cls.store import ledger
+from ae_cls.store.received import read_bytes
 
 Command = Callable[[Arm], str]
 """The one command that makes the runs of an arm again."""
@@ -256,9 +259,8 @@ def _pictures(found: Verdict, shown: Sequence[Row]) -> Iterator[Picture]:
 def _file_of(arm: Arm, name: str) -> bytes | None:
     """That figure of a run of the arm, if one has drawn it and it is not large."""
     for run in arm.runs.values():
-        path = run.folder / "figures" / f"{name}.png"
-        if path.is_file() and path.stat().st_size <= _LARGEST_PICTURE:
-            return path.read_bytes()
+        with suppress(OSError, ModelFileError, StorageError):
+            return read_bytes(run.folder / "figures" / f"{name}.png", most=_LARGEST_PICTURE)
     return None
 
 

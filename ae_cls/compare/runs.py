@@ -5,19 +5,24 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from safetensors import SafetensorError, safe_open
 
 from ae_cls.dataset.identity import identity_sha256
-from ae_cls.errors import AeClsError, UsageError
+from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
+from ae_cls.saved.config import read_config
 from ae_cls.saved.data import SPLIT
-from ae_cls.saved.metrics import METRICS, read_metrics
-from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
-from ae_cls.store.files import read_json
+from ae_cls.saved.metrics import METRICS, read_environment, read_metrics
+from ae_cls.saved.names import CONFIG, MODEL, PREDICTIONS
+from ae_cls.saved.status import written_status
+from ae_cls.saved.study import written_study
+from ae_cls.store.arrays import read_arrays
+from ae_cls.store.received import opened
+from ae_cls.store.tensor_file import tensors_of
 from ae_cls.store.weights import WEIGHTS
 
 _NOT_WHAT_IT_IS = frozenset(
@@ -125,10 +130,10 @@ class FinishedRun:
     def weights(self) -> int:
         """Numbers in the encoder and decoder that are kept; 0 where they cannot be read."""
         try:
-            with safe_open(self.folder / MODEL / WEIGHTS, framework="numpy") as file:
-                names = file.keys()
-                return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-        except (OSError, SafetensorError):
+            with opened(self.folder / MODEL / WEIGHTS) as file:
+                tensors, _ = tensors_of(file, WEIGHTS)
+            return sum(math.prod(facts.shape) for facts in tensors.values())
+        except (OSError, ModelFileError, StorageError):
             return 0
 
 
@@ -151,7 +156,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
     for folder in dict.fromkeys(path for one in folders for path in _run_folders(one)):
         try:
             runs.append(read_finished(folder))
-        except (AeClsError, OSError, ValueError, KeyError, TypeError) as error:
+        except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
     if not runs and not unreadable:
         raise UsageError(
@@ -166,22 +171,24 @@ def read_finished(folder: Path) -> FinishedRun:
 
     Raises:
         UsageError: it has not finished, or has not read its test part.
-        StorageError: a file in it is damaged.
-        OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
+        ModelFileError: a file in it is damaged, or none that a run writes.
+        StorageError: a file cannot be read.
+        OSError, ValueError, LookupError, csv.Error: a file is missing, or is not as runs write it.
     """
-    state = read_json(folder / STATUS).get("state", "unknown")
+    status = written_status(folder)
+    state = status.state if status else "unknown"
     if state != "finished" or not (folder / METRICS).is_file():
         raise UsageError(f"it is not finished: {state}")
     metrics = read_metrics(folder)
     if "test" not in metrics:
         raise UsageError("it has not read the test part")
-    with np.load(folder / SPLIT, allow_pickle=False) as split:
-        test, identity = split["test"], split["identity"]
-        units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
+    split = read_arrays(folder / SPLIT, "test", "identity", "bonds")
+    test, identity = split["test"], split["identity"]
+    units = split["bonds"][test] if "bonds" in split else np.arange(len(test))
     correct = read_correct(folder / PREDICTIONS)
     if len(correct) != len(test):
         raise UsageError(f"{PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
-    config, environment = read_json(folder / CONFIG), read_json(folder / ENVIRONMENT)
+    config, environment = read_config(folder), read_environment(folder)
     return FinishedRun(
         folder, config, metrics, environment, _arm_of(folder), correct, units,
         identity_sha256(identity[test]),
@@ -190,7 +197,7 @@ def read_finished(folder: Path) -> FinishedRun:
 
 def read_correct(path: Path) -> Bool[np.ndarray, " _"]:
     """Whether `label` and `predicted` are the same, row by row of a predictions.csv."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with TextIOWrapper(opened(path), "utf-8", newline="") as file:
         rows = csv.reader(file)
         columns = next(rows, [])
         label, predicted = columns.index("label"), columns.index("predicted")
@@ -210,11 +217,12 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 def _arm_of(folder: Path) -> str:
     """As the study names it, in whose folder the run lies."""
-    cells = read_json(folder.parent / STUDY).get("cells", {})
-    return cells.get(folder.name, [""])[0]
+    return written_study(folder.parent).cells.get(folder.name, ("", ""))[0]
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, ModelFileError | StorageError):
+        return f"{Path(error.where).name}: {error.what}" + (f" ({error.why})" if error.why else "")
     if isinstance(error, AeClsError):
         return error.what + (f" ({error.why})" if error.why else "")
     return f"{type(error).__name__}: {error}"

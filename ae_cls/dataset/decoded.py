@@ -1,14 +1,14 @@
 """Decoded images as entries of the shared store: made once, verified at each use, bounded."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Annotated, final
 
 import numpy as np
 from jaxtyping import UInt8
+from pydantic import RootModel, Strict
 
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.facts import FileFacts, ImageFacts, as_columns, load_facts
@@ -16,11 +16,12 @@ from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import StorageError
 from ae_cls.store.arrays import write_array
 from ae_cls.store.cleaning import tidy
-from ae_cls.store.entries import Entry, opened
+from ae_cls.store.entries import opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key
-from ae_cls.store.manifest import hashes_in
+from ae_cls.store.manifest import check_files, sha256_in
 from ae_cls.store.places import shared_store
+from ae_cls.store.received import MOST_PER_CLASS, not_ours, read_typed
 
 LARGEST_IN_MEMORY = 2**28
 """Bytes of all images, up to which they are held in memory."""
@@ -82,11 +83,18 @@ def take_or_decode(key: Key, image_shape: ImageShape, decoded: Iterable[Decoded]
         StorageError: the store cannot be written.
     """
     with _storing(), opened(shared_store()) as store:
-        entry = store.take_or_make(key, lambda folder: _write(folder, image_shape, decoded))
+        entry = store.take_or_make(
+            key,
+            lambda folder: _write(folder, image_shape, decoded),
+            lambda folder: (check_files(folder), _opened(folder, image_shape)),
+        )
         if not entry.was_kept:
             tidy(store.root, STAGE, MOST_STORED)
         # Once it is open the file may be deleted: the store need not hold the entry any longer.
-        return _opened(entry)
+        found = _opened(entry.folder, image_shape)
+        if found.images.shape.numel() <= LARGEST_IN_MEMORY:
+            found.images.hold()
+        return found
 
 
 def _write(folder: Path, image_shape: ImageShape, decoded: Iterable[Decoded]) -> None:
@@ -106,14 +114,19 @@ def _write(folder: Path, image_shape: ImageShape, decoded: Iterable[Decoded]) ->
         as_columns(facts).save(folder / FACTS)
 
 
-def _opened(entry: Entry) -> DecodedImages:
+def _opened(folder: Path, image_shape: ImageShape) -> DecodedImages:
     # The hash was compared with the file's when the entry was taken.
-    images = StoredImages(entry.folder / IMAGES, sha256=hashes_in(entry.folder)[IMAGES])
-    if images.shape.numel() <= LARGEST_IN_MEMORY:
-        images.hold()
-    failures = json.loads((entry.folder / FAILURES).read_bytes())
-    facts = load_facts(entry.folder / FACTS) if (entry.folder / FACTS).exists() else None
-    return DecodedImages(images, {int(place): why for place, why in failures.items()}, facts)
+    images = StoredImages(folder / IMAGES, sha256=sha256_in(folder, IMAGES))
+    if images.shape[1:] != image_shape:
+        raise not_ours(str(folder / IMAGES), f"its images are of {tuple(images.shape[1:])}")
+    failures = read_typed(folder / FAILURES, _Failures, most=MOST_PER_CLASS).root
+    facts = load_facts(folder / FACTS) if (folder / FACTS).exists() else None
+    return DecodedImages(images, failures, facts)
+
+
+@final
+class _Failures(RootModel[dict[Annotated[int, Strict(False)], str]]):
+    """failures.json: reasons, by place among all that were to be decoded."""
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
+from ae_cls.store.arrays import read_arrays
+from ae_cls.store.received import not_ours
+
 
 @final
 @dataclass(frozen=True)
@@ -117,7 +120,12 @@ def load_facts(path: Path) -> ImageFacts:
     """What `ImageFacts.save` wrote.
 
     Raises:
-        OSError: it cannot be read.
+        FileNotFoundError: there is no such file.
+        ModelFileError: it is damaged, or lacks a column.
+        StorageError: it cannot be read.
     """
-    with np.load(path, allow_pickle=False) as columns:
-        return ImageFacts(**{column.name: columns[column.name] for column in fields(ImageFacts)})
+    names = [column.name for column in fields(ImageFacts)]
+    columns = read_arrays(path, *names)
+    if len(columns) < len(names):
+        raise not_ours(str(path), "a column is missing")
+    return ImageFacts(**columns)

@@ -15,11 +15,14 @@ from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.find_copies import MOST_COMPARED, find_copies
 from ae_cls.dataset.fingerprint import images_sha256
 from ae_cls.errors import DataError, StorageError, some
+from ae_cls.store.arrays import read_arrays
 from ae_cls.store.cleaning import tidy
 from ae_cls.store.entries import opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
+from ae_cls.store.manifest import check_files
 from ae_cls.store.places import shared_store
+from ae_cls.store.received import not_ours
 
 STAGE, FILE = "copies", "copies.npz"
 MOST_STORED = 10**9
@@ -95,10 +98,14 @@ def _kept_or_found(dataset: Dataset, digest: str) -> Copies:
     key = Key(STAGE, {"format": _FORMAT, "most": MOST_COMPARED, "images": digest}, about)
     try:
         with opened(shared_store()) as store:
-            entry = store.take_or_make(key, lambda folder: _write(folder, dataset.images))
+            entry = store.take_or_make(
+                key,
+                lambda folder: _write(folder, dataset.images),
+                lambda folder: (check_files(folder), _loaded(folder, len(dataset.images))),
+            )
             if not entry.was_kept:
                 tidy(store.root, STAGE, MOST_STORED)
-            return _loaded(entry.folder)
+            return _loaded(entry.folder, len(dataset.images))
     except StorageError:
         return find_copies(dataset.images)  # a run that must keep something will say so
 
@@ -109,9 +116,13 @@ def _write(folder: Path, images: ImageTable) -> None:
     publish(folder / FILE, buffer.getvalue())
 
 
-def _loaded(folder: Path) -> Copies:
-    with np.load(folder / FILE, allow_pickle=False) as file:
-        return Copies(file["pixels"], file["alike"], bool(file["compared"]))
+def _loaded(folder: Path, count: int) -> Copies:
+    arrays = read_arrays(folder / FILE, "pixels", "alike", "compared")
+    kinds = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+    rows = (count,)
+    if kinds != {"pixels": ("uint64", rows), "alike": ("int64", rows), "compared": ("bool", ())}:
+        raise not_ours(str(folder / FILE), f"it holds {kinds}")
+    return Copies(arrays["pixels"], arrays["alike"], bool(arrays["compared"]))
 
 
 def _contradictions(dataset: Dataset) -> list[str]:

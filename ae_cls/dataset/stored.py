@@ -12,6 +12,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ae_cls.errors import DataError
+from ae_cls.store.arrays import mapped_array
+from ae_cls.store.received import not_ours, opened
 
 
 @final
@@ -27,19 +29,21 @@ class StoredImages:
         sha256: of the file, from whoever has hashed it; empty: nobody has.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is no such array.
+        FileNotFoundError: there is no such file.
+        ModelFileError: the file is damaged, or no such array.
+        StorageError: it cannot be read.
     """
 
     def __init__(self, path: Path, sha256: str = "") -> None:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        table = mapped_array(path)
         if table.dtype != np.uint8 or table.ndim != 4 or not table.flags.c_contiguous:
-            raise ValueError(f"{path.name} holds {table.dtype} of {table.shape}, not images")
+            raise not_ours(str(path), f"it holds {table.dtype} of {table.shape}, not images")
         self.path, self.shape, self.sha256 = path, torch.Size(table.shape), sha256
         self._held: UInt8[Tensor, "n c h w"] | None = None
         self._first_byte: int = table.offset
-        self._file = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        file = opened(path)
+        self._file = file.fileno()
+        weakref.finalize(self, file.close)
 
     def __len__(self) -> int:
         return self.shape[0]

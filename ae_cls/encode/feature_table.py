@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ae_cls.errors import StorageError
-from ae_cls.store.arrays import write_array
+from ae_cls.store.arrays import mapped_array, write_array
 from ae_cls.store.places import cache_folder
 
 LARGEST_IN_MEMORY = 2**29  # bytes
@@ -55,11 +55,12 @@ def read_table(path: Path) -> Float32[np.ndarray, "n d"]:
     """A table that was written, as much of it in memory as there is room for.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds no table.
+        FileNotFoundError: there is no such file.
+        ModelFileError: it holds no table.
+        StorageError: it cannot be read.
     """
     # Copy on write, as torch warns of tables that must not be written to.
-    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    return np.asarray(mapped_array(path, "c"))
 
 
 def _in_memory(shape: tuple[int, int], parts: Iterable[Batch]) -> Float32[np.ndarray, "n d"]:

@@ -9,6 +9,7 @@ from ae_cls.errors import ModelFileError, UsageError, mistakes_in_config
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS, Experiment, Pretraining
 from ae_cls.experiment.mistakes import mistake_line
+from ae_cls.experiment.older import in_todays_words
 
 Command = TypeVar("Command", bound=CommonKeys)
 Run = TypeVar("Run", bound=Experiment | Pretraining)
@@ -48,14 +49,18 @@ def with_data_at(description: Run, root: str) -> Run:
     return read(type(description), description.model_dump(mode="json") | {"dataset": dataset})
 
 
-def read_saved(plain: dict[str, Any]) -> Experiment | Pretraining:
+def read_saved(plain: dict[str, Any], version: int) -> Experiment | Pretraining:
     """As `read_run`, of what ae-cls wrote: whoever gave it cannot mend single keys.
 
+    Args:
+        plain: the description.
+        version: of the format that it was written in.
+
     Raises:
-        ModelFileError: its keys are not those of this version.
+        ModelFileError: its keys are not those of that version.
     """
     try:
-        return read_run(plain)
+        return read_run(in_todays_words(plain, version))
     except UsageError as error:
         raise ModelFileError(
             "this run is of another version of ae-cls, whose settings were others",

@@ -14,6 +14,7 @@ import numpy as np
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.head_files import present
+from ae_cls.store.received import json_object
 
 ESTIMATOR = "head.skops"
 
@@ -70,7 +71,7 @@ def _in_order(node: Any, source: zipfile.ZipFile, arrays: dict[bytes, str]) -> A
 
 def _without_gaps(content: bytes) -> bytes:
     """The .npy with zeros between the fields of its rows, where there was whatever memory held."""
-    array = np.load(io.BytesIO(content), allow_pickle=False)
+    array = np.load(io.BytesIO(content), allow_pickle=False)  # noqa: TID251  just written by skops
     if array.dtype.names is None:
         return content
     clean = np.zeros(array.shape, array.dtype)  # zeros_like would set the fields only
@@ -131,7 +132,7 @@ def _schema(content: bytes) -> Any:
             raise _damaged(f"it would expand to {size} bytes")
         if archive.getinfo(_SCHEMA).file_size > _MOST_SCHEMA_BYTES:
             raise _damaged("its list of objects is too long")
-        return json.loads(archive.read(_SCHEMA))
+        return json_object(archive.read(_SCHEMA), ESTIMATOR)
 
 
 def _types(node: Any) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,13 @@ from typing import final
 
 import numpy as np
 import safetensors.numpy
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from ae_cls.errors import ModelFileError
 from ae_cls.head.fitted import Fact
 from ae_cls.settings import Settings
+from ae_cls.store.received import checked, json_object
+from ae_cls.store.tensor_file import tensors_in
 
 ARRAYS, RECORD = "head.safetensors", "head.json"
 _LONGEST_HEADER = 1 << 16  # bytes; a head has a dozen arrays
@@ -73,12 +75,7 @@ def read_record(files: Mapping[str, bytes], head: str) -> Record:
     Raises:
         ModelFileError: it is missing, damaged, or of another head.
     """
-    try:
-        record = Record.model_validate_json(present(files, RECORD))
-    except ValidationError as error:
-        raise ModelFileError(
-            "the head's description was not written by ae-cls", where=RECORD, why=str(error)
-        ) from error
+    record = checked(json_object(present(files, RECORD), RECORD), Record, RECORD)
     if record.head != head:
         raise ModelFileError(f"the head is {record.head!r}, not {head!r}", where=RECORD)
     return record
@@ -126,8 +123,7 @@ def present(files: Mapping[str, bytes], name: str) -> bytes:
 
 
 def _parsed(content: bytes) -> Arrays:
-    if int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
-        raise ModelFileError("the head's list of arrays is too long", where=ARRAYS)
+    tensors_in(content, ARRAYS, most_header=_LONGEST_HEADER)
     try:
         return safetensors.numpy.load(content)
     except Exception as error:  # safetensors' own error has no public base class

@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, Literal, final
+
+from pydantic import Field, field_validator
 
 from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
-from ae_cls.saved.metrics import read_metrics
-from ae_cls.saved.names import STATUS
-from ae_cls.store.files import cannot_write, read_json, write_json
-from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.saved.metrics import Metrics, read_metrics
+from ae_cls.saved.status import is_finished
+from ae_cls.settings import Settings
+from ae_cls.store.files import cannot_write, write_json
+from ae_cls.store.lock import Lock, Owner, WrittenOwner, owner_from, this_process
+from ae_cls.store.received import MOST_PER_CLASS, read_typed
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
@@ -132,6 +136,43 @@ class Record:
 _WAITING = Record("waiting", reason="not started")
 
 
+class _WrittenRecord(Settings):
+    """A `Record` as jobs/NAME.json holds it."""
+
+    state: Literal["running", "waiting", "finished", "skipped", "failed", "stopped", "died"]
+    folder: str | None
+    metrics: Metrics
+    seconds: float
+    code: int
+    reason: str
+    owner: WrittenOwner | None
+    started: str = Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)?$")
+
+
+@final
+class _Entry(_WrittenRecord):
+    """A job of sweep.json, which leads to a folder, and how it went."""
+
+    words: Annotated[tuple[str, ...], Field(strict=False)]
+    name: str = Field(pattern=r"^[^/\x00]+$")
+    note: str
+
+    @field_validator("name")
+    @classmethod
+    def _is_below(cls, name: str) -> str:
+        if name in {".", ".."}:
+            raise ValueError("it leads out of the folder of the sweep")
+        return name
+
+
+@final
+class _Plan(Settings):
+    """sweep.json."""
+
+    command: str
+    jobs: Annotated[tuple[_Entry, ...], Field(strict=False)]
+
+
 @final
 @dataclass(frozen=True)
 class SweepFolder:
@@ -159,8 +200,9 @@ class SweepFolder:
 
     def add(self, job: Job) -> None:
         """Plan one more; readers see the plan before or after."""
-        plan = read_json(self.path / PLAN)
-        write_json(self.path / PLAN, {**plan, "jobs": [*plan["jobs"], _entry(job)]})
+        plan = self._plan()
+        entries = [entry.model_dump() for entry in plan.jobs]
+        write_json(self.path / PLAN, {"command": plan.command, "jobs": [*entries, _entry(job)]})
 
     def ended(self) -> list[tuple[Job, Record]]:
         """Every planned job and how it went."""
@@ -173,8 +215,7 @@ class SweepFolder:
 
     def jobs(self) -> list[Job]:
         """The plan on disk."""
-        entries = read_json(self.path / PLAN).get("jobs", [])
-        return [Job(tuple(job["words"]), job["name"], job["note"]) for job in entries]
+        return [Job(entry.words, entry.name, entry.note) for entry in self._plan().jobs]
 
     def run(self, name: str) -> Path:
         """The run folder of a job."""
@@ -233,14 +274,21 @@ class SweepFolder:
         finally:
             lock.release()
 
+    def _plan(self) -> _Plan:
+        try:
+            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_CLASS)
+        except FileNotFoundError:
+            return _Plan(command="", jobs=())
+
     def _record(self, name: str) -> Path:
         return self.path / _RECORDS / f"{name}.json"
 
     def _read(self, name: str) -> Record:
-        plain = read_json(self._record(name))
-        if not plain:
+        try:
+            written = read_typed(self._record(name), _WrittenRecord, most=MOST_PER_CLASS)
+        except FileNotFoundError:
             return _WAITING
-        return Record.read(plain)
+        return Record.read(written.model_dump())
 
 
 def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
@@ -260,14 +308,14 @@ def finished_before(folder: SweepFolder, job: Job) -> Record | None:
 
 def _is_finished(run: Path) -> bool:
     try:
-        return read_json(run / STATUS).get("state") == "finished"
-    except StorageError:
+        return is_finished(run)
+    except (ModelFileError, StorageError):
         return False  # damaged: whoever needs it will say so
 
 
 def _reused(run: Path, where: str) -> Record:
     try:
         return Record("skipped", str(run), read_metrics(run), reason=where)
-    except StorageError as error:
+    except (ModelFileError, StorageError) as error:
         damaged = f"{error.where} is damaged; without {run} the job is done again"
         return Record("failed", str(run), code=ModelFileError.code, reason=damaged)

@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import StorageError
+from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.jobs.record import Job, Record
-from ae_cls.saved.names import ENVIRONMENT, RESULTS, TIMES
+from ae_cls.saved.metrics import read_environment
+from ae_cls.saved.names import RESULTS, TIMES
 from ae_cls.store.cells import cell, csv_bytes, number_cell, path_cell
-from ae_cls.store.files import publish, read_json
+from ae_cls.store.files import publish
 
 _ENDS = ("accuracy_low", "accuracy_high")  # of the 95 % interval
 _MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
@@ -94,6 +95,6 @@ def _seconds(record: Record) -> float:
     """Of the stages of a finished run, by itself; of another job, as long as it lived."""
     stages: dict[str, float] = {}
     if record.is_done and record.folder:
-        with suppress(StorageError):  # damaged: no reason to end a sweep
-            stages = read_json(Path(record.folder) / ENVIRONMENT).get("seconds", {})
+        with suppress(ModelFileError, StorageError):  # damaged: no reason to end a sweep
+            stages = read_environment(Path(record.folder)).get("seconds", {})
     return round(sum(stages.values()), 3) if stages else round(record.seconds, 1)

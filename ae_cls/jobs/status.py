@@ -7,6 +7,7 @@ from pathlib import Path
 from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.report.jobs_table import JobRow
 from ae_cls.run.folder import LOG
+from ae_cls.store.received import opened
 
 WRONG = ("failed", "died", "stopped")
 _TAIL = 4096  # bytes of a log
@@ -45,7 +46,7 @@ def _last_line(record: Record) -> str:
     """Of the run's log, without date and level: the stage and epoch it is at."""
     if record.folder is None or not (Path(record.folder) / LOG).is_file():
         return "loading images"
-    with (Path(record.folder) / LOG).open("rb") as file:
+    with opened(Path(record.folder) / LOG) as file:
         file.seek(max(file.seek(0, 2) - _TAIL, 0))
         lines = file.read().decode(errors="replace").splitlines()
     said = [line.split(" INFO ", 1)[1] for line in lines if " INFO " in line]

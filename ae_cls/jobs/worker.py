@@ -31,8 +31,9 @@ from ae_cls.jobs.work import Conditions, Streak
 from ae_cls.machine.faults import as_ours
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
-from ae_cls.store.files import cannot_write, read_json
+from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock, Owner
+from ae_cls.store.received import read_json
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds between two looks at another process

@@ -2,20 +2,25 @@
 
 import json
 import logging
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import safetensors.torch
-from torch import Tensor
 
-from ae_cls.errors import StorageError
+from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.store.files import cannot_write, file_sha256, publish, sha256
+from ae_cls.store.received import json_object, most_in_memory, read_bytes
+from ae_cls.store.tensor_file import tensors_of
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 
 log = logging.getLogger(__name__)
 
+_NAME = re.compile(r"step-\d{12}-[0-9a-f]{64}\.safetensors")
+_MOST_FACTS = 2**26  # bytes: a line for each validation of the training
 _KEPT = 2  # the one before the newest, in case the newest rots
 _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a write
 
@@ -36,9 +41,12 @@ class CheckpointFolder(Checkpoints):
 
     def newest(self) -> Checkpoint | None:
         for path in self._all_files():
-            content = path.read_bytes()
-            if _named(path) == (len(content) > 0 and sha256(content)):
-                return _read(content, _step(path))
+            try:
+                content = read_bytes(path, most=most_in_memory())
+                if sha256(content) == _named(path):
+                    return _read(content, path)
+            except (ModelFileError, FileNotFoundError) as error:
+                log.debug("%s", error)
             log.warning("skipping a damaged checkpoint: %s", path)
         return None
 
@@ -68,7 +76,7 @@ class CheckpointFolder(Checkpoints):
             OSError: the folder cannot be written.
         """
         for path in self._files()[:1]:
-            publish(folder / path.name, path.read_bytes())
+            publish(folder / path.name, read_bytes(path, most=most_in_memory()))
 
     def _files(self) -> list[Path]:
         return _in(self.folder)
@@ -77,9 +85,14 @@ class CheckpointFolder(Checkpoints):
         return [path for folder in (self.folder, *self.elsewhere) for path in _in(folder)]
 
 
+def steps_in(folder: Path) -> list[int]:
+    """After how many steps the checkpoints in a folder were kept."""
+    return [_step(path) for path in _in(folder)]
+
+
 def _in(folder: Path) -> list[Path]:
     """The newest first; by step, not by time."""
-    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+    return sorted((path for path in folder.glob("*") if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def _named(path: Path) -> str:
@@ -96,8 +109,7 @@ def _written(checkpoint: Checkpoint) -> bytes:
     return safetensors.torch.save(tensors, {"facts": facts})
 
 
-def _read(content: bytes, step: int) -> Checkpoint:
-    length = int.from_bytes(content[:8], "little")
-    header: Mapping[str, Any] = json.loads(content[8 : 8 + length])
-    tensors: dict[str, Tensor] = safetensors.torch.load(content)
-    return Checkpoint(step, tensors, json.loads(header["__metadata__"]["facts"]))
+def _read(content: bytes, path: Path) -> Checkpoint:
+    _, metadata = tensors_of(BytesIO(content), str(path), most_header=_MOST_FACTS)
+    facts = json_object(str(metadata.get("facts")).encode(), str(path), finite=False)
+    return Checkpoint(_step(path), safetensors.torch.load(content), facts)

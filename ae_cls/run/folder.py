@@ -17,9 +17,12 @@ from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.machine.faults import as_ours
 from ae_cls.run.log import RunLog
 from ae_cls.saved.names import CONFIG, STATUS
-from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.saved.status import written_status
+from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.manifest import FORMAT
+from ae_cls.store.received import read_json
 
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
@@ -45,11 +48,12 @@ class RunFolder:
 
     def tell(self, state: str, **more: Any) -> None:
         """Write status.json."""
-        write_json(self.path / STATUS, {"state": state, **more, **self.facts})
+        write_json(self.path / STATUS, {"format": FORMAT, "state": state, **more, **self.facts})
 
     def tell_end(self, **how: Any) -> None:
         """Write how the run ended before its time, and in which stage it was then."""
-        self.tell(**how, stage=read_json(self.path / STATUS).get("stage", ""))
+        status = written_status(self.path)
+        self.tell(**how, stage=status.stage if status else "")
 
     def enter(self, stage: str) -> None:
         """The run goes on with this stage."""
@@ -196,7 +200,12 @@ def _reason(error: BaseException) -> dict[str, Any]:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
-    status = read_json(folder / STATUS) or {"state": "unknown"}
+    written = written_status(folder)
+    status = (
+        written.model_dump(exclude_unset=True, exclude={"format"})
+        if written
+        else {"state": "unknown"}
+    )
     if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
         return {**status, "state": "died", "reason": "its process ended unexpectedly"}
     return status

@@ -16,9 +16,12 @@ from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
-from ae_cls.saved.names import CONFIG, STAGES
-from ae_cls.store.files import read_json, write_json
+from ae_cls.saved.names import CONFIG
+from ae_cls.saved.status import written_stages, written_status
+from ae_cls.store.files import write_json
 from ae_cls.store.key import Change, changes, flat
+from ae_cls.store.manifest import FORMAT, OLDEST
+from ae_cls.store.received import read_json
 from ae_cls.train.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -43,13 +46,14 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
         UsageError: there is no run, it has finished, or a key must not differ.
         ModelFileError: the run is of another version.
     """
-    before = read_saved(_config(folder))
+    before = read_saved(_config(folder), _format_of(folder))
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
         before = _moved(before, folder, new_values[ROOT])
     new_values = {key: value for key, value in new_values.items() if key != ROOT}
     differences = _differences(before, new_values)
     if not differences:
+        _write_in_todays_words(folder, before)
         return _continued(before.model_copy(update={"folder": str(folder)}), folder, {})
     _, split = data_of(folder, before)
     for line in changes_table(differences).splitlines():
@@ -57,9 +61,19 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     log.info("the result may differ in the last digits from a run started from scratch")
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
     _refuse_epochs_without_effect(before, changed, split)
-    return _continued(
-        changed.model_copy(update={"folder": None}), folder, read_json(folder / STAGES)
-    )
+    return _continued(changed.model_copy(update={"folder": None}), folder, written_stages(folder))
+
+
+def _format_of(folder: Path) -> int:
+    status = written_status(folder)
+    return status.format if status else OLDEST
+
+
+def _write_in_todays_words(folder: Path, before: Experiment | Pretraining) -> None:
+    """Let the config be that of this version from now on, where an earlier one began the run."""
+    if _format_of(folder) < FORMAT:
+        log.info("an earlier version began this run; its stages are made again")
+        write_json(folder / CONFIG, before.model_dump(mode="json"))
 
 
 def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:

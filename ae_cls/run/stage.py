@@ -1,6 +1,5 @@
 """What a stage is: a step of a run, as a value, whose output the store keeps."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,10 +14,12 @@ from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing, program_sha256
 from ae_cls.run.versions import version
+from ae_cls.settings import Settings
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key
 from ae_cls.store.manifest import check_files
-from ae_cls.train.record import EpochRecord
+from ae_cls.store.received import MOST_PER_CLASS, read_typed
+from ae_cls.train.record import EpochRecord, WrittenRecord
 
 FORMAT = 4
 """Of the files of an entry: raise it when they change."""
@@ -26,6 +27,15 @@ FORMAT = 4
 MADE = "made.json"
 
 Output = TypeVar("Output")
+
+
+@final
+class _Made(Settings):
+    """made.json."""
+
+    threads: int
+    processes: int
+    history: list[WrittenRecord]
 
 
 @final
@@ -145,5 +155,5 @@ def write_made(folder: Path, world: World, history: Sequence[EpochRecord] = ()) 
 
 def read_history(folder: Path) -> list[EpochRecord]:
     """One record an epoch of the training whose output is kept in that folder."""
-    made = json.loads((folder / MADE).read_bytes())
-    return [EpochRecord(**record) for record in made["history"]]
+    made = read_typed(folder / MADE, _Made, most=MOST_PER_CLASS)
+    return [written.record() for written in made.history]

@@ -6,14 +6,16 @@ from typing import Any
 
 from ae_cls.errors import AeClsError
 from ae_cls.experiment.common import WHERE, CommonKeys
+from ae_cls.run.checkpoints import steps_in
 from ae_cls.run.data import Data
 from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
-from ae_cls.saved.names import CONFIG, STAGES
+from ae_cls.saved.names import CONFIG
+from ae_cls.saved.status import written_stages
 from ae_cls.store.entries import Store
-from ae_cls.store.files import read_json
 from ae_cls.store.key import changes
 from ae_cls.store.places import shared_store
+from ae_cls.store.received import read_json
 
 _STOPPED = ("interrupted", "died")
 
@@ -52,11 +54,11 @@ def saved_so_far(folder: Path) -> str:
     config = read_json(folder / CONFIG)
     store = Store(shared_store() if config.get("store") == "shared" else own_store(folder))
     kept: list[str] = []
-    for stage, name in read_json(folder / STAGES).items():
+    for stage, name in written_stages(folder).items():
         unfinished, entry = store.places_of(stage, name)
-        steps = [path.name.split("-")[1] for path in unfinished.glob("step-*.safetensors")]
+        steps = steps_in(unfinished)
         if entry.is_dir():
             kept.append(stage)
         elif steps:
-            kept.append(f"{stage} up to step {int(max(steps))}")
+            kept.append(f"{stage} up to step {max(steps)}")
     return ", ".join(kept) or "nothing yet"

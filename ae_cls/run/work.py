@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+from ae_cls.errors import ModelFileError
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.processes.leader import Followers, followers_of
@@ -69,15 +70,27 @@ class Work:
         self.names.update(stage.marks() | {stage.name: key.name})
         write_json(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
-            with self.store.making(key, stage.check) as folder:
-                if folder is not None:
-                    with self._together(stage) as world:
-                        stage.make(folder, Conditions(self._checkpoints(key), world))
-            entry = self.store.entry(key, was_kept=folder is None)
+            entry = self._kept_or_made(stage, key)
+            try:
+                output = stage.load(entry.folder)
+            except (ModelFileError, FileNotFoundError) as error:
+                if not entry.was_kept:
+                    raise
+                # It is as its manifest says, and yet not what this stage writes.
+                self.store.set_aside(entry.folder, error)
+                entry = self._kept_or_made(stage, key)
+                output = stage.load(entry.folder)
             self.entries.append(entry)
             if stage.most_bytes is not None and not entry.was_kept:
                 tidy(self.store.root, stage.name, stage.most_bytes)
-            return stage.load(entry.folder)
+            return output
+
+    def _kept_or_made(self, stage: Stage[Any], key: Key) -> Entry:
+        with self.store.making(key, stage.check) as folder:
+            if folder is not None:
+                with self._together(stage) as world:
+                    stage.make(folder, Conditions(self._checkpoints(key), world))
+        return self.store.entry(key, was_kept=folder is None)
 
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""

@@ -9,9 +9,11 @@ from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.identity import identity_of, refuse_other_rows
 from ae_cls.dataset.read import read
 from ae_cls.dataset.split import Split, make_split
-from ae_cls.errors import DataError, ModelFileError
+from ae_cls.errors import DataError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.saved.metrics import read_metrics
+from ae_cls.store.arrays import read_arrays
+from ae_cls.store.received import not_ours
 
 SPLIT, IDENTITY, SEEN = "split.npz", "identity", "seen_by_encoder"
 _FIX = "restore the data, or start a new run on what is there now: ae-cls run ..."
@@ -75,12 +77,9 @@ def remembered(run: Path, name: str) -> Numbers | None:
         ModelFileError: the file is damaged.
     """
     try:
-        with np.load(run / SPLIT, allow_pickle=False) as file:
-            return file.get(name)
+        numbers = read_arrays(run / SPLIT, name).get(name)
     except FileNotFoundError:
         return None
-    except Exception as error:  # strangers' bytes
-        raise ModelFileError(
-            "what the run remembers of its data cannot be read", where=str(run / SPLIT),
-            why=str(error) or type(error).__name__,
-        ) from error  # fmt: skip
+    if numbers is not None and (numbers.dtype != np.uint64 or numbers.ndim != 1):
+        raise not_ours(str(run / SPLIT), f"{name} holds {numbers.dtype} of {numbers.shape}")
+    return numbers

@@ -48,6 +48,13 @@ class FeatureSpace:
         spaced = np.linspace(0, len(away) - 1, min(POINTS, len(away))).astype(np.int64)
         return cls(middle, axes, away[spaced] @ axes.T)
 
+    def is_sound(self) -> bool:
+        """Whether its arrays go with one another."""
+        middle, axes, points = self.middle, self.axes, self.points
+        if (middle.ndim, axes.ndim, points.ndim) != (1, 2, 2) or not len(points):
+            return False
+        return axes.shape[1] == len(middle) and points.shape[1] == len(axes)
+
     def distances(self, features: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " n"]:
         """To the nearest of the points, in standard deviations."""
         # By torch: the threads of NumPy's products would compete with those of the network.

@@ -23,11 +23,14 @@ from ae_cls.errors import ModelFileError
 from ae_cls.head.classifier import Classifier
 from ae_cls.saved.feature_space import FeatureSpace
 from ae_cls.saved.looks import looks_of, measured, outermost
+from ae_cls.store.tensor_file import tensors_in
 
 NAME = "likeness.safetensors"
 UNLIKE = 0.01
 """Share of pictures like those of training that is called unlike."""
 
+MOST = 2**30
+"""Bytes of its file: a few hundred rows of features, and a row a class."""
 _MOST = 1000  # images of training, and as many held out: 0.5 s of the default network
 _ENOUGH_HELD_OUT = 100
 _TAIL = 0.005  # of a look, on each side: what lies within is not far out
@@ -132,18 +135,35 @@ def read(content: bytes, image_shape: ImageShape) -> Likeness:
     Raises:
         ModelFileError: the file was not written by ae-cls, or for other images.
     """
+    facts = tensors_in(content, NAME)
+    if any(tensor.dtype not in ("F32", "U8") for tensor in facts.values()):
+        raise _unreadable("it holds other numbers than it should")
     try:
         arrays = safetensors.numpy.load(content)
         space = {name: arrays.pop(name) for name in ("middle", "axes", "points") if name in arrays}
         likeness = Likeness(**arrays, space=FeatureSpace(**space) if space else None)
         count = len(looks_of(image_shape[0]))
-        fits = likeness.range.shape == (3, count) and likeness.border.shape == image_shape[:1]
-        finite = all(np.isfinite(array).all() for array in arrays.values())
+        finite = all(np.isfinite(array).all() for array in [*arrays.values(), *space.values()])
     except Exception as error:  # strangers' bytes
         raise _unreadable(str(error)) from error
-    if not (fits and finite and likeness.values.ndim == 2 and likeness.values.shape[1] == count):
+    if not (finite and _fits(likeness, count, image_shape[0])):
         raise _unreadable("it is of other images")
     return likeness
+
+
+def _fits(likeness: Likeness, looks: int, channels: int) -> bool:
+    """Whether all arrays are of so many looks, and go with one another."""
+    sides = {
+        "values": (len(likeness.values), looks),
+        "range": (3, looks),
+        "limit": (1,),
+        "means": (len(likeness.means), looks),
+        "deviations": (looks,),
+        "border": (channels,),
+        "distance": (2 if likeness.space else 0,),
+    }
+    fits = all(getattr(likeness, name).shape == shape for name, shape in sides.items())
+    return fits and (likeness.space is None or likeness.space.is_sound())
 
 
 def _unreadable(why: str) -> ModelFileError:

@@ -56,7 +56,7 @@ def damage_in(root: Path) -> dict[Path, str]:
     for entry in _entries(root):
         try:
             check_files(entry.folder)
-        except (ModelFileError, OSError) as error:
+        except (ModelFileError, StorageError, OSError) as error:
             damage[entry.folder] = getattr(error, "why", "") or str(error)
     return damage
 
@@ -111,7 +111,7 @@ def _entries(root: Path) -> Iterator[Kept]:
         folder, key = path.parent, read_key(path)
         if folder.name.startswith(".") or key is None or folder.is_symlink():
             continue
-        yield from _kept(folder, folder.parent.name, folder.name, key["about"], is_whole=True)
+        yield from _kept(folder, folder.parent.name, folder.name, key.about, is_whole=True)
 
 
 def _unfinished(root: Path) -> Iterator[Kept]:

@@ -8,7 +8,6 @@ An entry appears by one rename of its folder. It is hashed before each use; a da
 aside and made again. Locks only save work: without them an entry may be made twice, never torn.
 """
 
-import json
 import logging
 import os
 import shutil
@@ -22,16 +21,18 @@ from typing import Any, Literal, final
 
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.store.files import flush_folder, write_json
-from ae_cls.store.key import Change, Key, changes
+from ae_cls.store.key import Change, Key, WrittenKey, changes
 from ae_cls.store.lock import Lock
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files, write_manifest
+from ae_cls.store.received import MOST_PER_CLASS, read_typed
 
 log = logging.getLogger(__name__)
 
 KEY, UNFINISHED, BAD = "key.json", "unfinished", ".bad-"
 _LOOK_EVERY = 0.2  # seconds
 _SAY_EVERY = 60.0  # seconds
+_UNREADABLE = (ModelFileError, StorageError, OSError)
 
 Make = Callable[[Path], None]
 """Writes an entry's files into the folder that it is given."""
@@ -124,8 +125,8 @@ class Store:
             return None
         try:
             check(folder)
-        except (ModelFileError, OSError) as error:
-            self._set_aside(folder, error)
+        except _UNREADABLE as error:
+            self.set_aside(folder, error)
             return None
         _touch(folder)
         return self.entry(key, was_kept=True)
@@ -134,7 +135,7 @@ class Store:
         """Whether there is an undamaged entry of that key; changes nothing."""
         try:
             check_files(self.folder(key))
-        except (ModelFileError, OSError):
+        except _UNREADABLE:
             return False
         return True
 
@@ -153,11 +154,11 @@ class Store:
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage with the fewest differences; the newest of equals."""
         entries = [
-            Nearest(path.parent.name, other["about"], changes(other["inputs"], key.inputs))
+            Nearest(path.parent.name, other.about, changes(other.inputs, key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )
-            if (other := read_key(path)) is not None and "inputs" in other
+            if (other := read_key(path)) is not None and other.inputs is not None
         ]
         return min(entries, key=lambda entry: len(entry.changes), default=None)
 
@@ -204,7 +205,12 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
 
-    def _set_aside(self, folder: Path, error: Exception) -> None:
+    def set_aside(self, folder: Path, error: Exception) -> None:
+        """Take a damaged entry out of sight, with a warning; it will be made again.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
         stage = folder.parent.name
         log.warning("an output of %s is damaged and will be made again (%s)", stage, error)
         try:
@@ -250,13 +256,11 @@ def lock_path(root: Path, stage: str, name: str, purpose: Purpose) -> Path:
     return root / "locks" / f"{stage}-{name}.{purpose}"
 
 
-def read_key(path: Path) -> dict[str, Any] | None:
+def read_key(path: Path) -> WrittenKey | None:
     """What key.json says; None if it cannot be read."""
     try:
-        key = json.loads(path.read_bytes())
-        # Without inputs it was written by an older ae-cls: of no use, but listed and pruned.
-        return key if {"stage", "about"} <= key.keys() else None
-    except (OSError, ValueError, AttributeError):
+        return read_typed(path, WrittenKey, most=MOST_PER_CLASS)
+    except _UNREADABLE:
         return None
 
 

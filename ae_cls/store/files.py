@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ae_cls.errors import StorageError
+from ae_cls.store.received import opened
 
 
 def publish(path: Path, content: bytes) -> None:
@@ -84,27 +85,14 @@ def sha256(content: bytes) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The hash of a file of any size.
+    """The hash of a regular file of any size.
 
     Raises:
-        OSError: it cannot be read.
+        OSError, StorageError: it cannot be read.
+        ModelFileError: it is no regular file.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if there is none.
-
-    Raises:
-        StorageError: it cannot be read.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        raise StorageError("cannot read", where=str(path), why=str(error)) from error
 
 
 def row_hashes_of(table: Path) -> Path:

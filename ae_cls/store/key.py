@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from ae_cls.settings import Settings
+
 Json = str | int | float | bool | None | list[Any] | dict[str, Any]
 """What JSON can hold."""
 
@@ -38,6 +40,21 @@ class Key:
     def as_dict(self) -> dict[str, Any]:
         """The key as JSON holds it."""
         return {"stage": self.stage, "inputs": dict(self.inputs), "about": dict(self.about)}
+
+
+@final
+class WrittenKey(Settings):
+    """key.json of an entry.
+
+    Attributes:
+        inputs: None in what an older ae-cls wrote: of no use, but listed and pruned.
+        told: what inputs were called then.
+    """
+
+    stage: str
+    about: dict[str, Any]
+    inputs: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
 
 
 @final

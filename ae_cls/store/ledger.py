@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ae_cls.errors import printable
+from ae_cls.errors import ModelFileError, StorageError, printable
 from ae_cls.store.places import cache_folder
+from ae_cls.store.received import MOST_PER_CLASS, json_object, read_bytes
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,13 @@ def reads(test_part: str) -> int:
 
 def _readers(test_part: str) -> Iterator[str]:
     try:
-        lines = _place(test_part).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_bytes(_place(test_part), most=MOST_PER_CLASS).splitlines()
+    except (OSError, ModelFileError, StorageError):
         return
     for line in lines:
         try:
-            yield str(json.loads(line)["by"])
-        except (ValueError, KeyError, TypeError):
+            yield str(json_object(line, "")["by"])
+        except (ModelFileError, KeyError):
             continue  # a line that a kill or a full disk cut short
 
 

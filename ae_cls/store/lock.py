@@ -12,7 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
+from pydantic import Field, ValidationError
+
+from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write
+from ae_cls.store.received import read_json
+
+_MOST = 4096  # bytes of a signature
 
 
 @final
@@ -40,6 +47,15 @@ class Owner:
         return f"process {self.process} on {self.host}"
 
 
+@final
+class WrittenOwner(Settings):
+    """An `Owner` as JSON holds it."""
+
+    process: int = Field(gt=0, lt=2**31)
+    host: str
+    started: int
+
+
 def this_process() -> Owner:
     """The process that calls this."""
     return Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
@@ -48,8 +64,8 @@ def this_process() -> Owner:
 def owner_from(value: Any) -> Owner | None:
     """The owner that a JSON value describes; None if it describes none."""
     try:
-        return Owner(**value)
-    except TypeError:
+        return Owner(**dict(WrittenOwner.model_validate(value)))
+    except ValidationError:
         return None
 
 
@@ -102,8 +118,8 @@ class Lock:
     def owner(self) -> Owner | None:
         """Who last took it alone, as far as that can be read."""
         try:
-            return owner_from(json.loads(self.path.read_bytes()))
-        except (OSError, ValueError):
+            return owner_from(read_json(self.path, most=_MOST))
+        except (ModelFileError, StorageError):
             return None
 
     def release(self) -> None:

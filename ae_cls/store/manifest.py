@@ -1,19 +1,82 @@
 """A folder's list of files with sizes and hashes, written last: only what it lists counts."""
 
-import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, final
+
+from pydantic import Field
 
 from ae_cls.errors import ModelFileError
-from ae_cls.store.files import file_sha256, publish, row_hashes_of, sha256, write_json
+from ae_cls.settings import Settings
+from ae_cls.store.files import file_sha256, json_bytes, publish, row_hashes_of, sha256, write_json
+from ae_cls.store.received import MOST, checked, json_object, not_ours, opened, read_bytes
 
-FORMAT = 2
-"""Version of what a saved model says of itself: 2 since descriptions have store, devices, test."""
+FORMAT = 3
+"""Version of what runs and saved models say of themselves; earlier ones are read from `OLDEST` on.
+
+2: descriptions have store, devices, test. 3: and figures, labels.choose, split.folds, min_steps.
+"""
+OLDEST = 2
 NAME = "manifest.json"
 
-Facts = Mapping[str, Any]
-"""Size in bytes and SHA-256 of a file; the latter None if hashes of its rows lie beside it."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+@final
+class FileFacts(Settings):
+    """A file, as the manifest knows it.
+
+    Attributes:
+        size: in bytes.
+        sha256: of its content; None if hashes of its rows lie beside it.
+    """
+
+    size: int = Field(ge=0)
+    sha256: Sha256 | None
+
+
+@final
+class Manifest(Settings):
+    """manifest.json."""
+
+    format: int
+    files: dict[str, FileFacts]
+
+
+@final
+@dataclass(frozen=True)
+class ListedFiles:
+    """The files of a folder, each compared with the manifest when it is read.
+
+    Attributes:
+        folder: where they are.
+        manifest: which they are.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of all that may be read."""
+        return self.manifest.files.keys()
+
+    def read(self, name: str, *, most: int = MOST) -> bytes:
+        """The content of a file.
+
+        Args:
+            name: one of `names`.
+            most: bytes that it may have, whatever the manifest says.
+
+        Raises:
+            ModelFileError: it is larger, or differs from the manifest.
+        """
+        facts, path = self.manifest.files[name], self.folder / name
+        _refuse_other_size(path, facts)
+        content = read_bytes(path, most=most)
+        _refuse_other_hash(path, sha256(content), facts)
+        return content
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -41,13 +104,13 @@ def write_manifest(folder: Path) -> None:
     write_json(folder / NAME, {"format": FORMAT, "files": listed})
 
 
-def read_files(folder: Path) -> dict[str, bytes]:
-    """All files of a folder, each checked against the manifest.
+def listed_files(folder: Path) -> ListedFiles:
+    """What may be read of a folder.
 
     Raises:
-        ModelFileError: the manifest is missing or unreadable, or a file differs from it.
+        ModelFileError: the manifest is missing or unreadable.
     """
-    return {name: _checked(folder, name, facts) for name, facts in _listed(folder).items()}
+    return ListedFiles(folder, _manifest(folder))
 
 
 def check_files(folder: Path, *, but: Collection[str] = ()) -> dict[str, int]:
@@ -59,69 +122,83 @@ def check_files(folder: Path, *, but: Collection[str] = ()) -> dict[str, int]:
     Raises:
         ModelFileError: the manifest is missing or unreadable, or a file differs from it.
     """
-    listed = _listed(folder)
+    listed = _manifest(folder).files
     for name, facts in listed.items():
-        path = _of_right_size(folder, name, facts)
+        _refuse_other_size(folder / name, facts)
         if name not in but:
-            _refuse_damage(path, facts)
-    return {name: int(facts["size"]) for name, facts in listed.items()}
+            _refuse_damage(folder / name, facts)
+    return {name: facts.size for name, facts in listed.items()}
 
 
-def hashes_in(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file, as the manifest says.
+def sha256_in(folder: Path, name: str) -> str:
+    """Of a file, as the manifest says.
 
     Raises:
-        ModelFileError: the manifest is missing or unreadable.
+        ModelFileError: the manifest is missing or unreadable, or does not say it.
     """
-    return {name: str(facts["sha256"]) for name, facts in _listed(folder).items()}
+    facts = _manifest(folder).files.get(name)
+    if facts is None or facts.sha256 is None:
+        raise ModelFileError(f"the manifest has no hash of {name}", where=str(folder / NAME))
+    return facts.sha256
 
 
-def _listed(folder: Path) -> dict[str, Facts]:
+def refuse_other_format(version: object, where: str) -> None:
+    """Stop where a file was written by a later version, or by one that is too old.
+
+    Args:
+        version: as the file says it; what is no number is left to others.
+        where: the file.
+
+    Raises:
+        ModelFileError: with both versions.
+    """
+    if isinstance(version, int) and not OLDEST <= version <= FORMAT:
+        raise ModelFileError(
+            f"this has format {version}; this ae-cls reads formats {OLDEST} to {FORMAT}",
+            where=where,
+            fix="install the ae-cls version that wrote it (see environment.json of the run)",
+        )
+
+
+def _manifest(folder: Path) -> Manifest:
     path = folder / NAME
     try:
-        manifest = json.loads(path.read_bytes())
-        version = manifest["format"]
-        files: dict[str, Facts] = {
-            name: {"size": facts["size"], "sha256": facts["sha256"]}
-            for name, facts in manifest["files"].items()
-        }
-    except OSError as error:
+        content = read_bytes(path)
+        plain = json_object(content, str(path))
+    except FileNotFoundError as error:
         raise ModelFileError(
             "there is no saved model here", where=str(path), why=error.strerror or "",
             fix="give the folder of a finished run, or its model/ folder",
         ) from error  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError("this is not an ae-cls manifest", where=str(path)) from error
-    if version != FORMAT:
-        raise ModelFileError(
-            f"the model has format {version}; this ae-cls reads format {FORMAT}", where=str(path),
-            fix="install the ae-cls version that wrote it (see environment.json of the run)",
-        )  # fmt: skip
-    return files
+    # Before anything else is looked at: what a later version writes may look otherwise.
+    refuse_other_format(plain.get("format"), str(path))
+    manifest = checked(plain, Manifest, str(path))
+    if json_bytes(plain) != content:
+        raise not_ours(str(path), "it is not spelt as ae-cls spells it")
+    for name in manifest.files:
+        if Path(name).name != name or "\0" in name:
+            raise ModelFileError(
+                "a listed file is not a regular file of this folder", where=str(path), why=name
+            )
+    return manifest
 
 
-def _checked(folder: Path, name: str, facts: Facts) -> bytes:
-    path = _of_right_size(folder, name, facts)
-    content = path.read_bytes()
-    _refuse_other_hash(path, sha256(content), facts)
-    return content
-
-
-def _of_right_size(folder: Path, name: str, facts: Facts) -> Path:
-    path = folder / name
-    if Path(name).name != name or path.is_symlink() or not path.is_file():
-        raise ModelFileError("a listed file is missing or not a regular file", where=str(path))
-    # The size is compared before reading, so that a swapped file cannot fill the memory.
-    if path.stat().st_size != facts["size"]:
+def _refuse_other_size(path: Path, facts: FileFacts) -> None:
+    """Before reading, so that a swapped file cannot fill the memory."""
+    try:
+        with opened(path) as file:
+            size = file.seek(0, 2)
+    except FileNotFoundError as error:
+        raise ModelFileError("a listed file is missing", where=str(path)) from error
+    if size != facts.size:
         raise ModelFileError(
             "a file is damaged", where=str(path),
-            why=f"it has {path.stat().st_size} bytes, the manifest says {facts['size']}",
+            why=f"it has {size} bytes, the manifest says {facts.size}",
         )  # fmt: skip
-    return path
 
 
-def _refuse_damage(path: Path, facts: Facts) -> None:
-    if facts["sha256"] is None:
+def _refuse_damage(path: Path, facts: FileFacts) -> None:
+    if facts.sha256 is None:
         from ae_cls.store.row_hashes import check_rows  # and NumPy, which lists need not wait for
 
         check_rows(path)
@@ -129,9 +206,9 @@ def _refuse_damage(path: Path, facts: Facts) -> None:
         _refuse_other_hash(path, file_sha256(path), facts)
 
 
-def _refuse_other_hash(path: Path, found: str, facts: Facts) -> None:
-    if found != facts["sha256"]:
+def _refuse_other_hash(path: Path, found: str, facts: FileFacts) -> None:
+    if found != facts.sha256:
         raise ModelFileError(
             "a file is damaged", where=str(path),
-            why="its SHA-256 differs from the one in the manifest",
+            why=f"its SHA-256 is {found}, the manifest says {facts.sha256}",
         )  # fmt: skip

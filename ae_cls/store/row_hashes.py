@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Int64, Shaped
 
 from ae_cls.errors import ModelFileError
+from ae_cls.store.arrays import mapped_array
 from ae_cls.store.files import publish, row_hashes_of
+from ae_cls.store.received import MOST_PER_CLASS, read_bytes
 
 _STRETCH = 2**16  # bytes; rows are whole, so one row may be more
 _DIGEST = hashlib.sha256().digest_size
@@ -70,26 +72,19 @@ def check_rows(table: Path, rows: Int64[np.ndarray, " r"] | None = None) -> None
         rows: in any order; None: all of them.
 
     Raises:
-        ModelFileError: a row is damaged.
-        OSError: a file cannot be read.
+        ModelFileError: a row is damaged, or the file is.
+        OSError, StorageError: a file cannot be read.
     """
-    try:
-        stored = _mapped(table)
-    except ValueError as error:
-        raise ModelFileError("a file is damaged", where=str(table), why=str(error)) from error
+    stored = mapped_array(table)
     wanted = np.arange(_stretches(stored))
     if rows is not None:
         wanted = np.unique(rows // _rows_in_stretch(stored))
-    digests = row_hashes_of(table).read_bytes()
+    digests = read_bytes(row_hashes_of(table), most=MOST_PER_CLASS)
     expected = [digests[place * _DIGEST : (place + 1) * _DIGEST] for place in wanted]
     if list(_hashes(stored, wanted)) != expected:
         raise ModelFileError(
             "a file is damaged", where=str(table), why="rows of it differ from their hashes"
         )
-
-
-def _mapped(table: Path) -> np.ndarray:
-    return np.load(table, mmap_mode="r", allow_pickle=False)
 
 
 def _header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:

@@ -1,13 +1,23 @@
 """The weights of a network as a safetensors file, and back; weights that do not fit are refused."""
 
+from pathlib import Path
+
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ae_cls.errors import ModelFileError
 from ae_cls.store.files import sha256
+from ae_cls.store.received import read_bytes
+from ae_cls.store.tensor_file import MOST_HEADER, TensorFacts, refuse_misfits, tensors_in
 
 WEIGHTS = "model.safetensors"
+
+_DTYPES = {
+    torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.int16: "I16",
+    torch.float16: "F16", torch.bfloat16: "BF16", torch.int32: "I32", torch.float32: "F32",
+    torch.int64: "I64", torch.float64: "F64",
+}  # fmt: skip
 
 
 def weights_bytes(model: nn.Module) -> bytes:
@@ -21,30 +31,51 @@ def weights_sha256(model: nn.Module) -> str:
     return sha256(weights_bytes(model))
 
 
-def load_weights(model: nn.Module, content: bytes) -> None:
-    """Fill a network in place; every name, shape and type must fit.
+def most_bytes(model: nn.Module) -> int:
+    """That the file of a network's weights may have; it may be one on torch's `meta` device."""
+    return sum(facts.size for facts in _tensors_of(model).values()) + MOST_HEADER
+
+
+def read_weights(path: Path, model: nn.Module) -> bytes:
+    """The file with the weights of such a network.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ModelFileError: it is no regular file, or too large for them.
+        StorageError: it cannot be read.
+    """
+    return read_bytes(path, most=most_bytes(model))
+
+
+def refuse_other_weights(model: nn.Module, content: bytes) -> None:
+    """Every name, shape and type must fit; no tensor is made.
 
     Raises:
         ModelFileError: the file is damaged or of another network.
     """
-    try:
-        tensors = safetensors.torch.load(content)
-    except Exception as error:  # safetensors' own error has no public base class
-        raise ModelFileError("the weights cannot be read", where=WEIGHTS, why=str(error)) from error
-    _refuse_misfits(model.state_dict(), tensors)
+    refuse_misfits(_tensors_of(model), tensors_in(content, WEIGHTS), WEIGHTS)
+
+
+def load_weights(model: nn.Module, content: bytes) -> None:
+    """Fill a network in place; every name, shape and type must fit, every number be finite.
+
+    Raises:
+        ModelFileError: the file is damaged or of another network.
+    """
+    refuse_other_weights(model, content)
+    tensors = safetensors.torch.load(content)
+    if wrong := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
+        raise ModelFileError(
+            "the weights hold numbers that are not finite", where=WEIGHTS,
+            why=", ".join(sorted(wrong)[:5]),
+        )  # fmt: skip
     model.load_state_dict(tensors, strict=True)
 
 
-def _refuse_misfits(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    wrong = [f"missing {name}" for name in expected.keys() - found.keys()]
-    wrong += [f"unexpected {name}" for name in found.keys() - expected.keys()]
-    for name in expected.keys() & found.keys():
-        if found[name].shape != expected[name].shape or found[name].dtype != expected[name].dtype:
-            wrong.append(f"{name}: {tuple(found[name].shape)}, not {tuple(expected[name].shape)}")
-        elif found[name].is_floating_point() and not torch.isfinite(found[name]).all():
-            wrong.append(f"{name}: not finite")
-    if wrong:
-        raise ModelFileError(
-            "the weights do not fit the description", where=WEIGHTS,
-            why="; ".join(sorted(wrong)[:5]),
-        )  # fmt: skip
+def _tensors_of(model: nn.Module) -> dict[str, TensorFacts]:
+    state = model.state_dict()
+    return {name: TensorFacts(_DTYPES[t.dtype], tuple(t.shape)) for name, t in state.items()}
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())

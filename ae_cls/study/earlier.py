@@ -7,8 +7,9 @@ from typing import Any
 
 from ae_cls.experiment.common import HOW, WHERE
 from ae_cls.jobs.plan import short_hash
-from ae_cls.saved.names import ENVIRONMENT, STATUS, STUDY
-from ae_cls.store.files import read_json
+from ae_cls.saved.metrics import read_environment
+from ae_cls.saved.status import is_finished
+from ae_cls.saved.study import written_study
 from ae_cls.study.cells import Extent
 from ae_cls.study.cost import Measured, own_seconds_in
 from ae_cls.study.request import Request
@@ -35,29 +36,24 @@ def _may_change(word: str) -> bool:
 def measured_in(path: Path) -> Measured:
     """By the runs in the folder of the study: the mean of what each kind of cell took."""
     seconds: dict[tuple[str, str], list[float]] = {}
-    titles = read_json(path / STUDY).get("cells", {})
+    titles = written_study(path).cells
     for name, (arm, budget) in titles.items():
         if is_finished(path / name):
-            took = own_seconds_in(read_json(path / name / ENVIRONMENT))
+            took = own_seconds_in(read_environment(path / name))
             seconds.setdefault((arm, budget), []).append(took)
     return {kind: sum(times) / len(times) for kind, times in seconds.items()}
 
 
-def is_finished(run: Path) -> bool:
-    """Whether the run in that folder has."""
-    return read_json(run / STATUS).get("state") == "finished"
-
-
 def planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:
     """What an earlier call with the same keys has planned, though it measured another speed."""
-    earlier = read_json(path / STUDY)
-    if earlier.get("asked") != settings.model_dump(mode="json"):
+    earlier = written_study(path)
+    if earlier.asked != settings.model_dump(mode="json"):
         return None
     return replace(
         whole,
-        arms=tuple(arm for arm in whole.arms if arm.name in earlier["arms"]),
-        budgets=tuple(one for one in whole.budgets if one.title in earlier["budgets"]),
-        draws=earlier["draws"],
-        more_draws=earlier["more_draws"],
-        repeats=earlier["repeats"],
+        arms=tuple(arm for arm in whole.arms if arm.name in earlier.arms),
+        budgets=tuple(one for one in whole.budgets if one.title in earlier.budgets),
+        draws=earlier.draws,
+        more_draws=earlier.more_draws,
+        repeats=earlier.repeats,
     )

@@ -11,12 +11,13 @@ from ae_cls.experiment.mistakes import read_part
 from ae_cls.jobs.launch import Launch
 from ae_cls.jobs.plan import Compose, planned
 from ae_cls.jobs.record import Job
+from ae_cls.saved.status import is_finished
 from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
-from ae_cls.study.earlier import is_finished, measured_in, place_of, planned_before
+from ae_cls.study.earlier import measured_in, place_of, planned_before
 from ae_cls.study.facts import Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with

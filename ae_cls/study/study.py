@@ -11,7 +11,8 @@ from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.saved.names import STUDY
-from ae_cls.store.files import read_json, write_json
+from ae_cls.saved.study import written_study
+from ae_cls.store.files import write_json
 from ae_cls.study.live import Progress, shown
 from ae_cls.study.plan import StudyPlan, plan_of
 from ae_cls.study.request import Request
@@ -32,7 +33,7 @@ def study(request: Request) -> int:
     folder = SweepFolder(plan.path)
     with folder.owned():
         folder.begin("run", plan.jobs)
-        earlier = read_json(plan.path / STUDY).get("cells", {})  # of more draws than now, perhaps
+        earlier = written_study(plan.path).cells  # of more draws than now, perhaps
         described = plan.described()
         write_json(plan.path / STUDY, {**described, "cells": earlier | described["cells"]})
         progress = Progress(folder, plan.cells, plan.estimates)

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import final
 
 from jaxtyping import Float64
+from pydantic import ConfigDict
 from torch import Tensor
 
+from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
 
@@ -84,6 +86,27 @@ class EpochRecord:
         """How long it took: for environment.json."""
         names = ("stage", "epoch", "step", "seconds", "images_per_second")
         return {name: getattr(self, name) for name in names}
+
+
+@final
+class WrittenRecord(Settings):
+    """An `EpochRecord` as JSON holds it; a loss may be NaN in a checkpoint."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    stage: str
+    epoch: int | float
+    step: int
+    lr: float
+    seconds: float
+    images_per_second: float
+    train: dict[str, float]
+    valid: dict[str, float]
+    best: bool
+
+    def record(self) -> EpochRecord:
+        """What was written."""
+        return EpochRecord(**dict(self))
 
 
 @final

@@ -116,6 +116,6 @@ def test_what_is_no_finished_run_is_named(tmp_path):
     why = {one.folder.name: one.why for one in unreadable}
     assert why["stopped"] == "it is not finished: interrupted"
     assert why["short"] == "predictions.csv has 1 rows for 300 test images"
-    assert why["cut"].startswith("cannot read")
+    assert why["cut"].startswith("metrics.json: this file is not as ae-cls writes it")
     with pytest.raises(UsageError, match="no such folder"):
         read_runs([tmp_path / "elsewhere"])

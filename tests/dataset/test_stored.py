@@ -11,7 +11,7 @@ import torch
 
 from ae_cls.dataset import ImageRows
 from ae_cls.dataset.stored import StoredImages
-from ae_cls.errors import DataError
+from ae_cls.errors import DataError, ModelFileError
 from tests.dataset.written import pictures
 
 TABLE = pictures(50, 3, 5, 4)
@@ -73,7 +73,7 @@ def test_a_deleted_file_can_still_be_read(tmp_path: Path):
     ids=["one image", "other numbers", "other order"],
 )
 def test_what_is_no_table_of_images_is_refused(table: np.ndarray, tmp_path: Path):
-    with pytest.raises(ValueError, match="not images"):
+    with pytest.raises(ModelFileError, match="not images"):
         stored(tmp_path, table)
 
 

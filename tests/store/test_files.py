@@ -9,7 +9,7 @@ import pytest
 
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.store.files import json_bytes, publish, write_json
-from ae_cls.store.manifest import read_files, write_files
+from ae_cls.store.manifest import check_files, listed_files, write_files
 
 
 def names(folder: Path) -> list[str]:
@@ -52,6 +52,11 @@ def test_json_that_a_strict_parser_would_refuse_is_not_written(tmp_path):
 FILES = {"a.bin": bytes(range(200)), "b.json": b"{}"}
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    listed = listed_files(folder)
+    return {name: listed.read(name) for name in listed.names}
+
+
 def damaged(folder: Path, how: str) -> None:
     path = folder / "a.bin"
     content = path.read_bytes()
@@ -81,10 +86,11 @@ def test_what_was_written_is_read(tmp_path):
 def test_a_file_that_differs_from_the_manifest_is_refused(tmp_path, how):
     write_files(tmp_path, FILES)
     damaged(tmp_path, how)
-    with pytest.raises(ModelFileError) as refused:
-        read_files(tmp_path)
-    assert refused.value.code == 5
-    assert "a.bin" in refused.value.where
+    for read in (read_files, check_files):
+        with pytest.raises(ModelFileError) as refused:
+            read(tmp_path)
+        assert refused.value.code == 5
+        assert "a.bin" in refused.value.where
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "sub/../../outside"])
@@ -99,17 +105,17 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {"a": 1}}', '{"files": {}}']
+    "text", ["", "[]", "{", '{"format": 3}', '{"format": 3, "files": {"a": 1}}', '{"files": {}}']
 )
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ModelFileError, match="not an ae-cls manifest"):
+    with pytest.raises(ModelFileError, match="not as ae-cls writes it"):
         read_files(tmp_path)
 
 
 def test_a_manifest_of_a_newer_format_is_refused_with_both_versions(tmp_path):
     write_json(tmp_path / "manifest.json", {"format": 99, "files": {}})
-    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads format 2"):
+    with pytest.raises(ModelFileError, match="format 99; this ae-cls reads formats 2 to 3"):
         read_files(tmp_path)
 
 

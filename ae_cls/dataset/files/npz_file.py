@@ -133,7 +133,7 @@ def read_npz(path: Path) -> tuple[dict[str, NamedArray], dict[str, ImageArray]]:
             if ours.endswith("images")
         }
         opened.seek(0)
-        with np.load(opened, allow_pickle=False) as file:
+        with np.load(opened, allow_pickle=False) as file:  # noqa: TID251  the user's own data
             arrays = {
                 ours: _array(path, archive, file, name)
                 for ours, name in names.items()

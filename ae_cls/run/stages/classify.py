@@ -22,7 +22,8 @@ from ae_cls.run.stage import Conditions, Stage, about_network, read_history, wri
 from ae_cls.run.stages.pretrain import Trained
 from ae_cls.store.files import publish
 from ae_cls.store.key import Json
-from ae_cls.store.weights import WEIGHTS, load_weights, weights_bytes, weights_sha256
+from ae_cls.store.received import most_in_memory, read_bytes
+from ae_cls.store.weights import WEIGHTS, load_weights, read_weights, weights_bytes, weights_sha256
 from ae_cls.train.checkpoint import Checkpoints, NoCheckpoints
 
 HEAD = "head."
@@ -100,7 +101,9 @@ class Classify(Stage[Learned]):
         self.description.head.classify(self._task(NoCheckpoints(), world))
 
     def load(self, folder: Path) -> Learned:
-        files = {path.name: path.read_bytes() for path in folder.glob(f"{HEAD}*")}
+        files = {
+            path.name: read_bytes(path, most=most_in_memory()) for path in folder.glob(f"{HEAD}*")
+        }
         head = self.description.head.load(files)
         names = self.data.dataset.class_names
         classifier = Classifier(self._encoder(folder), head, names)
@@ -135,5 +138,5 @@ class Classify(Stage[Learned]):
         model = self.trained.model
         if self.description.head.trains_encoder:
             model = copy.deepcopy(model)
-            load_weights(model, (folder / WEIGHTS).read_bytes())
+            load_weights(model, read_weights(folder / WEIGHTS, model))
         return Encoder(model, self.description.encode, self.data.compute)

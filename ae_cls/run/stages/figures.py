@@ -22,6 +22,7 @@ from ae_cls.run.stage import Conditions, Stage, about_network
 from ae_cls.run.stages.pretrain import Trained
 from ae_cls.run.stages.reconstruct import has_learnt_to_rebuild
 from ae_cls.store.key import Json
+from ae_cls.store.received import read_bytes
 
 
 @final
@@ -69,4 +70,4 @@ class Figures(Stage[dict[str, bytes]]):
 
     def load(self, folder: Path) -> dict[str, bytes]:
         pictures = sorted(path for path in folder.iterdir() if path.suffix in {".png", ".svg"})
-        return {path.name: path.read_bytes() for path in pictures}
+        return {path.name: read_bytes(path) for path in pictures}

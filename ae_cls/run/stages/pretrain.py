@@ -15,8 +15,8 @@ from ae_cls.run.program import Computing
 from ae_cls.run.stage import Conditions, Stage, about_network, read_history, write_made
 from ae_cls.store.files import publish
 from ae_cls.store.key import Json
-from ae_cls.store.manifest import hashes_in
-from ae_cls.store.weights import WEIGHTS, load_weights, weights_bytes, weights_sha256
+from ae_cls.store.manifest import sha256_in
+from ae_cls.store.weights import WEIGHTS, load_weights, read_weights, weights_bytes, weights_sha256
 from ae_cls.train.checkpoint import Checkpoints, NoCheckpoints
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.task import TrainTask
@@ -85,8 +85,8 @@ class Pretrain(Stage[Trained]):
 
     def load(self, folder: Path) -> Trained:
         network = copy.deepcopy(self.data.network)
-        load_weights(network, (folder / WEIGHTS).read_bytes())
-        return Trained(network, hashes_in(folder)[WEIGHTS], read_history(folder))
+        load_weights(network, read_weights(folder / WEIGHTS, network))
+        return Trained(network, sha256_in(folder, WEIGHTS), read_history(folder))
 
     def may_continue(self, earlier: Mapping[str, str]) -> bool:
         return True

@@ -1,6 +1,5 @@
 """How well the pretrained network rebuilds validation images."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ae_cls.run.stage import Conditions, Stage, about_network
 from ae_cls.run.stages.pretrain import Trained
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json
+from ae_cls.store.received import read_json
 
 ERROR = "reconstruction.json"
 
@@ -60,4 +60,4 @@ class Reconstruct(Stage[dict[str, Any]]):
         write_json(folder / ERROR, {"part": "valid", **errors})
 
     def load(self, folder: Path) -> dict[str, Any]:
-        return json.loads((folder / ERROR).read_bytes())
+        return read_json(folder / ERROR)

@@ -1,0 +1,48 @@
+"""What a study has planned, as its folder says it."""
+
+from pathlib import Path
+from typing import Annotated, Any, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ae_cls.saved.names import STUDY
+from ae_cls.store.received import MOST_PER_CLASS, read_typed
+
+_Pair = Annotated[tuple[str, str], Field(strict=False)]
+
+
+@final
+class WrittenStudy(BaseModel):
+    """study.json, as far as it is read back; it says more for people.
+
+    Attributes:
+        asked: the settings of the study.
+        arms: by name.
+        budgets: their titles.
+        draws: of labels.
+        repeats: of each draw.
+        cells: arm and budget of each run, by the name of its folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+    asked: dict[str, Any] = Field(default_factory=dict)
+    arms: dict[str, Any] = Field(default_factory=dict)
+    budgets: list[str] = Field(default_factory=list)
+    draws: int = 0
+    more_draws: Mapping[str, int] = Field(default_factory=dict)
+    repeats: int = 0
+    cells: dict[str, _Pair] = Field(default_factory=dict)
+
+
+def written_study(folder: Path) -> WrittenStudy:
+    """The plan in a folder; one without anything where there is none.
+
+    Raises:
+        ModelFileError: it is damaged.
+        StorageError: it cannot be read.
+    """
+    try:
+        return read_typed(folder / STUDY, WrittenStudy, most=MOST_PER_CLASS)
+    except FileNotFoundError:
+        return WrittenStudy()
