@@ -30,7 +30,7 @@ class WrittenStudy(BaseModel):
     arms: dict[str, Any] = Field(default_factory=dict)
     budgets: list[str] = Field(default_factory=list)
     draws: int = 0
-    more_draws: Mapping[str, int] = Field(default_factory=dict)
+    more_draws: dict[str, int] = Field(default_factory=dict)
     repeats: int = 0
     cells: dict[str, _Pair] = Field(default_factory=dict)
 
