@@ -100,7 +100,9 @@ class Local(Launch):
         _say_share(at_once)
         conditions, work.streak.most = side_by_side(at_once), self.fail_fast
         quiet = conditions.quiet or work.quiet
-        carry_out_here(work, at_once, replace(conditions, quiet=quiet, fail_fast=self.fail_fast))
+        carry_out_here(work, at_once, replace(
+            conditions, quiet=quiet, fail_fast=self.fail_fast, until=work.until,
+        ))  # fmt: skip
 
 
 @final

@@ -1,6 +1,7 @@
 """Jobs that are to be carried out, under which conditions, and what is written down of each."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
@@ -27,12 +28,19 @@ class Conditions:
         quiet: what a job says goes to its log, as several speak at once.
         owner: process with which the jobs end; None: they outlive it.
         fail_fast: failed jobs in a row after which no further one begins; None: never.
+        until: on the monotonic clock, in seconds: no further job begins later; None: no end.
     """
 
     threads: int | None = None
     quiet: bool = False
     owner: Owner | None = None
     fail_fast: int | None = None
+    until: float | None = None
+
+
+def is_over(until: float | None) -> bool:
+    """Whether that time has come."""
+    return until is not None and time.monotonic() >= until
 
 
 @final
@@ -74,6 +82,7 @@ class Work:
             writes it.
         quiet: what jobs say goes to their logs, as whoever asked for them shows how they go.
         streak: of failed jobs, which may have begun in other work.
+        until: on the monotonic clock, in seconds: no further job begins later; None: no end.
     """
 
     command: str
@@ -84,9 +93,16 @@ class Work:
     results: Results | None = None
     quiet: bool = False
     streak: Streak = field(default_factory=Streak)
+    until: float | None = None
 
     def gives_up(self) -> bool:
-        """Whether so many jobs in a row have failed that no further one is to begin; it is said."""
+        """Whether no further job is to begin: too many in a row have failed, or the time is over.
+
+        It is said.
+        """
+        if is_over(self.until):
+            _LOG.warning("the time is over: no further one begins")
+            return True
         if self.streak.is_enough:
             _LOG.warning(
                 "the last %d jobs failed (launch.fail_fast=%d): no further one begins",

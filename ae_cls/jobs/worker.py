@@ -27,7 +27,7 @@ from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
 from ae_cls.jobs.process import take_signals
 from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
-from ae_cls.jobs.work import Conditions, Streak
+from ae_cls.jobs.work import Conditions, Streak, is_over
 from ae_cls.machine.faults import as_ours
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
@@ -61,7 +61,7 @@ def work_alone(command: str, lot: Sequence[Job], folder: Path, conditions: Condi
                 _carry_out(command, job, SweepFolder(folder), quiet=conditions.quiet)
                 record = SweepFolder(folder).record(job.name)
                 streak.note(record)
-                if streak.is_enough or not record.lets_others_follow:
+                if streak.is_enough or is_over(conditions.until) or not record.lets_others_follow:
                     break
     except AeClsError as error:  # of the records, as what happens to the job stands in them
         print(error.block(), file=sys.stderr, flush=True)

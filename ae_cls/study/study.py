@@ -1,10 +1,12 @@
 """A study from its words to its verdict: planned, said, carried out, shown."""
 
 import logging
+import time
+from collections.abc import Sequence
 
 from ae_cls.jobs.carry_out import exit_code
 from ae_cls.jobs.process import import_ahead
-from ae_cls.jobs.record import SweepFolder
+from ae_cls.jobs.record import Record, SweepFolder
 from ae_cls.jobs.results import Results, results_of
 from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Work
@@ -50,6 +52,7 @@ def study(request: Request) -> int:
         records = [record for _, record in ended]
         if any(record.is_done for record in records):
             _print_verdict(plan)
+        _say_what_is_left(records)
     return exit_code(records)
 
 
@@ -74,8 +77,22 @@ def _print_verdict(plan: StudyPlan) -> None:
     print_table(verdict_table(made.page, made.files))
 
 
+def _say_what_is_left(records: Sequence[Record]) -> None:
+    left = sum(not record.has_begun for record in records)
+    if left:
+        runs = "1 run was" if left == 1 else f"{left} runs were"
+        _LOG.warning("%s not begun in time; the same command does what is missing", runs)
+
+
 def _carry_out(plan: StudyPlan, folder: SweepFolder, progress: Progress) -> None:
-    results = Results(plan.path, plan.jobs)
+    results, until = Results(plan.path, plan.jobs), _end_of(plan.settings.minutes)
     with noted_signals() as signals, shown(progress):
-        work = Work("run", plan.jobs, folder, signals, len(plan.jobs), results, quiet=True)
+        work = Work(
+            "run", plan.jobs, folder, signals, len(plan.jobs), results, quiet=True, until=until
+        )
         plan.launch.carry_out(work)
+
+
+def _end_of(minutes: float | None) -> float | None:
+    """When so many minutes from now are over, by the monotonic clock: estimates may be wrong."""
+    return None if minutes is None else time.monotonic() + 60 * minutes

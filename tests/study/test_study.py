@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,24 @@ def test_more_draws_add_to_a_study(
     assert "8 runs, 6 of them finished before" in outcome.err
     assert len(started.seeds()) == 2
     assert len(jobs(tmp_path)) == 8
+
+
+def test_no_run_begins_once_the_time_is_over_and_the_same_command_does_what_is_missing(
+    ae_cls: AeCls,
+    known_facts: None,
+    started: Started,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(study, "_end_of", lambda minutes: time.monotonic())
+        outcome = ae_cls("study", *SMALL, *TWO)
+    # The process that had begun ends with the run that it was at.
+    assert outcome.code == 8 and len(started.seeds()) == 1
+    assert "the time is over: no further one begins" in outcome.err
+    assert "5 runs were not begun in time; the same command does what is missing" in outcome.err
+    assert ae_cls("study", *SMALL, *TWO).code == 0
+    assert len(started.seeds()) == 5
 
 
 def test_a_study_that_has_finished_writes_the_same_bytes_again(
