@@ -108,7 +108,7 @@ def bytes_of_weights(config: AutoencoderConfig, image_shape: ImageShape) -> int 
         UsageError: the images are too small for the network.
     """
     try:
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
             state = config.build(image_shape).state_dict()
     except RuntimeError as error:
         if not is_out_of_memory(error):

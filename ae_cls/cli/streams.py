@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -40,13 +41,15 @@ class _Results(io.FileIO):
         if self.has_failed:
             return memoryview(content).nbytes
         try:
-            return super().write(content)
+            while (written := super().write(content)) is None:  # somebody lets it not wait
+                select.select([], [self], [])
+            return written
         except OSError as error:
             self.has_failed = True
             if isinstance(error, BrokenPipeError):
                 raise NoReader from error
             raise StorageError(
-                "standard output cannot be written", why=error.strerror,
+                "standard output cannot be written", why=error.strerror or str(error),
                 fix="send it to another place; files that the command wrote are whole",
             ) from error  # fmt: skip
 

@@ -13,6 +13,7 @@ from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 from ae_cls.experiment.hints import as_dataset, meant_option, meant_words
 
+_DEEPEST = 32  # brackets; no value of ours has more than three
 _SEARCH = "ae-cls search run ... search.trials=30"
 _INSTEAD = {
     "hydra/launcher=joblib": "launch=local launch.jobs=2",
@@ -103,6 +104,7 @@ def _read(parser: OverridesParser, word: str, folders: Sequence[Path]) -> Overri
     if key == "dataset" and not configs.is_option(key, value, folders) and as_dataset(value):
         # Before Hydra reads it, whose grammar has no place for some paths.
         raise no_such_option(key, value, folders)
+    _refuse_deep(key, value)
     try:
         (override,) = parser.parse_overrides([word])
     except OverrideParseException as error:
@@ -110,7 +112,22 @@ def _read(parser: OverridesParser, word: str, folders: Sequence[Path]) -> Overri
             f"{key}={value} cannot be read", why=error.message.splitlines()[0],
             fix=f"quotes inside the word: '{key}=\"{value}\"'",
         ) from None  # fmt: skip
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError(f"the value of {key} cannot be read", why=str(error)) from None
     return override
+
+
+def _refuse_deep(key: str, value: str) -> None:
+    """Hydra would read brackets within brackets until Python gives up."""
+    depth = deepest = 0
+    for letter in value:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > _DEEPEST:
+        raise UsageError(
+            f"the value of {key} cannot be read", why=f"{deepest} brackets within each other",
+            fix=f"quotes inside the word: '{key}=\"...\"', if it is one text",
+        )  # fmt: skip
 
 
 def _group_or_key(override: Override, word: str, folders: Sequence[Path]) -> Override:

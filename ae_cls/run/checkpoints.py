@@ -58,15 +58,13 @@ class CheckpointFolder(Checkpoints):
         content = _written(checkpoint)
         path = self.folder / f"step-{checkpoint.step:012d}-{sha256(content)}.safetensors"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            publish(path, content)
-            # An older one may go only when the new one has been read back.
-            if file_sha256(path) != _named(path):
-                raise StorageError("a checkpoint cannot be read back unchanged", where=str(path))
-            for old in self._files()[_KEPT:]:
-                old.unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(path, error) from error
+            self._publish(path, content)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            # Where locks do nothing, another process trains the same, and clears up at its end.
+            self._publish(path, content)
+        self._clear()
         self._kept_at = time.monotonic()
 
     def hand_over(self, folder: Path) -> None:
@@ -77,6 +75,23 @@ class CheckpointFolder(Checkpoints):
         """
         for path in self._files()[:1]:
             publish(folder / path.name, read_bytes(path, most=most_in_memory()))
+
+    def _publish(self, path: Path, content: bytes) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            publish(path, content)
+            if file_sha256(path) != _named(path):
+                raise StorageError("a checkpoint cannot be read back unchanged", where=str(path))
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def _clear(self) -> None:
+        """Remove older ones, now that the new one has been read back."""
+        for old in self._files()[_KEPT:]:
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("an old checkpoint cannot be removed: %s", error)
 
     def _files(self) -> list[Path]:
         return _in(self.folder)

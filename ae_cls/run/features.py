@@ -19,6 +19,15 @@ from ae_cls.run.work import Work
 
 @final
 @dataclass(frozen=True)
+class Variety:
+    """In how many directions features differ between images, and how many numbers they are."""
+
+    effective_rank: float
+    features: int
+
+
+@final
+@dataclass(frozen=True)
 class PartFeatures:
     """What a head learns from, and what the finished classifier judges.
 
@@ -57,10 +66,9 @@ class PartFeatures:
         features = self._valid if part == "valid" else self._of(part)
         return classifier.head.predict_proba(features)
 
-    def variety(self) -> dict[str, float | int]:
-        """In how many directions features of validation images differ, and how many there are."""
-        rank = effective_rank(self._valid)
-        return {"effective_rank": round(rank, 4), "features": self._valid.shape[1]}
+    def variety(self) -> Variety:
+        """How features of validation images differ."""
+        return Variety(round(effective_rank(self._valid), 4), self._valid.shape[1])
 
     @cached_property
     def _valid(self) -> Features:

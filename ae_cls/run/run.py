@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -175,15 +175,11 @@ def _classify_and_report(
     rebuilt = (
         {} if experiment.head.trains_encoder else _reconstruction(experiment, data, trained, work)
     )
-    variety = {} if experiment.head.trains_encoder else features.variety()
+    variety = None if experiment.head.trains_encoder else features.variety()
     doubts = [
         *equal_images(data),
         *code_warnings(rebuilt.get("reconstruction", {})),
-        *(
-            feature_warnings(variety["effective_rank"], numbers=variety["features"])
-            if variety
-            else []
-        ),
+        *(feature_warnings(variety.effective_rank, numbers=variety.features) if variety else []),
         *head_warnings(classifier.head.facts),
         *experiment.head.beyond(len(data.split.labelled)),
     ]
@@ -198,7 +194,11 @@ def _classify_and_report(
             **labels_read(experiment, data, classifier.head),
             **work.continuation(),
         },
-        "encoder": {"weights_sha256": trained.weights_sha256, **origin, **variety},
+        "encoder": {
+            "weights_sha256": trained.weights_sha256,
+            **origin,
+            **(asdict(variety) if variety else {}),
+        },
         "head": dict(classifier.head.facts),
     }
     pictures = _pictures(experiment, data, trained, work)

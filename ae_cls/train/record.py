@@ -73,9 +73,11 @@ class EpochRecord:
 
     def as_dict(self) -> dict[str, object]:
         """The line, without what may differ between two runs with equal results."""
-        line = asdict(self)
+        line: dict[str, object] = asdict(self)
         del line["seconds"], line["images_per_second"]
-        return line | ({"why_null": NOT_FINITE} if self.is_lost else {})
+        if self.is_lost:
+            line["why_null"] = NOT_FINITE
+        return line
 
     @property
     def is_lost(self) -> bool:

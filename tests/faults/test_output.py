@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,3 +110,26 @@ def test_a_place_that_cannot_be_written_is_no_bug(number, capsys):
 
     assert guarded(full, []) == 6
     assert "error[6] cannot write\n  where  somewhere\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("case", ["O03-does-not-wait"])
+def test_a_pipe_that_does_not_wait_gets_every_line(case, streams, tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    got: list[bytes] = []
+
+    def read() -> None:
+        while sum(map(len, got)) < 300_001:
+            got.append(os.read(reading, 4096))
+
+    def much(words: object) -> int:
+        print("x" * 300_000)  # more than a pipe holds
+        return 0
+
+    streams(writing, tmp_path / "err")
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert guarded(much, []) == 0
+    reader.join()
+    os.close(reading)
+    assert b"".join(got) == b"x" * 300_000 + b"\n"

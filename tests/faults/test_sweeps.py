@@ -1,9 +1,11 @@
 """Group S of the battery: jobs that fail, parents that are killed, how many jobs there may be."""
 
+import gc
 import json
-import os
 import signal
 import time
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from ae_cls.jobs import process
 from ae_cls.jobs.launch import MOST_JOBS, Local, SlurmHere
 from ae_cls.jobs.record import Job, Record, SweepFolder
+from ae_cls.jobs.results import Results
 from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Streak, Work
 from tests.cli.conftest import AeCls
@@ -154,26 +157,24 @@ def test_a_signal_while_the_server_starts_is_not_lost(case):
 
 
 @pytest.mark.parametrize("case", ["S-flat"])
-def test_the_parent_grows_with_the_number_of_jobs_in_nothing(
+def test_the_memory_of_the_parent_does_not_grow_with_the_number_of_jobs(
     case, started: Started, tmp_path: Path
 ):
-    held: list[tuple[int, int]] = []  # handles and threads, in the middle and at the end
-    folder = SweepFolder(tmp_path / "run" / "sweep")
     jobs = [
         Job((f"seed={seed}",), f"s-{seed}", plain={**plain("run"), "seed": seed})
-        for seed in range(20, 44)
+        for seed in range(20, 52)
     ]
+    folder, held = SweepFolder(tmp_path / "run" / "sweep"), list[int]()
     folder.begin("run", jobs)
-
-    def counts() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))  # noqa: PTH208
-
     with noted_signals() as signals:
-        for half in (jobs[:12], jobs[12:]):
-            work = Work("run", half, folder, signals, 2, quiet=True)
-            Local(name="local", jobs=2).carry_out(work)
-            held.append(counts())
-    assert held[0] == held[1]
+        work = Work("run", [], folder, signals, 2, Results(folder.path, jobs), quiet=True)
+        for some in (jobs[:8], jobs[8:16], jobs[16:]):
+            tracemalloc.start()
+            Local(name="local", jobs=2).carry_out(replace(work, jobs=some))
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+    assert held[2] - held[1] < 8 * 20_000, held  # bytes, of eight jobs more
     assert all(folder.record(job.name).is_done for job in jobs)
 
 

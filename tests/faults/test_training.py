@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,12 @@ from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import _has_converged
 from ae_cls.machine import memory as machine_memory
 from ae_cls.machine.faults import as_ours
+from ae_cls.run import checkpoints
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.log import RunLog
 from ae_cls.store import cleaning, space
 from ae_cls.train import loop
-from ae_cls.train.checkpoint import NoCheckpoints
+from ae_cls.train.checkpoint import Checkpoint, NoCheckpoints
 from ae_cls.train.loss import Loss
 from ae_cls.train.record import EpochRecord, Score
 from ae_cls.train.step import Group
@@ -415,3 +417,41 @@ def test_settings_that_the_labels_cannot_carry_are_named(words, says):
     assert isinstance(head, HeadConfig)
     assert says in "".join(head.beyond(50))
     assert head.beyond(5000) == []
+
+
+def checkpoint_of(step: int) -> Checkpoint:
+    return Checkpoint(step, {"w": torch.full((2,), float(step))}, {})
+
+
+@pytest.mark.parametrize("case", ["H03-checkpoints"])
+def test_another_that_finishes_first_and_clears_up_ends_no_training(case, tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path / "unfinished", every=0.0)
+    hashed, cleared = checkpoints.file_sha256, []
+
+    def cleared_up(path: Path) -> str:
+        if not cleared:
+            cleared.append(path)
+            shutil.rmtree(path.parent)
+        return hashed(path)
+
+    monkeypatch.setattr(checkpoints, "file_sha256", cleared_up)
+    folder.keep(checkpoint_of(1))
+    newest = folder.newest()
+    assert cleared and newest is not None and newest.step == 1
+
+
+@pytest.mark.parametrize("case", ["T-housekeeping-checkpoints"])
+def test_an_old_checkpoint_that_cannot_be_removed_ends_no_training(
+    case, tmp_path, monkeypatch, caplog
+):
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    folder = CheckpointFolder(tmp_path, every=0.0)
+    monkeypatch.setattr(Path, "unlink", refused)
+    for step in (1, 2, 3):
+        folder.keep(checkpoint_of(step))
+    newest = folder.newest()
+    assert newest is not None and newest.step == 3
+    assert "an old checkpoint cannot be removed" in caplog.text
