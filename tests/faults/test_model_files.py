@@ -253,6 +253,9 @@ HUGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "image": lambda config: config.update(image_shape=[1, 10**9, 10**9]),
     "an image of no size": lambda config: config.update(image_shape=[1, 0, 8]),
     "four sides": lambda config: config.update(image_shape=[1, 8, 8, 8]),
+    "a hundred thousand layers": lambda config: config["description"]["autoencoder"].update(
+        widths=[8] * 100_000
+    ),
     "wide": lambda config: config["description"]["autoencoder"].update(widths=[65536, 65536]),
 }
 
