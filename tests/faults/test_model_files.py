@@ -26,7 +26,7 @@ from tests.cli.conftest import AeCls
 from tests.composed import experiment
 from tests.faults.whole_run import cpu, one_image, resealed, rewritten, tensor_file, whole_run
 
-pytestmark = pytest.mark.timeout(60)  # a hang is a failure
+pytestmark = pytest.mark.timeout(240)  # a hang is a failure
 
 WEIGHTS = "model.safetensors"
 
