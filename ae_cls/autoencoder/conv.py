@@ -29,6 +29,7 @@ class ConvConfig(AutoencoderConfig):
     name: Literal["conv"]
     widths: tuple[Width, ...] = Field(
         min_length=1,
+        max_length=64,
         description="channels of each stage; every stage after the first halves the map",
     )
     depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")

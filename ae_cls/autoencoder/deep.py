@@ -24,7 +24,7 @@ class DeepConfig(AutoencoderConfig):
 
     name: Literal["deep"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="units of the hidden layers, in order"
+        min_length=1, max_length=64, description="units of the hidden layers, in order"
     )
     latent_dim: int = Field(ge=1, description="numbers in the code")
     activation: Activation = Field(description="of the hidden layers; the code is linear")

@@ -29,7 +29,9 @@ class TextbookConfig(AutoencoderConfig):
 
     name: Literal["textbook"]
     widths: tuple[Width, ...] = Field(
-        min_length=1, description="channels of each convolution; 2x2 max pooling follows it"
+        min_length=1,
+        max_length=64,
+        description="channels of each convolution; 2x2 max pooling follows it",
     )
     latent_dim: int = Field(ge=1, description="numbers in the code")
     corruption: CorruptionChoice

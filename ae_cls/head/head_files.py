@@ -81,6 +81,24 @@ def read_record(files: Mapping[str, bytes], head: str) -> Record:
     return record
 
 
+def refuse_other_sizes(
+    files: Mapping[str, bytes], head: str, *, class_count: int, feature_count: int | None
+) -> None:
+    """A head is of the classes and features that it is to be used with; None: not known.
+
+    Raises:
+        ModelFileError: it is of others, or its description is damaged.
+    """
+    record = read_record(files, head)
+    features = record.feature_count if feature_count is None else feature_count
+    if (record.class_count, record.feature_count) != (class_count, features):
+        raise ModelFileError(
+            "the head is of another model", where=RECORD,
+            why=f"it tells {record.class_count} classes apart by {record.feature_count} features; "
+            f"here are {class_count} classes and {features} features",
+        )  # fmt: skip
+
+
 def array_bytes(arrays: Arrays) -> bytes:
     """head.safetensors."""
     return safetensors.numpy.save(arrays)

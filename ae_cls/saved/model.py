@@ -22,7 +22,7 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_saved
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import FittedHead
-from ae_cls.head.head_files import read_record
+from ae_cls.head.head_files import refuse_other_sizes
 from ae_cls.saved.likeness import MOST as MOST_LIKENESS
 from ae_cls.saved.likeness import NAME as LIKENESS
 from ae_cls.saved.likeness import Likeness
@@ -97,14 +97,10 @@ class _Saved:
     def head(self, experiment: Experiment, features: int) -> FittedHead:
         names = [name for name in self.files.names if name.startswith(HEAD)]
         files = {name: self.files.read(name, most=most_in_memory()) for name in names}
-        record = read_record(files, experiment.head.name)
-        classes = len(self.config.class_names)
-        if (record.class_count, record.feature_count) != (classes, features):
-            raise ModelFileError(
-                "the head is of another model", where=str(self.files.folder),
-                why=f"it tells {record.class_count} classes apart by {record.feature_count} "
-                f"features; here are {classes} classes and {features} features",
-            )  # fmt: skip
+        refuse_other_sizes(
+            files, experiment.head.name,
+            class_count=len(self.config.class_names), feature_count=features,
+        )  # fmt: skip
         return experiment.head.load(files)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -18,6 +18,7 @@ from ae_cls.errors import StorageError, UsageError
 from ae_cls.jobs.record import Record
 from ae_cls.search.settings import SearchSettings
 from ae_cls.search.space import Drawn, Space
+from ae_cls.store.received import opened
 
 Direction = Literal["maximize", "minimize"]
 
@@ -154,6 +155,7 @@ def open_trials(
 
     Raises:
         UsageError: the file holds another search.
+        ModelFileError: it is no regular file.
         StorageError: it cannot be read or written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -170,6 +172,8 @@ def open_trials(
 @contextmanager
 def _storage(path: Path) -> Iterator[RDBStorage]:
     storage = None
+    with suppress(FileNotFoundError):
+        opened(path).close()  # SQLite would wait for a pipe
     try:
         storage = RDBStorage(_url(path))
         yield storage

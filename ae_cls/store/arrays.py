@@ -59,7 +59,7 @@ def npy_header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def mapped_array(path: Path, mode: Literal["r", "c"] = "r") -> np.ndarray:
+def mapped_array(path: Path, mode: Literal["r", "c"] = "r") -> np.memmap:
     """The array in an .npy file, as much of it in memory as there is room for.
 
     Args:

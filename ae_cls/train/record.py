@@ -92,7 +92,7 @@ class EpochRecord:
 
 @final
 class WrittenRecord(Settings):
-    """An `EpochRecord` as JSON holds it; a loss may be NaN in a checkpoint."""
+    """An `EpochRecord` as JSON holds it; in a checkpoint a loss may be NaN."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
@@ -103,7 +103,7 @@ class WrittenRecord(Settings):
     seconds: float
     images_per_second: float
     train: dict[str, float]
-    valid: dict[str, float]
+    valid: dict[str, float | None]
     best: bool
 
     def record(self) -> EpochRecord:

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import AeCls, with_hydra
 from tests.faults.whole_run import one_image, resealed, whole_run
 
-pytestmark = [pytest.mark.timeout(120), with_hydra]
+pytestmark = [pytest.mark.timeout(240), with_hydra]
 
 OUTSIDE = "../../precious/secret"
 

@@ -26,7 +26,7 @@ from tests.cli.conftest import AeCls
 from tests.composed import experiment
 from tests.faults.whole_run import cpu, one_image, resealed, rewritten, tensor_file, whole_run
 
-pytestmark = pytest.mark.timeout(60)  # a hang is a failure
+pytestmark = pytest.mark.timeout(240)  # a hang is a failure
 
 WEIGHTS = "model.safetensors"
 
@@ -253,6 +253,9 @@ HUGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "image": lambda config: config.update(image_shape=[1, 10**9, 10**9]),
     "an image of no size": lambda config: config.update(image_shape=[1, 0, 8]),
     "four sides": lambda config: config.update(image_shape=[1, 8, 8, 8]),
+    "a hundred thousand layers": lambda config: config["description"]["autoencoder"].update(
+        widths=[8] * 100_000
+    ),
     "wide": lambda config: config["description"]["autoencoder"].update(widths=[65536, 65536]),
 }
 

@@ -26,7 +26,7 @@ from ae_cls.store.received import MOST, read_bytes, read_json
 from tests.cli.conftest import AeCls
 from tests.faults.whole_run import one_image, whole_run
 
-pytestmark = pytest.mark.timeout(60)  # a hang is a failure
+pytestmark = pytest.mark.timeout(240)  # a hang is a failure
 
 
 def _sparse(path: Path) -> None:

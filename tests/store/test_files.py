@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.store import manifest
 from ae_cls.store.files import json_bytes, publish, write_json
 from ae_cls.store.manifest import check_files, listed_files, write_files
 
@@ -93,6 +94,18 @@ def test_a_file_that_differs_from_the_manifest_is_refused(tmp_path, how):
         assert "a.bin" in refused.value.where
 
 
+@pytest.mark.parametrize("how", ["cut", "longer"])
+def test_a_file_of_another_size_is_refused_before_it_is_read(tmp_path, monkeypatch, how):
+    def read(*_):
+        raise AssertionError("it was read")
+
+    write_files(tmp_path, FILES)
+    damaged(tmp_path, how)
+    monkeypatch.setattr(manifest, "file_sha256", read)
+    with pytest.raises(ModelFileError, match="bytes, the manifest says"):
+        check_files(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "sub/../../outside"])
 def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
     folder = tmp_path / "model"
@@ -104,10 +117,27 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, name):
         read_files(folder)
 
 
+FACTS = {"size": 1, "sha256": "0" * 64}
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"format": 3}', '{"format": 3, "files": {"a": 1}}', '{"files": {}}']
-)
-def test_what_is_no_manifest_is_refused(tmp_path, text):
+    "value",
+    [
+        [], {"format": 3}, {"format": 3, "files": {"a": 1}}, {"files": {}},
+        {"format": "3", "files": {}}, {"format": 3, "files": {"a": FACTS | {"size": -1}}},
+        {"format": 3, "files": {"a": FACTS | {"size": 1.0}}}, {"format": 3, "files": [FACTS]},
+        {"format": 3, "files": {"a": FACTS | {"sha256": "0"}}},
+        {"format": 3, "files": {"a": FACTS | {"more": 1}}},
+    ],
+)  # fmt: skip
+def test_what_is_no_manifest_is_refused(tmp_path, value):
+    write_json(tmp_path / "manifest.json", value)
+    with pytest.raises(ModelFileError, match="not as ae-cls writes it"):
+        read_files(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format":3,"files":{}}'])
+def test_a_manifest_is_spelt_in_one_way(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ModelFileError, match="not as ae-cls writes it"):
         read_files(tmp_path)

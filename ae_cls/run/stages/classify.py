@@ -14,6 +14,7 @@ from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Labelled
+from ae_cls.head.head_files import refuse_other_sizes
 from ae_cls.head.task import Learned, Task
 from ae_cls.processes.world import World
 from ae_cls.run.data import Data
@@ -104,8 +105,9 @@ class Classify(Stage[Learned]):
         files = {
             path.name: read_bytes(path, most=most_in_memory()) for path in folder.glob(f"{HEAD}*")
         }
-        head = self.description.head.load(files)
-        names = self.data.dataset.class_names
+        names, config = self.data.dataset.class_names, self.description.head
+        refuse_other_sizes(files, config.name, class_count=len(names), feature_count=None)
+        head = config.load(files)
         classifier = Classifier(self._encoder(folder), head, names)
         return Learned(classifier, tuple(read_history(folder)))
 

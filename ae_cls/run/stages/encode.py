@@ -21,6 +21,7 @@ from ae_cls.run.stage import Conditions, Stage, about_network, write_made
 from ae_cls.run.stages.pretrain import Trained
 from ae_cls.store.key import Json
 from ae_cls.store.manifest import check_files
+from ae_cls.store.received import not_ours
 from ae_cls.store.row_hashes import check_rows, hashed
 from ae_cls.store.weights import WEIGHTS
 
@@ -74,6 +75,9 @@ class Encode(Stage[Features]):
 
     def load(self, folder: Path) -> Features:
         table = read_table(folder / TABLE)
+        count = len(self.data.rows_of(self.part))
+        if table.dtype != np.float32 or table.ndim != 2 or len(table) != count:
+            raise not_ours(str(folder / TABLE), f"it holds {table.dtype} of {table.shape}")
         return table if self.positions is None else table[self.positions]
 
     def check(self, folder: Path) -> object:
