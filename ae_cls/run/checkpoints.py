@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ae_cls.errors import StorageError
 from ae_cls.store.files import cannot_write, file_sha256, publish, sha256
+from ae_cls.store.ours import make_folder
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class CheckpointFolder(Checkpoints):
         content = _written(checkpoint)
         path = self.folder / f"step-{checkpoint.step:012d}-{sha256(content)}.safetensors"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder, within=self.folder.parent.parent)
             publish(path, content)
             # An older one may go only when the new one has been read back.
             if file_sha256(path) != _named(path):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -18,10 +19,10 @@ from ae_cls.saved.names import CONFIG, STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.ours import is_file, is_temporary, open_to_write, refuse_strangers
 
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
-_HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
 
 logger = logging.getLogger("ae_cls")
 
@@ -89,9 +90,10 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
 
 
 def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, Lock]:
-    if description.folder and Path(description.folder).exists():
+    if description.folder and os.path.lexists(description.folder):
         path = Path(description.folder)
         _refuse_unless_ours(path, config)
+        refuse_strangers(path)
     else:
         path = _made(description)
     lock = Lock(path / LOCK)
@@ -100,8 +102,8 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
         raise _busy(path)
     for name in PRODUCTS:  # of an attempt that did not finish
         shutil.rmtree(path / name, ignore_errors=True)
-    for half_written in path.glob(_HALF_WRITTEN):
-        half_written.unlink(missing_ok=True)
+    for name in _half_written(path):
+        (path / name).unlink(missing_ok=True)
     return path, lock
 
 
@@ -130,11 +132,8 @@ def own_store(folder: Path) -> Path:
 
 def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
-    half_written = {file.name for file in path.glob(_HALF_WRITTEN)}
-    if (
-        path.is_dir()
-        and {file.name for file in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
-    ):
+    names = {file.name for file in path.iterdir()} if path.is_dir() else {"a file"}
+    if names <= {LOCK, STATUS, LOG} | _half_written(path):
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
@@ -145,6 +144,13 @@ def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
             where=f"{path}\n{changes_table(changed)}",
             fix=f"ae-cls resume {path}\nor another folder=..., or none for a new one",
         )  # fmt: skip
+
+
+def _half_written(folder: Path) -> set[str]:
+    """The names of what a kill has left of files that were being published."""
+    if not folder.is_dir():
+        return set()
+    return {file.name for file in folder.iterdir() if is_temporary(file.name) and is_file(file)}
 
 
 def changes_table(differences: list[Change]) -> str:
@@ -178,6 +184,7 @@ def _busy(path: Path) -> BusyError:
 
 def _log_to(path: Path) -> logging.Handler:
     try:
+        os.close(open_to_write(path, os.O_WRONLY))  # refuses what is no file of ours
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -19,6 +19,7 @@ from ae_cls.saved.encoder_run import read_encoder_run
 from ae_cls.saved.names import CONFIG, STAGES
 from ae_cls.store.files import read_json, write_json
 from ae_cls.store.key import Change, changes, flat
+from ae_cls.store.ours import refuse_strangers
 from ae_cls.train.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,11 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
 
     Raises:
         UsageError: there is no run, it has finished, or a key must not differ.
-        ModelFileError: the run is of another version.
+        ModelFileError: the run is of another version, or its folder holds links.
     """
-    before = read_saved(_config(folder))
+    plain = _config(folder)
+    refuse_strangers(folder)
+    before = read_saved(plain)
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
         before = _moved(before, folder, new_values[ROOT])

@@ -13,6 +13,7 @@ from ae_cls.saved.names import CONFIG, STAGES
 from ae_cls.store.entries import Store
 from ae_cls.store.files import read_json
 from ae_cls.store.key import changes
+from ae_cls.store.ours import refuse_strangers
 from ae_cls.store.places import shared_store
 
 _STOPPED = ("interrupted", "died")
@@ -30,6 +31,7 @@ def stopped_run(description: CommonKeys, facts: Mapping[str, Any], data: Data) -
     for folder in sorted(new_folders_of(description).glob("*/"), reverse=True):  # named by time
         try:
             if _is_stopped(folder, facts) and _has_config(folder, config):
+                refuse_strangers(folder)
                 refuse_other_data(folder, data.dataset, data.split)
                 return folder
         except AeClsError:

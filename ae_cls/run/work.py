@@ -1,7 +1,6 @@
 """A run in progress: each stage taken from the store, or made and kept there."""
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from ae_cls.store.cleaning import bound
 from ae_cls.store.entries import Entry, Store, opened
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
+from ae_cls.store.ours import remove_folder
 from ae_cls.store.places import shared_store
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def work_on(
                 folder.path, store, others, stopwatch, description.checkpoint_seconds, continued
             )
         if description.store == "own":
-            shutil.rmtree(root, ignore_errors=True)
+            remove_folder(root, within=folder.path)
 
 
 def _in_its_folder(

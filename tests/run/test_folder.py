@@ -9,6 +9,7 @@ import pytest
 from ae_cls.errors import BusyError, StorageError, TrainingError
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run.folder import read_status, run_folder
+from ae_cls.store.ours import temporary_name
 from tests.composed import experiment
 
 FACTS = {"command": "run"}
@@ -80,7 +81,7 @@ def test_a_folder_named_by_the_user_may_exist_when_it_is_empty(tmp_path):
 def test_what_a_kill_left_half_written_is_in_nobodys_way(tmp_path):
     own = told(tmp_path, folder=str(tmp_path / "x"))
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / ".status.json.0123.tmp").write_text("{")
+    (tmp_path / "x" / temporary_name()).write_text("{")
     with run_folder(own, {"command": "run"}) as folder:
         assert not list(folder.path.glob(".*.tmp"))
     assert read_status(tmp_path / "x")["state"] == "finished"
