@@ -55,6 +55,8 @@ def main() -> None:
     # for a millisecond: with anything else running they then hold the cores that the others need,
     # and training was ten times as slow. Sleeping at once costs a sixth on an idle machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Whatever the user's own umask, nobody else may write to what is made here.
+    os.umask(os.umask(0o077) | 0o002)
     make_printing_safe()
     sys.exit(guarded(dispatch, sys.argv[1:]))
 

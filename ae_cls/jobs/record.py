@@ -16,9 +16,12 @@ from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.names import STATUS
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.ours import is_file, make_folder, refuse_links
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
+_WRITTEN = ("study.db", "study.db-journal", ".submitit", "report")
+"""What searches, clusters and studies write into its folder."""
 
 
 @final
@@ -144,10 +147,12 @@ class SweepFolder:
         Raises:
             StorageError: the place cannot be written.
         """
+        records = self.path / _RECORDS
         try:
-            (self.path / _RECORDS).mkdir(parents=True, exist_ok=True)
-            for record in (self.path / _RECORDS).iterdir():
-                record.unlink()
+            make_folder(records, within=self.path)
+            for record in records.iterdir():
+                if is_file(record) and record.suffix in {".json", ".log", ".tmp"}:
+                    record.unlink()
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self.end(command, [(job, _WAITING) for job in jobs])
@@ -216,7 +221,10 @@ class SweepFolder:
 
         Raises:
             BusyError: a living process runs it.
+            StorageError: a place that it writes to is a link.
         """
+        for name in ("", _RECORDS, *_WRITTEN):
+            refuse_links(self.path / name, within=self.path.parent)
         lock = self.claim(_SWEEP)
         try:
             if not lock.take():

@@ -31,6 +31,7 @@ from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
 from ae_cls.store.files import cannot_write, read_json
 from ae_cls.store.lock import Lock, Owner
+from ae_cls.store.ours import open_to_write
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds between two looks at another process
@@ -105,7 +106,7 @@ def _take(claim: Lock, job: Job) -> None:
 def _own_log(path: Path, *, quiet: bool) -> Iterator[None]:
     """Takes how the process crashes and, with `quiet`, all that it says; goes away empty."""
     try:
-        file = path.open("a", encoding="utf-8")
+        file = os.fdopen(open_to_write(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
     with file:

@@ -16,6 +16,7 @@ from ae_cls.errors import AeClsError, BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.saved.names import CONFIG, STATUS
+from ae_cls.saved.output import is_run_folder
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
@@ -63,7 +64,7 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
 
     Raises:
         BusyError: the folder named is in use, or holds something else.
-        UsageError: it holds an unfinished run of another config.
+        UsageError: it holds an unfinished run of another config, or lies within another run.
         StorageError: the folder cannot be made.
     """
     config = description.model_dump(mode="json")
@@ -108,9 +109,14 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
 
 
 def _made(description: CommonKeys) -> Path:
-    # Microseconds, and no exist_ok: two runs never share a folder.
-    new = new_folders_of(description) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    # No exist_ok: two runs never share a folder.
+    new = new_folders_of(description) / _named_by_time()
     path = Path(description.folder) if description.folder else new
+    if run := next((above for above in path.resolve().parents if is_run_folder(above)), None):
+        raise UsageError(
+            "a run does not lie within another", where=str(path), why=f"{run} is the folder of one",
+            fix="another folder=..., or another outputs=...",
+        )  # fmt: skip
     try:
         path.mkdir(parents=True)
     except FileExistsError:
@@ -123,6 +129,16 @@ def _made(description: CommonKeys) -> Path:
 def new_folders_of(description: CommonKeys) -> Path:
     """Where new folders for such runs are made, named by the time."""
     return Path(description.outputs) / description.below / "-".join(description.words())
+
+
+def new_folder_beside(folder: Path) -> Path:
+    """Where a run that continues that of a folder elsewhere has its own."""
+    above = folder if folder.name.strip(".") else folder.resolve()
+    return above.parent / _named_by_time()
+
+
+def _named_by_time() -> str:
+    return datetime.now().strftime("%Y%m%d-%H%M%S-%f")  # microseconds
 
 
 def own_store(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run, read_saved, with_data_at
 from ae_cls.run import run as runner
-from ae_cls.run.folder import changes_table, read_status
+from ae_cls.run.folder import changes_table, new_folder_beside, read_status
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
@@ -32,7 +32,9 @@ MAY_DIFFER = (
 
 
 def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
-    """Continue the run in `folder`; with other values, in a new folder.
+    """Continue the run in `folder`; with other values, in a new folder beside it.
+
+    What the config of that run says of places is not followed: it may be a stranger's.
 
     None in a process of several that is not the first.
 
@@ -60,8 +62,9 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     log.info("the result may differ in the last digits from a run started from scratch")
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
     _refuse_epochs_without_effect(before, changed, split)
+    place = None if "outputs" in new_values else str(new_folder_beside(folder))
     return _continued(
-        changed.model_copy(update={"folder": None}), folder, read_json(folder / STAGES)
+        changed.model_copy(update={"folder": place}), folder, read_json(folder / STAGES)
     )
 
 

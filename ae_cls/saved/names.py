@@ -5,4 +5,4 @@ ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 MODEL = "model"
 """The folder of what predict needs."""
 
-STUDY = "study.json"
+STUDY, REPORT = "study.json", "report"

@@ -3,21 +3,28 @@
 The names of cases are those of the fault battery.
 """
 
+import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from ae_cls.errors import AeClsError, ModelFileError, StorageError
+from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
 from ae_cls.experiment.descriptions import Experiment
+from ae_cls.jobs.record import SweepFolder
+from ae_cls.run import run as runner
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.folder import run_folder
 from ae_cls.run.resume import resume
+from ae_cls.saved.output import refuse_as_output, refuse_as_report
+from ae_cls.saved.predict import predict_to_csv
 from ae_cls.store.cleaning import is_store, kept_in, remove, strangers_in
 from ae_cls.store.entries import MARK, opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.ours import temporary_name
+from ae_cls.store.places import shared_store
 from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls
 from tests.cli.conftest import ae_cls as ae_cls
@@ -279,3 +286,147 @@ def test_only_temporary_files_of_ours_are_cleaned_away(stopped):
         pass
     assert not own.exists()
     assert all(path.read_text() == PRECIOUS for path in others)
+
+
+@pytest.mark.parametrize("name", ["", "jobs", ".claims", "study.db", "report"])
+def test_m09_a_received_sweep_is_not_continued_through_its_links(tmp_path, precious, name):
+    """All files in jobs/ were deleted, also behind a link."""
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    (sweep / name if name else tmp_path / "linked").symlink_to(precious if name else sweep)
+    before = tree(precious)
+    folder = SweepFolder(sweep if name else tmp_path / "linked")
+    with pytest.raises(StorageError, match="not written to"), folder.owned():
+        raise AssertionError("it began")
+    assert tree(precious) == before
+
+
+def test_a_sweep_forgets_its_own_records_and_nothing_else(tmp_path):
+    folder = SweepFolder(tmp_path)
+    (tmp_path / "jobs" / "deep").mkdir(parents=True)
+    for name in ("job-0123.json", "job-0123.log", "notes.txt", "deep/notes.txt"):
+        (tmp_path / "jobs" / name).write_text(PRECIOUS)
+    (tmp_path / "jobs" / "link.json").symlink_to(tmp_path / "jobs" / "notes.txt")
+    folder.begin("run", [])
+    left = {str(path.relative_to(tmp_path / "jobs")) for path in (tmp_path / "jobs").rglob("*")}
+    assert left == {"notes.txt", "deep", "deep/notes.txt", "link.json"}
+
+
+def test_a_run_that_goes_on_with_other_values_lies_beside_the_given_one(tmp_path, monkeypatch):
+    """A received config named the place."""
+    began: list[Experiment] = []
+    monkeypatch.setattr(runner, "run", lambda description, stages: began.append(description))
+    folder = tmp_path / "received"
+    elsewhere = of(folder).model_copy(update={"outputs": str(tmp_path / "home")})
+    with pytest.raises(KeyboardInterrupt), run_folder(elsewhere, {"command": "run"}):
+        raise KeyboardInterrupt
+    config = json.loads((folder / "config.json").read_bytes())
+    for key in ("outputs", "folder"):
+        config[key] = str(tmp_path / "home" / "precious")
+    publish(folder / "config.json", json.dumps(config).encode())
+    resume(folder, {})
+    resume(folder, {"threads": 2})
+    resume(folder, {"threads": 2, "outputs": str(tmp_path / "mine")})
+    own, beside, chosen = began
+    assert own.folder == str(folder)
+    assert Path(beside.folder or "").parent == tmp_path
+    assert (chosen.folder, chosen.outputs) == (None, str(tmp_path / "mine"))
+
+
+def test_m15_nobody_else_may_write_to_what_is_made(tmp_path, ae_cls: AeCls):
+    before = os.umask(0)
+    try:
+        ae_cls("cache", "ls")
+        publish(tmp_path / "file", b"")
+        (tmp_path / "folder").mkdir()
+        assert os.umask(0o027) == 0o002
+        ae_cls("cache", "ls")
+        assert os.umask(0) == 0o027, "the user's own is respected"
+    finally:
+        os.umask(before)
+    for name in ("file", "folder"):
+        assert not (tmp_path / name).stat().st_mode & stat.S_IWOTH
+
+
+# Outputs that are inputs
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a finished run, as far as its form goes."""
+    folder = tmp_path_factory.mktemp("finished")
+    for name in ("config.json", "status.json", "model/config.json", "model/model.safetensors"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(PRECIOUS)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / "photos" / name).write_text(PRECIOUS)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    "how", ["a.png", "./a.png", "hard.csv", "link.csv", "../photos/a.png", "pipe", "b.jpg"]
+)
+@pytest.mark.parametrize("given", ["a.png", "."])
+def test_o09_predict_never_writes_over_an_input(finished, photos, monkeypatch, how, given):
+    monkeypatch.chdir(photos)
+    Path("hard.csv").hardlink_to("a.png")
+    Path("link.csv").symlink_to("a.png")
+    os.mkfifo("pipe")
+    before = tree(photos.parent)
+    with pytest.raises(UsageError, match="cannot be the output"):
+        predict_to_csv(finished, [Path(given)], Path(how), "cpu")
+    assert tree(photos.parent) == before
+
+
+@pytest.mark.parametrize("model", ["", "model"])
+@pytest.mark.parametrize("name", ["model/config.json", "new.csv", "model/new.csv", "status.json"])
+def test_predict_never_writes_into_a_run(finished, photos, model, name):
+    before = tree(finished)
+    (photos.parent / "by").symlink_to(finished)
+    for output in (finished / name, photos.parent / "by" / name):
+        with pytest.raises(UsageError, match="cannot be the output"):
+            predict_to_csv(finished / model, [photos], output, "cpu")
+    assert tree(finished) == before
+
+
+def test_no_answer_is_written_into_the_store(photos):
+    (shared_store() / "pretrain").mkdir(parents=True)
+    with pytest.raises(UsageError, match="cannot be the output"):
+        refuse_as_output(shared_store() / "pretrain" / "new.csv", inputs=())
+
+
+def test_o09_an_output_beside_the_inputs_is_allowed_also_twice(photos, finished):
+    for _ in range(2):
+        refuse_as_output(photos / "answers.csv", model=finished, inputs=photos.iterdir())
+        (photos.parent / "answers.csv").write_text("")
+        refuse_as_output(photos.parent / "answers.csv", model=finished, inputs=photos.iterdir())
+
+
+def test_a_report_is_not_written_over_what_it_is_of(finished, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch()
+    for place in (finished, finished / "model", finished / "x", tmp_path / "link"):
+        with pytest.raises(UsageError, match="cannot be the output"):
+            refuse_as_report(place, [finished])
+    for place in (tmp_path, tmp_path / "file"):
+        with pytest.raises(UsageError, match="cannot be the output"):
+            refuse_as_report(place, [tmp_path])
+    refuse_as_report(finished / "report", [finished])
+    refuse_as_report(tmp_path / "new", [finished])
+
+
+def test_a_run_is_not_made_within_another(finished):
+    before = tree(finished)
+    for changes in ({"folder": str(finished / "model" / "x")}, {"outputs": str(finished)}):
+        with (
+            pytest.raises(UsageError, match="does not lie within another"),
+            run_folder(experiment("head=linear").model_copy(update=changes), {"command": "run"}),
+        ):
+            raise AssertionError("it began")
+    assert tree(finished) == before

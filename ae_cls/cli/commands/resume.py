@@ -13,7 +13,7 @@ SUMMARY = "continue a run that was stopped or killed"
 _EPILOG = """\
 The run goes on in its own folder and ends with the same bytes as one that was never stopped.
 More epochs, another device, or another number of devices or threads may be given; the result then
-goes into a new folder. If only its data have moved, it goes on in its own:
+goes into a new folder beside it. If only its data have moved, it goes on in its own:
 
   ae-cls resume outputs/run/digits-conv-linear/20260101-120000-000000
   ae-cls resume latest
