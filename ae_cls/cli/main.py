@@ -16,6 +16,7 @@ from ae_cls.cli.commands import (
     search,
     study,
     sweep_status,
+    verify,
 )  # fmt: skip
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded, make_printing_safe
@@ -45,6 +46,7 @@ COMMANDS = {
     "bench": _composed("bench"),
     "sweep-status": Command(sweep_status.sweep_status, sweep_status.parser, sweep_status.SUMMARY),
     "cache": Command(cache.cache, cache.parser, cache.SUMMARY),
+    "verify": Command(verify.verify_command, verify.parser, verify.SUMMARY),
     "schema": Command(schema.schema, schema.parser, schema.SUMMARY),
 }
 

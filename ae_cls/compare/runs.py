@@ -16,7 +16,16 @@ from ae_cls.dataset.identity import identity_sha256
 from ae_cls.errors import AeClsError, UsageError
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_metrics
-from ae_cls.saved.names import CONFIG, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
+from ae_cls.saved.names import (
+    CONFIG,
+    DAMAGED,
+    ENVIRONMENT,
+    MODEL,
+    PREDICTIONS,
+    STATUS,
+    STUDY,
+)
+from ae_cls.saved.whole import refuse_damage
 from ae_cls.store.files import read_json
 from ae_cls.store.weights import WEIGHTS
 
@@ -166,12 +175,13 @@ def read_finished(folder: Path) -> FinishedRun:
 
     Raises:
         UsageError: it has not finished, or has not read its test part.
-        StorageError: a file in it is damaged.
+        ModelFileError, StorageError: a file in it is damaged.
         OSError, ValueError, KeyError: a file is missing, or is not as runs write it.
     """
     state = read_json(folder / STATUS).get("state", "unknown")
     if state != "finished" or not (folder / METRICS).is_file():
         raise UsageError(f"it is not finished: {state}")
+    refuse_damage(folder, STATUS, CONFIG, ENVIRONMENT, SPLIT, PREDICTIONS, METRICS)
     metrics = read_metrics(folder)
     if "test" not in metrics:
         raise UsageError("it has not read the test part")
@@ -204,7 +214,8 @@ def _run_folders(folder: Path) -> Iterator[Path]:
         yield folder
         return
     for path in sorted(folder.rglob(CONFIG)):
-        if path.parent.name != MODEL:
+        is_set_aside = any(part.startswith(DAMAGED) for part in path.relative_to(folder).parts)
+        if path.parent.name != MODEL and not is_set_aside:
             yield path.parent
 
 

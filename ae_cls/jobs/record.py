@@ -4,6 +4,8 @@
 was no run folder to say it in; `results.csv` has the numbers.
 """
 
+import logging
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -11,12 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
-from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
+from ae_cls.errors import AeClsError, BusyError, ModelFileError, StorageError, TrainingError, some
 from ae_cls.saved.metrics import read_metrics
-from ae_cls.saved.names import STATUS
+from ae_cls.saved.names import DAMAGED, STATUS
+from ae_cls.saved.whole import is_bound
 from ae_cls.store.files import cannot_write, read_json, write_json
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.ours import is_file, make_folder, refuse_links
+from ae_cls.store.tree import SMALL, damage_to, has_list, write_list
+
+_LOG = logging.getLogger(__name__)
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
@@ -155,7 +162,15 @@ class SweepFolder:
                     record.unlink()
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self._say_if_damaged()
         self.end(command, [(job, _WAITING) for job in jobs])
+
+    def _say_if_damaged(self) -> None:
+        try:
+            self.jobs()
+        except (AeClsError, LookupError, TypeError) as error:
+            why = getattr(error, "why", "") or str(error)
+            _LOG.warning("%s was damaged and is written anew: %s", self.path / PLAN, why)
 
     def add(self, job: Job) -> None:
         """Plan one more; readers see the plan before or after."""
@@ -232,9 +247,22 @@ class SweepFolder:
                     "another process runs this sweep", where=str(self.path), why=str(lock.owner()),
                     fix=f"wait, or end that process; its progress: ae-cls sweep-status {self.path}",
                 )  # fmt: skip
-            yield
+            (self.path / MANIFEST).unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._list_files()
         finally:
             lock.release()
+
+    def _list_files(self) -> None:
+        """Once all is over: what another process still writes to cannot be listed."""
+        try:
+            if all(record.is_over or record == _WAITING for _, record in self.ended()):
+                inner = {path.name for path in self.path.iterdir() if path.is_dir()}
+                write_list(self.path, but=inner - {_RECORDS})
+        except (AeClsError, OSError) as error:
+            _LOG.warning("the files of %s could not be listed: %s", self.path, error)
 
     def _record(self, name: str) -> Path:
         return self.path / _RECORDS / f"{name}.json"
@@ -251,26 +279,55 @@ def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
 
 
 def finished_before(folder: SweepFolder, job: Job) -> Record | None:
-    """The record of a job that it, or an equal one of any sweep or search, was finished before."""
+    """The record of a job that it, or an equal one of any sweep or search, was finished before.
+
+    Its folder was looked at: sizes of all files, hashes of the small ones. One that is damaged is
+    said and does not count.
+    """
     own = folder.run(job.name)
     end = f"*-{job.digest}"
     equal = folder.path.glob(end) if job.lot else folder.path.parent.glob(f"*/{end}")
     for run in (own, *sorted(equal)):
-        if _is_finished(run):
-            return _reused(run, "" if run.parent == folder.path else f"in {run}")
+        if not is_finished(run):
+            continue
+        if damage := quick_damage(run):
+            _LOG.warning("a finished run is damaged and does not count: %s: %s", run, damage)
+        else:
+            where = "" if run.parent == folder.path else f"in {run}"
+            return Record("skipped", str(run), read_metrics(run), reason=where)
     return None
 
 
-def _is_finished(run: Path) -> bool:
+def is_finished(run: Path) -> bool:
+    """Whether a run says that it has finished."""
     try:
         return read_json(run / STATUS).get("state") == "finished"
-    except StorageError:
+    except (StorageError, ModelFileError):
         return False  # damaged: whoever needs it will say so
 
 
-def _reused(run: Path, where: str) -> Record:
+def quick_damage(run: Path) -> str:
+    """What is wrong with a finished run, as far as a quick look shows; empty if nothing is."""
     try:
-        return Record("skipped", str(run), read_metrics(run), reason=where)
-    except StorageError as error:
-        damaged = f"{error.where} is damaged; without {run} the job is done again"
-        return Record("failed", str(run), code=ModelFileError.code, reason=damaged)
+        if has_list(run) or is_bound(read_json(run / STATUS)):
+            damage = damage_to(run, hash_up_to=SMALL)
+            return "; ".join(some([f"{name}: {why}" for name, why in damage.items()], 3))
+        read_metrics(run)  # of an earlier version, which listed no files
+        return ""
+    except (AeClsError, OSError) as error:
+        return getattr(error, "what", str(error))
+
+
+def set_aside(run: Path) -> Path:
+    """Give a run folder that cannot be used another name, by which nobody takes it for a run.
+
+    Raises:
+        StorageError: it cannot be renamed.
+    """
+    aside = run.with_name(f"{DAMAGED}{run.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        run.rename(aside)
+    except OSError as error:
+        raise cannot_write(aside, error) from error
+    _LOG.warning("a damaged run was set aside and is done again: %s", aside)
+    return aside

@@ -25,10 +25,18 @@ from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
-from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
+from ae_cls.jobs.record import (
+    Job,
+    Record,
+    SweepFolder,
+    finished_before,
+    is_finished,
+    set_aside,
+)
 from ae_cls.jobs.work import Conditions
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
+from ae_cls.saved.whole import refuse_other_config
 from ae_cls.store.files import cannot_write, read_json
 from ae_cls.store.lock import Lock, Owner
 from ae_cls.store.ours import open_to_write
@@ -88,9 +96,22 @@ def _carry_out(command: str, job: Job, sweep: SweepFolder, *, quiet: bool) -> No
             if done := finished_before(sweep, job):
                 sweep.keep(job.name, done)
             else:
+                _set_aside_if_damaged(sweep.run(job.name))
                 _do(command, job, sweep)
     finally:
         claim.release()
+
+
+def _set_aside_if_damaged(run: Path) -> None:
+    """What cannot be continued and does not count would be in the way for ever."""
+    try:
+        if run.is_dir() and not is_finished(run):
+            refuse_other_config(run)
+    except (AeClsError, OSError):
+        set_aside(run)
+    else:
+        if is_finished(run):
+            set_aside(run)
 
 
 def _take(claim: Lock, job: Job) -> None:

@@ -3,14 +3,16 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import safetensors.torch
 from torch import Tensor
 
 from ae_cls.errors import StorageError
+from ae_cls.store.entries import CHECKPOINT
 from ae_cls.store.files import cannot_write, file_sha256, publish, sha256
 from ae_cls.store.ours import make_folder
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
@@ -25,22 +27,37 @@ _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a wri
 class CheckpointFolder(Checkpoints):
     """The newest two checkpoints, `step-STEP-SHA256.safetensors`.
 
+    Each says in itself of which training and step it is: one of another training is passed over,
+    wherever it lies and whatever it is called.
+
     Args:
         folder: made when the first is kept.
+        of: the training, by all that it follows from.
         every: seconds between two within an epoch.
-        elsewhere: folders with checkpoints of another training that goes on here.
+        elsewhere: folders with checkpoints of another training that goes on here, and which.
     """
 
-    def __init__(self, folder: Path, *, every: float, elsewhere: Sequence[Path] = ()) -> None:
-        self.folder, self.every, self.elsewhere = folder, every, elsewhere
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        of: str,
+        every: float,
+        elsewhere: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        self.folder, self.of, self.every, self.elsewhere = folder, of, every, elsewhere
         self._kept_at = time.monotonic()
 
     def newest(self) -> Checkpoint | None:
-        for path in self._all_files():
+        places = {self.folder: self.of, **self.elsewhere}
+        for path, of in ((path, of) for folder, of in places.items() for path in _in(folder)):
             content = path.read_bytes()
-            if _named(path) == (len(content) > 0 and sha256(content)):
+            if _named(path) != (len(content) > 0 and sha256(content)):
+                log.warning("skipping a damaged checkpoint: %s", path)
+            elif _mark(content) != _mark_of(of, _step(path)):
+                log.warning("skipping a checkpoint of another training: %s", path)
+            else:
                 return _read(content, _step(path))
-            log.warning("skipping a damaged checkpoint: %s", path)
         return None
 
     def is_due(self, *, epoch_ended: bool) -> bool:
@@ -48,7 +65,7 @@ class CheckpointFolder(Checkpoints):
         return time.monotonic() - self._kept_at >= least
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        content = _written(checkpoint)
+        content = _written(checkpoint, self.of)
         path = self.folder / f"step-{checkpoint.step:012d}-{sha256(content)}.safetensors"
         try:
             make_folder(self.folder, within=self.folder.parent.parent)
@@ -56,7 +73,7 @@ class CheckpointFolder(Checkpoints):
             # An older one may go only when the new one has been read back.
             if file_sha256(path) != _named(path):
                 raise StorageError("a checkpoint cannot be read back unchanged", where=str(path))
-            for old in self._files()[_KEPT:]:
+            for old in self._own()[_KEPT:]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(path, error) from error
@@ -68,19 +85,19 @@ class CheckpointFolder(Checkpoints):
         Raises:
             OSError: the folder cannot be written.
         """
-        for path in self._files()[:1]:
+        for path in self._own()[:1]:
             publish(folder / path.name, path.read_bytes())
 
-    def _files(self) -> list[Path]:
-        return _in(self.folder)
-
-    def _all_files(self) -> list[Path]:
-        return [path for folder in (self.folder, *self.elsewhere) for path in _in(folder)]
+    def _own(self) -> list[Path]:
+        """Those of this training, whatever else lies here."""
+        marks = ((path, _mark(path.read_bytes())) for path in _in(self.folder))
+        return [path for path, mark in marks if mark == _mark_of(self.of, _step(path))]
 
 
 def _in(folder: Path) -> list[Path]:
     """The newest first; by step, not by time."""
-    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+    names = [path for path in folder.glob("step-*") if CHECKPOINT.fullmatch(path.name)]
+    return sorted(names, reverse=True)
 
 
 def _named(path: Path) -> str:
@@ -91,14 +108,31 @@ def _step(path: Path) -> int:
     return int(path.stem.split("-")[1])
 
 
-def _written(checkpoint: Checkpoint) -> bytes:
+def _written(checkpoint: Checkpoint, of: str) -> bytes:
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
     facts = json.dumps(dict(checkpoint.facts))  # our own file: a loss may be NaN in it
-    return safetensors.torch.save(tensors, {"facts": facts})
+    return safetensors.torch.save(tensors, {"facts": facts, **_mark_of(of, checkpoint.step)})
+
+
+def _mark_of(of: str, step: int) -> dict[str, str]:
+    return {"of": of, "step": str(step)}
+
+
+def _mark(content: bytes) -> dict[str, str]:
+    """Which training and step a checkpoint says that it is of; earlier versions said none."""
+    try:
+        metadata = _metadata(content)
+        return {name: metadata[name] for name in ("of", "step") if name in metadata}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _metadata(content: bytes) -> Mapping[str, str]:
+    length = int.from_bytes(content[:8], "little")
+    header: Mapping[str, Any] = json.loads(content[8 : 8 + length])
+    return header["__metadata__"]
 
 
 def _read(content: bytes, step: int) -> Checkpoint:
-    length = int.from_bytes(content[:8], "little")
-    header: Mapping[str, Any] = json.loads(content[8 : 8 + length])
     tensors: dict[str, Tensor] = safetensors.torch.load(content)
-    return Checkpoint(step, tensors, json.loads(header["__metadata__"]["facts"]))
+    return Checkpoint(step, tensors, json.loads(_metadata(content)["facts"]))

@@ -15,15 +15,19 @@ from typing import Any, final
 from ae_cls.errors import AeClsError, BusyError, UsageError
 from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
-from ae_cls.saved.names import CONFIG, STATUS
+from ae_cls.saved.names import CONFIG, REPORT, STATUS
 from ae_cls.saved.output import is_run_folder
-from ae_cls.store.files import cannot_write, read_json, write_json
+from ae_cls.saved.whole import CONFIG_SHA256, refuse_other_config
+from ae_cls.store.files import cannot_write, json_bytes, publish, read_json, sha256, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
+from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.ours import is_file, is_temporary, open_to_write, refuse_strangers
+from ae_cls.store.tree import write_list
 
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
+_UNLISTED = (LOCK, REPORT)
 
 logger = logging.getLogger("ae_cls")
 
@@ -49,6 +53,12 @@ class RunFolder:
         """Write how the run ended before its time, and in which stage it was then."""
         self.tell(**how, stage=read_json(self.path / STATUS).get("stage", ""))
 
+    def finish(self) -> None:
+        """List all files, then say that the run has finished: it is whole from then on."""
+        status = {"state": "finished", **self.facts}
+        write_list(self.path, but=_UNLISTED, coming={STATUS: json_bytes(status)})
+        write_json(self.path / STATUS, status)
+
     def enter(self, stage: str) -> None:
         """The run goes on with this stage."""
         self.tell("running", stage=stage, owner=asdict(this_process()))
@@ -64,28 +74,31 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
 
     Raises:
         BusyError: the folder named is in use, or holds something else.
+        ModelFileError: its config is damaged, or it holds links.
         UsageError: it holds an unfinished run of another config, or lies within another run.
         StorageError: the folder cannot be made.
     """
     config = description.model_dump(mode="json")
     path, lock = _claimed(description, config)
+    begun_with = (path / CONFIG).read_bytes() if (path / CONFIG).exists() else json_bytes(config)
+    facts = {**facts, CONFIG_SHA256: [sha256(begun_with)]}
     folder, handler = RunFolder(path, facts), _log_to(path / LOG)
     try:
         folder.enter("begin")
         if not (path / CONFIG).exists():
-            write_json(path / CONFIG, config)
+            publish(path / CONFIG, begun_with)
         stopped = {"state": "interrupted", "reason": "interrupted"}
         with last_words(lambda code: folder.tell_end(**stopped, code=code)):
             yield folder
-        folder.tell("finished")
+        _close(handler)  # the log is listed as it is now
+        folder.finish()
     except BaseException as error:
         logger.debug("%s", traceback.format_exc())
         folder.tell_end(**_reason(error))
         error.add_note(str(path))  # where the traceback is
         raise
     finally:
-        logger.removeHandler(handler)
-        handler.close()
+        _close(handler)
         lock.path.unlink(missing_ok=True)
         lock.release()
 
@@ -103,6 +116,7 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
         raise _busy(path)
     for name in PRODUCTS:  # of an attempt that did not finish
         shutil.rmtree(path / name, ignore_errors=True)
+    (path / MANIFEST).unlink(missing_ok=True)
     for name in _half_written(path):
         (path / name).unlink(missing_ok=True)
     return path, lock
@@ -153,6 +167,7 @@ def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
+    refuse_other_config(path)
     before = read_json(path / CONFIG)
     if changed := [change for change in changes(before, config) if change.key not in WHERE]:
         raise UsageError(
@@ -211,6 +226,11 @@ def _log_to(path: Path) -> logging.Handler:
     return handler
 
 
+def _close(handler: logging.Handler) -> None:
+    logger.removeHandler(handler)
+    handler.close()
+
+
 def _reason(error: BaseException) -> dict[str, Any]:
     if isinstance(error, AeClsError):
         return {
@@ -226,7 +246,7 @@ def _reason(error: BaseException) -> dict[str, Any]:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """The state of a run: finished, failed, interrupted, running, died; or unknown."""
-    status = read_json(folder / STATUS) or {"state": "unknown"}
+    status = {"state": "unknown", **read_json(folder / STATUS)}
     if status["state"] == "running" and not is_alive(owner_from(status.get("owner"))):
         return {**status, "state": "died", "reason": "its process ended unexpectedly"}
     return status

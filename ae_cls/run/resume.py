@@ -16,8 +16,15 @@ from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
-from ae_cls.saved.names import CONFIG, STAGES
-from ae_cls.store.files import read_json, write_json
+from ae_cls.saved.names import CONFIG, STAGES, STATUS
+from ae_cls.saved.whole import (
+    CONFIG_SHA256,
+    is_bound,
+    read_sealed,
+    refuse_damage,
+    refuse_other_config,
+)
+from ae_cls.store.files import json_bytes, publish, read_json, sha256, write_json
 from ae_cls.store.key import Change, changes, flat
 from ae_cls.store.ours import refuse_strangers
 from ae_cls.train.schedule import Schedule
@@ -44,10 +51,12 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
 
     Raises:
         UsageError: there is no run, it has finished, or a key must not differ.
-        ModelFileError: the run is of another version, or its folder holds links.
+        ModelFileError: the run is damaged or of another version, or its folder holds links.
     """
     plain = _config(folder)
     refuse_strangers(folder)
+    refuse_other_config(folder)
+    refuse_damage(folder, STATUS, CONFIG, STAGES)
     before = read_saved(plain)
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
@@ -63,20 +72,27 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
     _refuse_epochs_without_effect(before, changed, split)
     place = None if "outputs" in new_values else str(new_folder_beside(folder))
-    return _continued(
-        changed.model_copy(update={"folder": place}), folder, read_json(folder / STAGES)
-    )
+    stages = read_sealed(folder / STAGES)
+    return _continued(changed.model_copy(update={"folder": place}), folder, stages)
 
 
 def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:
-    """The run with its data, which have moved; its folder knows it from now on.
+    """The run with its data, which have moved; the folder of a stopped one knows it from now on.
 
     Raises:
         DataError: what lies there are other data.
     """
     moved = with_data_at(before, root)
     data_of(folder, moved)
-    write_json(folder / CONFIG, moved.model_dump(mode="json"))
+    status = read_json(folder / STATUS)
+    if status.get("state") == "finished":
+        return moved
+    content = json_bytes(moved.model_dump(mode="json"))
+    # First that it will be another, so that a kill between the two leaves a run that goes on.
+    if is_bound(status):
+        status[CONFIG_SHA256] = [*status[CONFIG_SHA256], sha256(content)]
+        write_json(folder / STATUS, status)
+    publish(folder / CONFIG, content)
     return moved
 
 

@@ -10,6 +10,7 @@ from ae_cls.run.data import Data
 from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import CONFIG, STAGES
+from ae_cls.saved.whole import read_sealed, refuse_other_config
 from ae_cls.store.entries import Store
 from ae_cls.store.files import read_json
 from ae_cls.store.key import changes
@@ -32,6 +33,7 @@ def stopped_run(description: CommonKeys, facts: Mapping[str, Any], data: Data) -
         try:
             if _is_stopped(folder, facts) and _has_config(folder, config):
                 refuse_strangers(folder)
+                refuse_other_config(folder)
                 refuse_other_data(folder, data.dataset, data.split)
                 return folder
         except AeClsError:
@@ -54,7 +56,7 @@ def saved_so_far(folder: Path) -> str:
     config = read_json(folder / CONFIG)
     store = Store(shared_store() if config.get("store") == "shared" else own_store(folder))
     kept: list[str] = []
-    for stage, name in read_json(folder / STAGES).items():
+    for stage, name in read_sealed(folder / STAGES).items():
         unfinished, entry = store.places_of(stage, name)
         steps = [path.name.split("-")[1] for path in unfinished.glob("step-*.safetensors")]
         if entry.is_dir():

@@ -22,9 +22,9 @@ from ae_cls.run.stopped import stopped_run
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import STAGES
+from ae_cls.saved.whole import write_sealed
 from ae_cls.store.cleaning import bound
 from ae_cls.store.entries import Entry, Store, opened
-from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
 from ae_cls.store.ours import remove_folder
 from ae_cls.store.places import shared_store
@@ -64,7 +64,7 @@ class Work:
         """The output of a stage, made where the store has none."""
         key = self._key(stage)
         self.names.update(stage.marks() | {stage.name: key.name})
-        write_json(self.folder / STAGES, self.names)
+        write_sealed(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
             with self.store.making(key, stage.check) as folder:
                 if folder is not None:
@@ -109,9 +109,13 @@ class Work:
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
         origin = key.inputs.get(CONTINUED)
-        elsewhere = self.store.places_of(key.stage, str(origin)) if origin else ()
-        unfinished = self.store.unfinished(key)
-        return CheckpointFolder(unfinished, every=self.checkpoint_seconds, elsewhere=elsewhere)
+        places = self.store.places_of(key.stage, str(origin)) if origin else ()
+        return CheckpointFolder(
+            self.store.unfinished(key),
+            of=f"{key.stage}-{key.name}",
+            every=self.checkpoint_seconds,
+            elsewhere=dict.fromkeys(places, f"{key.stage}-{origin}"),
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ae_cls.dataset.split import Split, make_split
 from ae_cls.errors import DataError, ModelFileError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.saved.metrics import read_metrics
+from ae_cls.saved.whole import refuse_damage
 
 SPLIT, IDENTITY, SEEN = "split.npz", "identity", "seen_by_encoder"
 _FIX = "restore the data, or start a new run on what is there now: ae-cls run ..."
@@ -74,6 +75,7 @@ def remembered(run: Path, name: str) -> Numbers | None:
     Raises:
         ModelFileError: the file is damaged.
     """
+    refuse_damage(run, SPLIT)
     try:
         with np.load(run / SPLIT, allow_pickle=False) as file:
             return file.get(name)

@@ -6,3 +6,6 @@ MODEL = "model"
 """The folder of what predict needs."""
 
 STUDY, REPORT = "study.json", "report"
+
+DAMAGED = ".damaged-"
+"""How the name of a run folder begins that was set aside: it is nobody's run any more."""

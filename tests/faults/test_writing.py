@@ -204,7 +204,7 @@ def test_an_entry_that_is_a_link_is_made_again_beside_it(store, precious):
 def test_m09_checkpoints_are_not_written_through_a_link(tmp_path, precious):
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "pretrain-0").symlink_to(precious)
-    folder = CheckpointFolder(tmp_path / "unfinished" / "pretrain-0", every=1.0)
+    folder = CheckpointFolder(tmp_path / "unfinished" / "pretrain-0", of="a", every=1.0)
     before = tree(precious)
     with pytest.raises(StorageError, match="not written to"):
         folder.keep(Checkpoint(1, {}, {}))
@@ -324,6 +324,7 @@ def test_a_run_that_goes_on_with_other_values_lies_beside_the_given_one(tmp_path
     for key in ("outputs", "folder"):
         config[key] = str(tmp_path / "home" / "precious")
     publish(folder / "config.json", json.dumps(config).encode())
+    publish(folder / "status.json", b'{"state": "interrupted", "command": "run"}')
     resume(folder, {})
     resume(folder, {"threads": 2})
     resume(folder, {"threads": 2, "outputs": str(tmp_path / "mine")})

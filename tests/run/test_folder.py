@@ -9,6 +9,7 @@ import pytest
 from ae_cls.errors import BusyError, StorageError, TrainingError
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run.folder import read_status, run_folder
+from ae_cls.store.files import sha256
 from ae_cls.store.ours import temporary_name
 from tests.composed import experiment
 
@@ -26,7 +27,8 @@ def test_a_run_that_ends_is_finished(tmp_path):
         folder = begun.path
         assert read_status(folder)["state"] == "running"
         assert folder.parent == tmp_path / "run" / "digits-conv-svm"
-    assert read_status(folder) == {"state": "finished", **FACTS}
+    begun_with = sha256((folder / "config.json").read_bytes())
+    assert read_status(folder) == {"state": "finished", **FACTS, "config_sha256": [begun_with]}
 
 
 @pytest.mark.parametrize(
