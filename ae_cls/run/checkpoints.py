@@ -19,6 +19,7 @@ from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 
 log = logging.getLogger(__name__)
 
+_TEXT = "checkpoint"  # in the header of its file
 _KEPT = 2  # the one before the newest, in case the newest rots
 _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a write
 
@@ -110,29 +111,30 @@ def _step(path: Path) -> int:
 
 def _written(checkpoint: Checkpoint, of: str) -> bytes:
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
-    facts = json.dumps(dict(checkpoint.facts))  # our own file: a loss may be NaN in it
-    return safetensors.torch.save(tensors, {"facts": facts, **_mark_of(of, checkpoint.step)})
+    # Our own file: a loss may be NaN in it. In one text, as safetensors mixes the order of several.
+    text = json.dumps({**_mark_of(of, checkpoint.step), "facts": dict(checkpoint.facts)})
+    return safetensors.torch.save(tensors, {_TEXT: text})
 
 
-def _mark_of(of: str, step: int) -> dict[str, str]:
-    return {"of": of, "step": str(step)}
+def _mark_of(of: str, step: int) -> dict[str, str | int]:
+    return {"of": of, "step": step}
 
 
-def _mark(content: bytes) -> dict[str, str]:
+def _mark(content: bytes) -> dict[str, Any]:
     """Which training and step a checkpoint says that it is of; earlier versions said none."""
     try:
-        metadata = _metadata(content)
-        return {name: metadata[name] for name in ("of", "step") if name in metadata}
+        text = _text(content)
+        return {"of": text["of"], "step": text["step"]}
     except (ValueError, KeyError, TypeError):
         return {}
 
 
-def _metadata(content: bytes) -> Mapping[str, str]:
+def _text(content: bytes) -> Mapping[str, Any]:
     length = int.from_bytes(content[:8], "little")
     header: Mapping[str, Any] = json.loads(content[8 : 8 + length])
-    return header["__metadata__"]
+    return json.loads(header["__metadata__"][_TEXT])
 
 
 def _read(content: bytes, step: int) -> Checkpoint:
     tensors: dict[str, Tensor] = safetensors.torch.load(content)
-    return Checkpoint(step, tensors, json.loads(_metadata(content)["facts"]))
+    return Checkpoint(step, tensors, _text(content)["facts"])
