@@ -82,8 +82,6 @@ def _below(folder: Path) -> Iterator[Verified]:
 
 def _store(root: Path) -> Verified:
     damage = {str(path.relative_to(root)): why for path, why in damage_in(root).items()}
-    if not is_file(root / MARK):
-        damage[MARK] = "it is missing"
     strangers = [str(path.relative_to(root)) for path in strangers_in(root)]
     return Verified(root, "store", damage, _not_listed(strangers))
 

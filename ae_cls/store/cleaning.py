@@ -23,7 +23,6 @@ from ae_cls.store.entries import (
     UNFINISHED,
     Purpose,
     lock_path,
-    mark,
     read_key,
 )
 from ae_cls.store.files import cannot_write, file_sha256
@@ -81,14 +80,11 @@ class Kept:
 def is_store(root: Path) -> bool:
     """Whether a folder is a store: it says so, or holds an output as only ae-cls makes them.
 
-    One of a version that did not say so does from now on.
+    The latter are of versions that did not say so, or have lost the file that does.
     """
     if is_file(root / MARK) and (root / MARK).read_bytes() == MARK_CONTENT:
         return True
-    if not any(_is_named_by_key(path) for kind, path in _things(root) if kind is Kind.ENTRY):
-        return False
-    mark(root)
-    return True
+    return any(_is_named_by_key(path) for kind, path in _things(root) if kind is Kind.ENTRY)
 
 
 def kept_in(root: Path) -> list[Kept]:

@@ -55,7 +55,7 @@ def test_a_failing_job_takes_no_other_with_it(
         "head-linear_seed-0", "head-linear_seed-1", "head-knn_seed-0", "head-knn_seed-1",
     ]  # fmt: skip
     left = {path.name for path in sweep_folder(tmp_path).iterdir()}
-    assert left == {*names, "sweep.json", "results.csv", "jobs", ".claims"}
+    assert left == {*names, "sweep.json", "results.csv", "manifest.json", "jobs", ".claims"}
 
 
 def results(place: Path) -> list[dict[str, str]]:

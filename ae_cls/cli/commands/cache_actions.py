@@ -20,7 +20,7 @@ from ae_cls.store.cleaning import (
     strangers_in,
     unused_for,
 )
-from ae_cls.store.entries import MARK
+from ae_cls.store.entries import MARK, mark
 
 _DAY, _GB = 86_400, 10**9
 _LOG = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ def verify(root: Path) -> None:
 
 def prune(root: Path, given: Namespace) -> None:
     """Remove what killed processes left behind, and what the flags select."""
+    if is_store(root):
+        mark(root)  # one of an earlier version is known for one from now on
     kept = _chosen(root, given.stage)
     unwanted = [entry for entry in kept if "leftover" in entry.about]
     rest = [entry for entry in kept if "leftover" not in entry.about]

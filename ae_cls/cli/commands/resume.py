@@ -41,10 +41,14 @@ def resume(words: Sequence[str]) -> int:
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.folder import read_status
     from ae_cls.run.resume import resume as continue_run  # here, as it imports torch
+    from ae_cls.saved.metrics import METRICS
+    from ae_cls.saved.names import CONFIG, STATUS
+    from ae_cls.saved.whole import refuse_damage
 
     log_to_stderr()
     end_on_signals()
     if not changes.keys() - {"dataset.root"} and read_status(run)["state"] == "finished":
+        refuse_damage(run, STATUS, CONFIG, METRICS)
         complain(printable(f"this run has finished; there is nothing left to do: {run}"))
         return 0
     if result := continue_run(run, changes):
