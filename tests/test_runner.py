@@ -25,6 +25,7 @@ from ae_cls.jobs import commands
 from ae_cls.run import data as prepared
 from ae_cls.run import run as runner
 from ae_cls.saved.model import load_classifier
+from ae_cls.store.files import sha256
 from ae_cls.store.manifest import check_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
@@ -55,12 +56,13 @@ def test_a_run_folder_is_complete(finished):
     assert names >= {
         "config.json", "metrics.json", "history.jsonl", "predictions.csv", "split.npz",
         "environment.json", "status.json", "run.log", "model/model.safetensors",
-        "model/config.json", "model/head.safetensors", "model/manifest.json",
+        "model/config.json", "model/head.safetensors", "model/manifest.json", "manifest.json",
         *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
     }  # fmt: skip
     assert not [name for name in names if name.endswith(".tmp")]
     assert json.loads((finished.folder / "status.json").read_text()) == {
         "state": "finished", "command": "run",
+        "config_sha256": [sha256((finished.folder / "config.json").read_bytes())],
     }  # fmt: skip
 
 

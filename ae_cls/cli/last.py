@@ -116,7 +116,10 @@ def _is_name(word: str) -> bool:
 
 def _newest(outputs: Path, marked_by: str) -> list[Path]:
     """The folders below `outputs` with such a file, the last written first."""
-    files = [(path.stat().st_mtime_ns, path) for path in (outputs / "run").glob(marked_by)]
+    from ae_cls.saved.names import DAMAGED
+
+    found = (outputs / "run").glob(marked_by)
+    files = [(p.stat().st_mtime_ns, p) for p in found if not p.parent.name.startswith(DAMAGED)]
     return [path.parent for _, path in sorted(files, reverse=True)]
 
 

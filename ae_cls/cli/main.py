@@ -16,6 +16,7 @@ from ae_cls.cli.commands import (
     search,
     study,
     sweep_status,
+    verify,
 )  # fmt: skip
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded
@@ -46,6 +47,7 @@ COMMANDS = {
     "bench": _composed("bench"),
     "sweep-status": Command(sweep_status.sweep_status, sweep_status.parser, sweep_status.SUMMARY),
     "cache": Command(cache.cache, cache.parser, cache.SUMMARY),
+    "verify": Command(verify.verify_command, verify.parser, verify.SUMMARY),
     "schema": Command(schema.schema, schema.parser, schema.SUMMARY),
 }
 
@@ -56,6 +58,8 @@ def main() -> None:
     # for a millisecond: with anything else running they then hold the cores that the others need,
     # and training was ten times as slow. Sleeping at once costs a sixth on an idle machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Whatever the user's own umask, nobody else may write to what is made here.
+    os.umask(os.umask(0o077) | 0o002)
     make_printing_safe()
     sys.exit(guarded(dispatch, sys.argv[1:]))
 

@@ -17,9 +17,10 @@ from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
 from ae_cls.saved.config import read_config
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_environment, read_metrics
-from ae_cls.saved.names import CONFIG, MODEL, PREDICTIONS
+from ae_cls.saved.names import CONFIG, DAMAGED, ENVIRONMENT, MODEL, PREDICTIONS, STATUS
 from ae_cls.saved.status import written_status
 from ae_cls.saved.study import written_study
+from ae_cls.saved.whole import refuse_damage
 from ae_cls.store.arrays import read_arrays
 from ae_cls.store.received import opened
 from ae_cls.store.tensor_file import tensors_of
@@ -179,6 +180,7 @@ def read_finished(folder: Path) -> FinishedRun:
     state = status.state if status else "unknown"
     if state != "finished" or not (folder / METRICS).is_file():
         raise UsageError(f"it is not finished: {state}")
+    refuse_damage(folder, STATUS, CONFIG, ENVIRONMENT, SPLIT, PREDICTIONS, METRICS)
     metrics = read_metrics(folder)
     if "test" not in metrics:
         raise UsageError("it has not read the test part")
@@ -211,7 +213,8 @@ def _run_folders(folder: Path) -> Iterator[Path]:
         yield folder
         return
     for path in sorted(folder.rglob(CONFIG)):
-        if path.parent.name != MODEL:
+        is_set_aside = any(part.startswith(DAMAGED) for part in path.relative_to(folder).parts)
+        if path.parent.name != MODEL and not is_set_aside:
             yield path.parent
 
 

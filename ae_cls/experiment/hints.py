@@ -96,6 +96,7 @@ _COMMANDS = {
     "bench": "benchmark speed time",
     "resume": "continue restart",
     "cache": "store clean clear prune",
+    "verify": "integrity checksum fsck sha256",
     "pretrain": "pretraining autoencoder",
 }
 

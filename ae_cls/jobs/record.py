@@ -4,6 +4,8 @@
 was no run folder to say it in; `results.csv` has the numbers.
 """
 
+import logging
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -13,16 +15,25 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import Field, field_validator
 
-from ae_cls.errors import BusyError, ModelFileError, StorageError, TrainingError
+from ae_cls.errors import AeClsError, BusyError, ModelFileError, StorageError, TrainingError, some
 from ae_cls.saved.metrics import Metrics, read_metrics
-from ae_cls.saved.status import is_finished
+from ae_cls.saved.names import DAMAGED, STATUS
+from ae_cls.saved.status import written_status
+from ae_cls.saved.whole import is_bound
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, WrittenOwner, owner_from, this_process
-from ae_cls.store.received import MOST_PER_CLASS, read_typed
+from ae_cls.store.manifest import NAME as MANIFEST
+from ae_cls.store.ours import is_file, make_folder, refuse_links
+from ae_cls.store.received import MOST_PER_CLASS, read_json, read_typed
+from ae_cls.store.tree import SMALL, damage_to, has_list, write_list
+
+_LOG = logging.getLogger(__name__)
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
+_WRITTEN = ("study.db", "study.db-journal", ".submitit", "report")
+"""What searches, clusters and studies write into its folder."""
 
 
 @final
@@ -190,13 +201,23 @@ class SweepFolder:
         Raises:
             StorageError: the place cannot be written.
         """
+        records = self.path / _RECORDS
         try:
-            (self.path / _RECORDS).mkdir(parents=True, exist_ok=True)
-            for record in (self.path / _RECORDS).iterdir():
-                record.unlink()
+            make_folder(records, within=self.path)
+            for record in records.iterdir():
+                if is_file(record) and record.suffix in {".json", ".log", ".tmp"}:
+                    record.unlink()
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self._say_if_damaged()
         self.end(command, [(job, _WAITING) for job in jobs])
+
+    def _say_if_damaged(self) -> None:
+        try:
+            self.jobs()
+        except (AeClsError, LookupError, TypeError) as error:
+            why = getattr(error, "why", "") or str(error)
+            _LOG.warning("%s was damaged and is written anew: %s", self.path / PLAN, why)
 
     def add(self, job: Job) -> None:
         """Plan one more; readers see the plan before or after."""
@@ -262,7 +283,10 @@ class SweepFolder:
 
         Raises:
             BusyError: a living process runs it.
+            StorageError: a place that it writes to is a link.
         """
+        for name in ("", _RECORDS, *_WRITTEN):
+            refuse_links(self.path / name, within=self.path.parent)
         lock = self.claim(_SWEEP)
         try:
             if not lock.take():
@@ -270,7 +294,11 @@ class SweepFolder:
                     "another process runs this sweep", where=str(self.path), why=str(lock.owner()),
                     fix=f"wait, or end that process; its progress: ae-cls sweep-status {self.path}",
                 )  # fmt: skip
-            yield
+            (self.path / MANIFEST).unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._list_files()
         finally:
             lock.release()
 
@@ -279,6 +307,15 @@ class SweepFolder:
             return read_typed(self.path / PLAN, _Plan, most=MOST_PER_CLASS)
         except FileNotFoundError:
             return _Plan(command="", jobs=())
+
+    def _list_files(self) -> None:
+        """Once all is over: what another process still writes to cannot be listed."""
+        try:
+            if all(record.is_over or record == _WAITING for _, record in self.ended()):
+                inner = {path.name for path in self.path.iterdir() if path.is_dir()}
+                write_list(self.path, but=inner - {_RECORDS})
+        except (AeClsError, OSError) as error:
+            _LOG.warning("the files of %s could not be listed: %s", self.path, error)
 
     def _record(self, name: str) -> Path:
         return self.path / _RECORDS / f"{name}.json"
@@ -296,26 +333,56 @@ def _entry(job: Job, record: Record = _WAITING) -> dict[str, Any]:
 
 
 def finished_before(folder: SweepFolder, job: Job) -> Record | None:
-    """The record of a job that it, or an equal one of any sweep or search, was finished before."""
+    """The record of a job that it, or an equal one of any sweep or search, was finished before.
+
+    Its folder was looked at: sizes of all files, hashes of the small ones. One that is damaged is
+    said and does not count.
+    """
     own = folder.run(job.name)
     end = f"*-{job.digest}"
     equal = folder.path.glob(end) if job.lot else folder.path.parent.glob(f"*/{end}")
     for run in (own, *sorted(equal)):
-        if _is_finished(run):
-            return _reused(run, "" if run.parent == folder.path else f"in {run}")
+        if not is_finished(run):
+            continue
+        if damage := quick_damage(run):
+            _LOG.warning("a finished run is damaged and does not count: %s: %s", run, damage)
+        else:
+            where = "" if run.parent == folder.path else f"in {run}"
+            return Record("skipped", str(run), read_metrics(run), reason=where)
     return None
 
 
-def _is_finished(run: Path) -> bool:
+def is_finished(run: Path) -> bool:
+    """Whether a run says that it has finished."""
     try:
-        return is_finished(run)
+        status = written_status(run)
     except (ModelFileError, StorageError):
         return False  # damaged: whoever needs it will say so
+    return status is not None and status.state == "finished"
 
 
-def _reused(run: Path, where: str) -> Record:
+def quick_damage(run: Path) -> str:
+    """What is wrong with a finished run, as far as a quick look shows; empty if nothing is."""
     try:
-        return Record("skipped", str(run), read_metrics(run), reason=where)
-    except (ModelFileError, StorageError) as error:
-        damaged = f"{error.where} is damaged; without {run} the job is done again"
-        return Record("failed", str(run), code=ModelFileError.code, reason=damaged)
+        if has_list(run) or is_bound(read_json(run / STATUS)):
+            damage = damage_to(run, hash_up_to=SMALL)
+            return "; ".join(some([f"{name}: {why}" for name, why in damage.items()], 3))
+        read_metrics(run)  # of an earlier version, which listed no files
+        return ""
+    except (AeClsError, OSError) as error:
+        return getattr(error, "what", str(error))
+
+
+def set_aside(run: Path) -> Path:
+    """Give a run folder that cannot be used another name, by which nobody takes it for a run.
+
+    Raises:
+        StorageError: it cannot be renamed.
+    """
+    aside = run.with_name(f"{DAMAGED}{run.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        run.rename(aside)
+    except OSError as error:
+        raise cannot_write(aside, error) from error
+    _LOG.warning("a damaged run was set aside and is done again: %s", aside)
+    return aside

@@ -26,13 +26,22 @@ from ae_cls.experiment.read import read
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, end_on_signals, last_words
 from ae_cls.jobs.commands import COMMANDS as CARRY_OUT
 from ae_cls.jobs.process import take_signals
-from ae_cls.jobs.record import Job, Record, SweepFolder, finished_before
+from ae_cls.jobs.record import (
+    Job,
+    Record,
+    SweepFolder,
+    finished_before,
+    is_finished,
+    set_aside,
+)
 from ae_cls.jobs.work import Conditions, Streak, is_over
 from ae_cls.machine.faults import as_ours
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
+from ae_cls.saved.whole import refuse_other_config
 from ae_cls.store.files import cannot_write
 from ae_cls.store.lock import Lock, Owner
+from ae_cls.store.ours import open_to_write
 from ae_cls.store.received import read_json
 
 _LOG = logging.getLogger(__name__)
@@ -94,9 +103,22 @@ def _carry_out(command: str, job: Job, sweep: SweepFolder, *, quiet: bool) -> No
             if done := finished_before(sweep, job):
                 sweep.keep(job.name, done)
             else:
+                _set_aside_if_damaged(sweep.run(job.name))
                 _do(command, job, sweep)
     finally:
         claim.release()
+
+
+def _set_aside_if_damaged(run: Path) -> None:
+    """What cannot be continued and does not count would be in the way for ever."""
+    try:
+        if run.is_dir() and not is_finished(run):
+            refuse_other_config(run)
+    except (AeClsError, OSError):
+        set_aside(run)
+    else:
+        if is_finished(run):
+            set_aside(run)
 
 
 def _take(claim: Lock, job: Job) -> None:
@@ -112,7 +134,7 @@ def _take(claim: Lock, job: Job) -> None:
 def _own_log(path: Path, *, quiet: bool) -> Iterator[None]:
     """Takes how the process crashes and, with `quiet`, all that it says; goes away empty."""
     try:
-        file = path.open("a", encoding="utf-8")
+        file = os.fdopen(open_to_write(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
     with file:

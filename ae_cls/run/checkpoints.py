@@ -2,24 +2,26 @@
 
 import json
 import logging
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import final
+from types import MappingProxyType
+from typing import Any, final
 
 import safetensors.torch
 
 from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.store.entries import CHECKPOINT
 from ae_cls.store.files import cannot_write, file_sha256, publish, sha256
+from ae_cls.store.ours import make_folder
 from ae_cls.store.received import json_object, most_in_memory, read_bytes
 from ae_cls.store.tensor_file import tensors_of
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"step-\d{12}-[0-9a-f]{64}\.safetensors")
+_TEXT = "checkpoint"  # in the header of its file
 _MOST_FACTS = 2**26  # bytes: a line for each validation of the training
 _KEPT = 2  # the one before the newest, in case the newest rots
 _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a write
@@ -29,25 +31,37 @@ _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a wri
 class CheckpointFolder(Checkpoints):
     """The newest two checkpoints, `step-STEP-SHA256.safetensors`.
 
+    Each says in itself of which training and step it is: one of another training is passed over,
+    wherever it lies and whatever it is called.
+
     Args:
         folder: made when the first is kept.
+        of: the training, by all that it follows from.
         every: seconds between two within an epoch.
-        elsewhere: folders with checkpoints of another training that goes on here.
+        elsewhere: folders with checkpoints of another training that goes on here, and which.
     """
 
-    def __init__(self, folder: Path, *, every: float, elsewhere: Sequence[Path] = ()) -> None:
-        self.folder, self.every, self.elsewhere = folder, every, elsewhere
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        of: str,
+        every: float,
+        elsewhere: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        self.folder, self.of, self.every, self.elsewhere = folder, of, every, elsewhere
         self._kept_at = time.monotonic()
 
     def newest(self) -> Checkpoint | None:
-        for path in self._all_files():
-            try:
-                content = read_bytes(path, most=most_in_memory())
-                if sha256(content) == _named(path):
-                    return _read(content, path)
-            except (ModelFileError, FileNotFoundError) as error:
-                log.debug("%s", error)
-            log.warning("skipping a damaged checkpoint: %s", path)
+        places = {self.folder: self.of, **self.elsewhere}
+        for path, of in ((path, of) for folder, of in places.items() for path in _in(folder)):
+            content = _intact(path)
+            if content is None:
+                log.warning("skipping a damaged checkpoint: %s", path)
+            elif _mark(content, path) != _mark_of(of, _step(path)):
+                log.warning("skipping a checkpoint of another training: %s", path)
+            else:
+                return _read(content, path)
         return None
 
     def is_due(self, *, epoch_ended: bool) -> bool:
@@ -55,7 +69,7 @@ class CheckpointFolder(Checkpoints):
         return time.monotonic() - self._kept_at >= least
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        content = _written(checkpoint)
+        content = _written(checkpoint, self.of)
         path = self.folder / f"step-{checkpoint.step:012d}-{sha256(content)}.safetensors"
         try:
             self._publish(path, content)
@@ -73,12 +87,12 @@ class CheckpointFolder(Checkpoints):
         Raises:
             OSError: the folder cannot be written.
         """
-        for path in self._files()[:1]:
+        for path in self._own()[:1]:
             publish(folder / path.name, read_bytes(path, most=most_in_memory()))
 
     def _publish(self, path: Path, content: bytes) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder, within=self.folder.parent.parent)
             publish(path, content)
             if file_sha256(path) != _named(path):
                 raise StorageError("a checkpoint cannot be read back unchanged", where=str(path))
@@ -87,17 +101,19 @@ class CheckpointFolder(Checkpoints):
 
     def _clear(self) -> None:
         """Remove older ones, now that the new one has been read back."""
-        for old in self._files()[_KEPT:]:
+        for old in self._own()[_KEPT:]:
             try:
                 old.unlink(missing_ok=True)
             except OSError as error:
                 log.warning("an old checkpoint cannot be removed: %s", error)
 
-    def _files(self) -> list[Path]:
-        return _in(self.folder)
-
-    def _all_files(self) -> list[Path]:
-        return [path for folder in (self.folder, *self.elsewhere) for path in _in(folder)]
+    def _own(self) -> list[Path]:
+        """Those of this training, whatever else lies here."""
+        return [
+            path
+            for path in _in(self.folder)
+            if (content := _intact(path)) and _mark(content, path) == _mark_of(self.of, _step(path))
+        ]
 
 
 def steps_in(folder: Path) -> list[int]:
@@ -107,7 +123,8 @@ def steps_in(folder: Path) -> list[int]:
 
 def _in(folder: Path) -> list[Path]:
     """The newest first; by step, not by time."""
-    return sorted((path for path in folder.glob("*") if _NAME.fullmatch(path.name)), reverse=True)
+    names = [path for path in folder.glob("step-*") if CHECKPOINT.fullmatch(path.name)]
+    return sorted(names, reverse=True)
 
 
 def _named(path: Path) -> str:
@@ -118,13 +135,40 @@ def _step(path: Path) -> int:
     return int(path.stem.split("-")[1])
 
 
-def _written(checkpoint: Checkpoint) -> bytes:
+def _written(checkpoint: Checkpoint, of: str) -> bytes:
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
-    facts = json.dumps(dict(checkpoint.facts))  # our own file: a loss may be NaN in it
-    return safetensors.torch.save(tensors, {"facts": facts})
+    # Our own file: a loss may be NaN in it. In one text, as safetensors mixes the order of several.
+    text = json.dumps({**_mark_of(of, checkpoint.step), "facts": dict(checkpoint.facts)})
+    return safetensors.torch.save(tensors, {_TEXT: text})
+
+
+def _mark_of(of: str, step: int) -> dict[str, str | int]:
+    return {"of": of, "step": step}
+
+
+def _mark(content: bytes, path: Path) -> dict[str, Any]:
+    """Which training and step a checkpoint says that it is of; earlier versions said none."""
+    try:
+        text = _text(content, path)
+        return {"of": text["of"], "step": text["step"]}
+    except (ModelFileError, KeyError):
+        return {}
+
+
+def _text(content: bytes, path: Path) -> Mapping[str, Any]:
+    _, metadata = tensors_of(BytesIO(content), str(path), most_header=_MOST_FACTS)
+    return json_object(str(metadata.get(_TEXT)).encode(), str(path), finite=False)
+
+
+def _intact(path: Path) -> bytes | None:
+    """The content of a checkpoint; None where it is not what its name says."""
+    try:
+        content = read_bytes(path, most=most_in_memory())
+    except (ModelFileError, FileNotFoundError) as error:
+        log.debug("%s", error)
+        return None
+    return content if content and sha256(content) == _named(path) else None
 
 
 def _read(content: bytes, path: Path) -> Checkpoint:
-    _, metadata = tensors_of(BytesIO(content), str(path), most_header=_MOST_FACTS)
-    facts = json_object(str(metadata.get("facts")).encode(), str(path), finite=False)
-    return Checkpoint(_step(path), safetensors.torch.load(content), facts)
+    return Checkpoint(_step(path), safetensors.torch.load(content), _text(content, path)["facts"])

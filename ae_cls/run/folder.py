@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -16,17 +17,22 @@ from ae_cls.experiment.common import WHERE, CommonKeys
 from ae_cls.interrupt import INTERRUPTED, last_words
 from ae_cls.machine.faults import as_ours
 from ae_cls.run.log import RunLog
-from ae_cls.saved.names import CONFIG, STATUS
+from ae_cls.saved.names import CONFIG, REPORT, STATUS
+from ae_cls.saved.output import is_run_folder
 from ae_cls.saved.status import written_status
-from ae_cls.store.files import cannot_write, write_json
+from ae_cls.saved.whole import CONFIG_SHA256, refuse_other_config
+from ae_cls.store.files import cannot_write, json_bytes, publish, sha256, write_json
 from ae_cls.store.key import Change, changes
 from ae_cls.store.lock import Lock, Owner, owner_from, this_process
 from ae_cls.store.manifest import FORMAT
-from ae_cls.store.received import read_json
+from ae_cls.store.manifest import NAME as MANIFEST
+from ae_cls.store.ours import is_file, is_temporary, refuse_strangers
+from ae_cls.store.received import read_bytes, read_json
+from ae_cls.store.tree import write_list
 
 LOG, LOCK = "run.log", ".lock"
 PRODUCTS = ("model", "figures")
-_HALF_WRITTEN = ".*.tmp"  # what a kill leaves of a file that was being published
+_UNLISTED = (LOCK, REPORT)
 
 logger = logging.getLogger("ae_cls")
 
@@ -55,6 +61,12 @@ class RunFolder:
         status = written_status(self.path)
         self.tell(**how, stage=status.stage if status else "")
 
+    def finish(self) -> None:
+        """List all files, then say that the run has finished: it is whole from then on."""
+        status = {"format": FORMAT, "state": "finished", **self.facts}
+        write_list(self.path, but=_UNLISTED, coming={STATUS: json_bytes(status)})
+        write_json(self.path / STATUS, status)
+
     def enter(self, stage: str) -> None:
         """The run goes on with this stage."""
         self.tell("running", stage=stage, owner=asdict(this_process()))
@@ -70,21 +82,24 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
 
     Raises:
         BusyError: the folder named is in use, or holds something else.
-        UsageError: it holds an unfinished run of another config.
+        ModelFileError: its config is damaged, or it holds links.
+        UsageError: it holds an unfinished run of another config, or lies within another run.
         StorageError: the folder cannot be made.
     """
     config = description.model_dump(mode="json")
     path, lock = _claimed(description, config)
+    begun_with = _begun_with(path / CONFIG) or json_bytes(config)
     log = RunLog(path / LOG)
-    folder = RunFolder(path, facts, log)
+    folder = RunFolder(path, {**facts, CONFIG_SHA256: [sha256(begun_with)]}, log)
     try:
         folder.enter("begin")
         if not (path / CONFIG).exists():
-            write_json(path / CONFIG, config)
+            publish(path / CONFIG, begun_with)
         stopped = {"state": "interrupted", "reason": "interrupted"}
         with last_words(lambda code: folder.tell_end(**stopped, code=code)):
             yield folder
-        folder.tell("finished")
+        log.close()  # it is listed as it is now
+        folder.finish()
     except BaseException as error:
         logger.debug("%s", traceback.format_exc())
         folder.tell_end(**_reason(error))
@@ -97,10 +112,19 @@ def run_folder(description: CommonKeys, facts: Mapping[str, Any]) -> Iterator[Ru
         lock.release()
 
 
+def _begun_with(config: Path) -> bytes:
+    """The config of a run that goes on; empty where it only begins."""
+    try:
+        return read_bytes(config)
+    except FileNotFoundError:
+        return b""
+
+
 def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, Lock]:
-    if description.folder and Path(description.folder).exists():
+    if description.folder and os.path.lexists(description.folder):
         path = Path(description.folder)
         _refuse_unless_ours(path, config)
+        refuse_strangers(path)
     else:
         path = _made(description)
     lock = Lock(path / LOCK)
@@ -109,15 +133,21 @@ def _claimed(description: CommonKeys, config: Mapping[str, Any]) -> tuple[Path, 
         raise _busy(path)
     for name in PRODUCTS:  # of an attempt that did not finish
         shutil.rmtree(path / name, ignore_errors=True)
-    for half_written in path.glob(_HALF_WRITTEN):
-        half_written.unlink(missing_ok=True)
+    (path / MANIFEST).unlink(missing_ok=True)
+    for name in _half_written(path):
+        (path / name).unlink(missing_ok=True)
     return path, lock
 
 
 def _made(description: CommonKeys) -> Path:
-    # Microseconds, and no exist_ok: two runs never share a folder.
-    new = new_folders_of(description) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    # No exist_ok: two runs never share a folder.
+    new = new_folders_of(description) / _named_by_time()
     path = Path(description.folder) if description.folder else new
+    if run := next((above for above in path.resolve().parents if is_run_folder(above)), None):
+        raise UsageError(
+            "a run does not lie within another", where=str(path), why=f"{run} is the folder of one",
+            fix="another folder=..., or another outputs=...",
+        )  # fmt: skip
     try:
         path.mkdir(parents=True)
     except FileExistsError:
@@ -132,6 +162,16 @@ def new_folders_of(description: CommonKeys) -> Path:
     return Path(description.outputs) / description.below / "-".join(description.words())
 
 
+def new_folder_beside(folder: Path) -> Path:
+    """Where a run that continues that of a folder elsewhere has its own."""
+    above = folder if folder.name.strip(".") else folder.resolve()
+    return above.parent / _named_by_time()
+
+
+def _named_by_time() -> str:
+    return datetime.now().strftime("%Y%m%d-%H%M%S-%f")  # microseconds
+
+
 def own_store(folder: Path) -> Path:
     """Where a run with `store=own` keeps the outputs of its stages until it has finished."""
     return folder / "stages"
@@ -139,14 +179,12 @@ def own_store(folder: Path) -> Path:
 
 def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
     """A folder that is there may be empty, or hold an unfinished run of the same config."""
-    half_written = {file.name for file in path.glob(_HALF_WRITTEN)}
-    if (
-        path.is_dir()
-        and {file.name for file in path.iterdir()} <= {LOCK, STATUS, LOG} | half_written
-    ):
+    names = {file.name for file in path.iterdir()} if path.is_dir() else {"a file"}
+    if names <= {LOCK, STATUS, LOG} | _half_written(path):
         return
     if not (path / CONFIG).is_file() or read_status(path)["state"] == "finished":
         raise _busy(path)
+    refuse_other_config(path)
     before = read_json(path / CONFIG)
     if changed := [change for change in changes(before, config) if change.key not in WHERE]:
         raise UsageError(
@@ -154,6 +192,13 @@ def _refuse_unless_ours(path: Path, config: Mapping[str, Any]) -> None:
             where=f"{path}\n{changes_table(changed)}",
             fix=f"ae-cls resume {path}\nor another folder=..., or none for a new one",
         )  # fmt: skip
+
+
+def _half_written(folder: Path) -> set[str]:
+    """The names of what a kill has left of files that were being published."""
+    if not folder.is_dir():
+        return set()
+    return {file.name for file in folder.iterdir() if is_temporary(file.name) and is_file(file)}
 
 
 def changes_table(differences: list[Change]) -> str:

@@ -1,10 +1,12 @@
 """run.log: all that the program says while a run goes on."""
 
 import logging
+import os
 from pathlib import Path
 from typing import final
 
 from ae_cls.store.files import cannot_write
+from ae_cls.store.ours import open_to_write
 
 _logger = logging.getLogger("ae_cls")
 
@@ -26,7 +28,8 @@ class RunLog(logging.Handler):
         """Why a line could not be written; empty where all were."""
         try:
             # Without a buffer: what a full disk has refused must not wait for the file's end.
-            self._file = path.open("ab", buffering=0)
+            handle = open_to_write(path, os.O_WRONLY | os.O_APPEND)
+            self._file = os.fdopen(handle, "ab", buffering=0)
         except OSError as error:
             raise cannot_write(path, error) from error
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

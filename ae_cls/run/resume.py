@@ -11,16 +11,18 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.experiment.read import read_run, read_saved, with_data_at
 from ae_cls.run import run as runner
-from ae_cls.run.folder import changes_table, read_status
+from ae_cls.run.folder import changes_table, new_folder_beside, read_status
 from ae_cls.run.others import is_another
 from ae_cls.run.run import Result
 from ae_cls.saved.data import data_of
 from ae_cls.saved.encoder_run import read_encoder_run
-from ae_cls.saved.names import CONFIG
+from ae_cls.saved.names import CONFIG, STAGES, STATUS
 from ae_cls.saved.status import written_stages, written_status
-from ae_cls.store.files import write_json
+from ae_cls.saved.whole import CONFIG_SHA256, is_bound, refuse_damage, refuse_other_config
+from ae_cls.store.files import json_bytes, publish, sha256, write_json
 from ae_cls.store.key import Change, changes, flat
 from ae_cls.store.manifest import FORMAT, OLDEST
+from ae_cls.store.ours import refuse_strangers
 from ae_cls.store.received import read_json
 from ae_cls.train.schedule import Schedule
 
@@ -34,7 +36,9 @@ MAY_DIFFER = (
 
 
 def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
-    """Continue the run in `folder`; with other values, in a new folder.
+    """Continue the run in `folder`; with other values, in a new folder beside it.
+
+    What the config of that run says of places is not followed: it may be a stranger's.
 
     None in a process of several that is not the first.
 
@@ -44,9 +48,13 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
 
     Raises:
         UsageError: there is no run, it has finished, or a key must not differ.
-        ModelFileError: the run is of another version.
+        ModelFileError: the run is damaged or of another version, or its folder holds links.
     """
-    before = read_saved(_config(folder), _format_of(folder))
+    plain = _config(folder)
+    refuse_strangers(folder)
+    refuse_other_config(folder)
+    refuse_damage(folder, STATUS, CONFIG, STAGES)
+    before = read_saved(plain, _format_of(folder))
     _refuse_what_matters(_differences(before, new_values), folder)
     if ROOT in new_values:
         before = _moved(before, folder, new_values[ROOT])
@@ -61,7 +69,8 @@ def resume(folder: Path, new_values: Mapping[str, Any]) -> Result | None:
     log.info("the result may differ in the last digits from a run started from scratch")
     changed = read_run(_with(before.model_dump(mode="json"), new_values))
     _refuse_epochs_without_effect(before, changed, split)
-    return _continued(changed.model_copy(update={"folder": None}), folder, written_stages(folder))
+    place = None if "outputs" in new_values else str(new_folder_beside(folder))
+    return _continued(changed.model_copy(update={"folder": place}), folder, written_stages(folder))
 
 
 def _format_of(folder: Path) -> int:
@@ -77,14 +86,22 @@ def _write_in_todays_words(folder: Path, before: Experiment | Pretraining) -> No
 
 
 def _moved(before: Experiment | Pretraining, folder: Path, root: str) -> Experiment | Pretraining:
-    """The run with its data, which have moved; its folder knows it from now on.
+    """The run with its data, which have moved; the folder of a stopped one knows it from now on.
 
     Raises:
         DataError: what lies there are other data.
     """
     moved = with_data_at(before, root)
     data_of(folder, moved)
-    write_json(folder / CONFIG, moved.model_dump(mode="json"))
+    status = read_json(folder / STATUS)
+    if status.get("state") == "finished":
+        return moved
+    content = json_bytes(moved.model_dump(mode="json"))
+    # First that it will be another, so that a kill between the two leaves a run that goes on.
+    if is_bound(status):
+        status[CONFIG_SHA256] = [*status[CONFIG_SHA256], sha256(content)]
+        write_json(folder / STATUS, status)
+    publish(folder / CONFIG, content)
     return moved
 
 

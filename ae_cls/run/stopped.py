@@ -12,8 +12,10 @@ from ae_cls.run.folder import new_folders_of, own_store, read_status
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import CONFIG
 from ae_cls.saved.status import written_stages
+from ae_cls.saved.whole import refuse_other_config
 from ae_cls.store.entries import Store
 from ae_cls.store.key import changes
+from ae_cls.store.ours import refuse_strangers
 from ae_cls.store.places import shared_store
 from ae_cls.store.received import read_json
 
@@ -32,6 +34,8 @@ def stopped_run(description: CommonKeys, facts: Mapping[str, Any], data: Data) -
     for folder in sorted(new_folders_of(description).glob("*/"), reverse=True):  # named by time
         try:
             if _is_stopped(folder, facts) and _has_config(folder, config):
+                refuse_strangers(folder)
+                refuse_other_config(folder)
                 refuse_other_data(folder, data.dataset, data.split)
                 return folder
         except AeClsError:

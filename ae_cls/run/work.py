@@ -1,7 +1,6 @@
 """A run in progress: each stage taken from the store, or made and kept there."""
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +24,11 @@ from ae_cls.run.stopped import stopped_run
 from ae_cls.run.stopwatch import Stopwatch
 from ae_cls.saved.data import refuse_other_data
 from ae_cls.saved.names import STAGES
+from ae_cls.saved.whole import write_sealed
 from ae_cls.store.cleaning import tidy
 from ae_cls.store.entries import Entry, Store, opened
-from ae_cls.store.files import write_json
 from ae_cls.store.key import Key
+from ae_cls.store.ours import remove_folder
 from ae_cls.store.places import shared_store
 
 _LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Work:
         """The output of a stage, made where the store has none."""
         key = self._key(stage)
         self.names.update(stage.marks() | {stage.name: key.name})
-        write_json(self.folder / STAGES, self.names)
+        write_sealed(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
             entry = self._kept_or_made(stage, key)
             try:
@@ -125,9 +125,13 @@ class Work:
 
     def _checkpoints(self, key: Key) -> CheckpointFolder:
         origin = key.inputs.get(CONTINUED)
-        elsewhere = self.store.places_of(key.stage, str(origin)) if origin else ()
-        unfinished = self.store.unfinished(key)
-        return CheckpointFolder(unfinished, every=self.checkpoint_seconds, elsewhere=elsewhere)
+        places = self.store.places_of(key.stage, str(origin)) if origin else ()
+        return CheckpointFolder(
+            self.store.unfinished(key),
+            of=f"{key.stage}-{key.name}",
+            every=self.checkpoint_seconds,
+            elsewhere=dict.fromkeys(places, f"{key.stage}-{origin}"),
+        )
 
 
 @contextmanager
@@ -163,7 +167,7 @@ def work_on(
                 description.checkpoint_seconds, continued,
             )  # fmt: skip
         if description.store == "own":
-            shutil.rmtree(root, ignore_errors=True)
+            remove_folder(root, within=folder.path)
 
 
 def _in_its_folder(

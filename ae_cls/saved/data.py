@@ -12,6 +12,7 @@ from ae_cls.dataset.split import Split, make_split
 from ae_cls.errors import DataError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.saved.metrics import read_metrics
+from ae_cls.saved.whole import refuse_damage
 from ae_cls.store.arrays import read_arrays
 from ae_cls.store.received import not_ours
 
@@ -76,6 +77,7 @@ def remembered(run: Path, name: str) -> Numbers | None:
     Raises:
         ModelFileError: the file is damaged.
     """
+    refuse_damage(run, SPLIT)
     try:
         numbers = read_arrays(run / SPLIT, name).get(name)
     except FileNotFoundError:

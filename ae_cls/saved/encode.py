@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ae_cls.dataset.contract import Dataset, Rows
+from ae_cls.dataset.files.listing import images_below
+from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.split import Split
 from ae_cls.encode import EncodeChoice, EncodeConfig, Encoder
@@ -28,6 +30,7 @@ from ae_cls.saved.model import (
     read_class_names,
     read_experiment,
 )
+from ae_cls.saved.output import lies_in, refuse_as_output
 from ae_cls.saved.placed import placed_in
 from ae_cls.saved.predict import decoded, find_images
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
@@ -49,6 +52,20 @@ class SavedEncoder:
     def with_data_at(self, root: str) -> "SavedEncoder":
         """The same where the run's data have moved."""
         return replace(self, description=with_data_at(self.description, root))
+
+    def refuse_output(self, output: Path, run: Path, folder: Path | None) -> None:
+        """Stop where features would be written over what they come from.
+
+        Raises:
+            UsageError: the output is a file of the run's data, an image of the folder, or lies in
+                the folder of a run.
+        """
+        if folder is None:
+            # What of the data is read is not asked: whatever lies there may be.
+            inputs = [output] if lies_in(output, data_folder(self.description.dataset.root)) else []
+        else:
+            inputs = images_below(folder)[0] if output.exists() and folder.is_dir() else []
+        refuse_as_output(output, model=run, inputs=inputs)
 
     def of_part(self, run: Path, part: str) -> Encoded:
         """Features of a part of the run's own data set.

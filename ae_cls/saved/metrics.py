@@ -9,6 +9,7 @@ from typing import Annotated, Any, final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ae_cls.saved.names import ENVIRONMENT
+from ae_cls.saved.whole import refuse_damage
 from ae_cls.store.received import MOST_PER_CLASS, checked, read_json
 
 METRICS = "metrics.json"
@@ -121,6 +122,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         ModelFileError: they are damaged.
         StorageError: they cannot be read.
     """
+    refuse_damage(folder, METRICS)
     return _read(folder / METRICS, _Metrics)
 
 

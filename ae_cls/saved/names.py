@@ -5,10 +5,13 @@ ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 MODEL = "model"
 """The folder of what predict needs."""
 
-STUDY = "study.json"
+STUDY, REPORT = "study.json", "report"
 
 RESULTS = "results.csv"
 """The numbers of several runs: the same for the same runs."""
 
 TIMES = "times.csv"
 """How long several runs took."""
+
+DAMAGED = ".damaged-"
+"""How the name of a run folder begins that was set aside: it is nobody's run any more."""

@@ -24,6 +24,7 @@ from ae_cls.errors import DataError, printable, some
 from ae_cls.head.classifier import Classifier
 from ae_cls.saved.likeness import Likeness
 from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
+from ae_cls.saved.output import refuse_as_output
 from ae_cls.saved.unlike import WITHOUT, Seen, reasons, seen, summary
 from ae_cls.saved.use import compute_of, decoding_of
 from ae_cls.store.cells import TextFile, cell, path_cell, probability_columns, row_writer
@@ -115,10 +116,14 @@ def predict_to_csv(model: Path, paths: Sequence[Path], output: Path | None, devi
         device: auto, cpu or a CUDA device.
 
     Raises:
+        UsageError: the output is an image or lies in the folder of a run.
         DataError: there is no image.
         ModelFileError: the model is missing or damaged.
     """
     files = find_images(paths, output=output)
+    if output is not None:
+        is_image = output.suffix.lower() in SUFFIXES  # which the list of images has passed over
+        refuse_as_output(output, model=model, inputs=[*files, *([output] if is_image else [])])
     description = read_experiment(model)
     classifier = load_classifier(model, compute_of(description, device))
     likeness = load_likeness(model)

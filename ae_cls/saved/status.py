@@ -6,10 +6,11 @@ from typing import Annotated, Literal, final
 from pydantic import Field, RootModel
 
 from ae_cls.saved.names import STAGES, STATUS
+from ae_cls.saved.whole import read_sealed
 from ae_cls.settings import Settings
 from ae_cls.store.lock import WrittenOwner
 from ae_cls.store.manifest import refuse_other_format
-from ae_cls.store.received import checked, json_object, read_bytes, read_typed
+from ae_cls.store.received import checked, json_object, read_bytes
 
 _StageName = Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z]+)*$")]
 _EntryName = Annotated[str, Field(pattern=r"^[0-9a-f]{32,64}$")]
@@ -28,6 +29,8 @@ class Status(Settings):
         reason: why it has not; `where` and `why` say more, as in the message.
         command: that made it.
         encoder: the run whose encoder it classifies with, if another.
+        config_sha256: which config.json the run was begun with, from the beginning on; more than
+            one where it was continued in other words.
         may_be_other_data: whether its data may be others than those of that run.
     """
 
@@ -41,6 +44,7 @@ class Status(Settings):
     why: str = ""
     command: str = ""
     encoder: str | None = None
+    config_sha256: list[str] = Field(default_factory=list)
     may_be_other_data: bool = False
 
 
@@ -82,7 +86,4 @@ def written_stages(run: Path) -> dict[str, str]:
         ModelFileError: stages.json is damaged.
         StorageError: it cannot be read.
     """
-    try:
-        return read_typed(run / STAGES, _Stages).root
-    except FileNotFoundError:
-        return {}
+    return checked(read_sealed(run / STAGES), _Stages, str(run / STAGES)).root

@@ -1,5 +1,6 @@
 """Outputs of stages, each made once and found again by what it follows from.
 
+    ROOT/ae-cls-store.json   says that this is a store: only in one is anything deleted
     ROOT/STAGE/NAME/      the files, key.json and, written last, manifest.json
     ROOT/locks/           who is making or reading an entry
     ROOT/unfinished/      checkpoints of trainings that have not finished
@@ -10,26 +11,30 @@ aside and made again. Locks only save work: without them an entry may be made tw
 
 import logging
 import os
-import shutil
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
 from ae_cls.errors import ModelFileError, StorageError
-from ae_cls.store.files import flush_folder, write_json
+from ae_cls.store.files import flush_folder, json_bytes, publish, write_json
 from ae_cls.store.key import Change, Key, WrittenKey, changes
 from ae_cls.store.lock import Lock
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files, write_manifest
+from ae_cls.store.ours import make_folder, refuse_links, remove_folder
 from ae_cls.store.received import MOST_PER_CLASS, read_typed
 
 log = logging.getLogger(__name__)
 
-KEY, UNFINISHED, BAD = "key.json", "unfinished", ".bad-"
+KEY, UNFINISHED, LOCKS, BAD = "key.json", "unfinished", "locks", ".bad-"
+CHECKPOINT = re.compile(r"step-\d{12}-[0-9a-f]{64}\.safetensors")
+MARK = "ae-cls-store.json"
+MARK_CONTENT = json_bytes({"ae-cls": "outputs of stages, which ae-cls may delete", "format": 1})
 _LOOK_EVERY = 0.2  # seconds
 _SAY_EVERY = 60.0  # seconds
 _UNREADABLE = (ModelFileError, StorageError, OSError)
@@ -103,6 +108,8 @@ class Store:
         Raises:
             StorageError: the store cannot be written.
         """
+        self._refuse_links(key)
+        mark(self.root)
         self._lease(key)
         making = self._lock(key, "making")
         try:
@@ -121,9 +128,10 @@ class Store:
     def find(self, key: Key, check: Check = check_files) -> Entry | None:
         """The entry of that key, if it passes the check; a damaged one is set aside."""
         folder = self.folder(key)
-        if not folder.is_dir():
+        if not os.path.lexists(folder):
             return None
         try:
+            refuse_links(folder, within=self.root)
             check(folder)
         except _UNREADABLE as error:
             self.set_aside(folder, error)
@@ -167,6 +175,11 @@ class Store:
         while self._leases:
             self._leases.pop().release()
 
+    def _refuse_links(self, key: Key) -> None:
+        """A store that was received, as that of a run, leads nowhere else."""
+        for folder in (self.folder(key).parent, self.root / LOCKS, self.unfinished(key)):
+            refuse_links(folder, within=self.root)
+
     def _lease(self, key: Key) -> None:
         using = self._lock(key, "using")
         self._leases.append(using)
@@ -194,7 +207,7 @@ class Store:
         folder = self.folder(key)
         aside = folder.with_name(f".{key.name}.{uuid.uuid4().hex}.tmp")
         try:
-            aside.mkdir(parents=True)
+            make_folder(aside, within=self.root)
             yield aside
             write_json(aside / KEY, key.as_dict())
             write_manifest(aside)
@@ -202,8 +215,8 @@ class Store:
         except OSError as error:
             raise _cannot_store(str(folder), error.strerror or str(error)) from error
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(self.unfinished(key), ignore_errors=True)
+            remove_folder(aside, within=self.root)
+        remove_folder(self.unfinished(key), within=self.root)
 
     def set_aside(self, folder: Path, error: Exception) -> None:
         """Take a damaged entry out of sight, with a warning; it will be made again.
@@ -253,7 +266,7 @@ def _cannot_store(where: str, why: str) -> StorageError:
 
 def lock_path(root: Path, stage: str, name: str, purpose: Purpose) -> Path:
     """The file that is locked while an entry is made, or while it must not be pruned."""
-    return root / "locks" / f"{stage}-{name}.{purpose}"
+    return root / LOCKS / f"{stage}-{name}.{purpose}"
 
 
 def read_key(path: Path) -> WrittenKey | None:
@@ -272,6 +285,15 @@ def _rename(aside: Path, folder: Path) -> None:
         if not folder.is_dir():
             raise
     flush_folder(folder.parent)
+
+
+def mark(root: Path) -> None:
+    """Say that a folder is a store, unless it says so; one that may only be read stays as it is."""
+    if os.path.lexists(root / MARK):
+        return
+    with suppress(StorageError, OSError):
+        root.mkdir(parents=True, exist_ok=True)
+        publish(root / MARK, MARK_CONTENT)
 
 
 def _touch(folder: Path) -> None:

@@ -4,12 +4,12 @@ import errno
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ae_cls.errors import StorageError
+from ae_cls.store.ours import temporary_name
 from ae_cls.store.received import opened
 
 
@@ -31,7 +31,7 @@ def publish_written(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _publish(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(temporary_name())
     try:
         with temporary.open("xb") as file:
             write(file)

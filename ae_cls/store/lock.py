@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write
+from ae_cls.store.ours import is_file, make_folder, open_to_write
 from ae_cls.store.received import read_json
 
 _MOST = 4096  # bytes of a signature
@@ -69,6 +70,19 @@ def owner_from(value: Any) -> Owner | None:
         return None
 
 
+def is_signature(content: bytes) -> bool:
+    """Whether this is what a process writes into the file of a lock that it holds."""
+    try:
+        owner = owner_from(json.loads(content))
+    except ValueError:
+        return False
+    return owner is not None and content == _signature(owner)
+
+
+def _signature(owner: Owner) -> bytes:
+    return json.dumps(asdict(owner)).encode()
+
+
 def _start_of(process: int) -> int:
     try:
         # The name in field 2 may hold spaces; the start is field 22.
@@ -92,14 +106,15 @@ class Lock:
     """An flock on a file of its own, which may stay there afterwards and never needs deleting.
 
     Args:
-        path: of the file, which is made if it is missing.
+        path: of the file, which is made if it is missing; no link is followed.
 
     Raises:
-        StorageError: the file cannot be made or opened.
+        StorageError: the file cannot be made or opened, or is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_signed = False
         self._handle = self._open()
 
     def take(self, *, shared: bool = False) -> bool:
@@ -123,25 +138,34 @@ class Lock:
             return None
 
     def release(self) -> None:
-        """Release it; nothing happens if it was released before."""
+        """Release it; nothing happens if it was released before.
+
+        A lock that is free says nothing of who had it, so that nothing in its file can be damaged.
+        """
         if self._handle >= 0:
+            if self._is_signed:
+                self._write(b"")
             os.close(self._handle)
             self._handle = -1
 
     def _open(self) -> int:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            make_folder(self.path.parent)
+            return open_to_write(self.path, os.O_RDWR)
         except OSError as error:
             # A read-only store still gives what is in it.
-            if self.path.is_file():
-                return os.open(self.path, os.O_RDONLY)
+            if is_file(self.path):
+                return os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
             raise cannot_write(self.path, error) from error
 
     def _sign(self) -> None:
         """Only for messages: the system alone knows whether the lock is held."""
+        self._is_signed = True
+        self._write(_signature(this_process()))
+
+    def _write(self, content: bytes) -> None:
         try:
             os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, json.dumps(asdict(this_process())).encode(), 0)
+            os.pwrite(self._handle, content, 0)
         except OSError:
             return

@@ -55,7 +55,9 @@ def test_a_failing_job_takes_no_other_with_it(
         "head-linear_seed-0", "head-linear_seed-1", "head-knn_seed-0", "head-knn_seed-1",
     ]  # fmt: skip
     left = {path.name for path in sweep_folder(tmp_path).iterdir()}
-    assert left == {*names, "sweep.json", "results.csv", "times.csv", "jobs", ".claims"}
+    assert left == {
+        *names, "sweep.json", "results.csv", "times.csv", "manifest.json", "jobs", ".claims",
+    }  # fmt: skip
 
 
 def results(place: Path) -> list[dict[str, str]]:
@@ -387,14 +389,20 @@ def test_a_plan_grows_and_is_always_whole(tmp_path: Path) -> None:
     assert [record.state for record in records] == ["waiting", "finished"]
 
 
-def test_a_finished_job_that_is_damaged_is_told_of(
+def test_a_finished_job_that_is_damaged_is_set_aside_and_done_again(
     ae_cls: AeCls, started: Started, tmp_path: Path
 ) -> None:
     assert ae_cls("run", "-m", "seed=0,6").code == 0
-    (Path(jobs(tmp_path)[0]["folder"]) / "metrics.json").write_text("{")
-    assert ae_cls("run", "-m", "seed=0,6").code == 8
-    assert [job["state"] for job in jobs(tmp_path)] == ["failed", "skipped"]
-    assert "metrics.json is damaged" in jobs(tmp_path)[0]["reason"]
+    run = Path(jobs(tmp_path)[0]["folder"])
+    (run / "metrics.json").write_text("{")
+    outcome = ae_cls("run", "-m", "seed=0,6")
+    assert outcome.code == 0
+    assert [job["state"] for job in jobs(tmp_path)] == ["finished", "skipped"]
+    assert f"{run}: metrics.json: it has 1 bytes" in outcome.err
+    (aside,) = run.parent.glob(f".damaged-{run.name}-*")
+    assert (aside / "metrics.json").read_text() == "{"
+    assert ae_cls("run", "-m", "seed=0,6").code == 0
+    assert [job["state"] for job in jobs(tmp_path)] == ["skipped", "skipped"]
 
 
 def test_nothing_grows_with_the_number_of_jobs(

@@ -25,7 +25,7 @@ def same(one: Checkpoint | None, other: Checkpoint) -> bool:
 
 
 def test_the_newest_is_read_back_and_two_are_kept(tmp_path):
-    folder = CheckpointFolder(tmp_path / "new", every=60.0)
+    folder = CheckpointFolder(tmp_path / "new", of="a", every=60.0)
     assert folder.newest() is None
     for step in (9, 10, 11):
         folder.keep(checkpoint(step))
@@ -35,7 +35,7 @@ def test_the_newest_is_read_back_and_two_are_kept(tmp_path):
 
 @pytest.mark.parametrize("how", ["flip", "cut", "empty"])
 def test_a_damaged_one_is_said_and_the_one_before_is_taken(tmp_path, caplog, how):
-    folder = CheckpointFolder(tmp_path, every=60.0)
+    folder = CheckpointFolder(tmp_path, of="a", every=60.0)
     for step in (1, 2):
         folder.keep(checkpoint(step))
     newest = max(tmp_path.iterdir())
@@ -48,7 +48,7 @@ def test_a_damaged_one_is_said_and_the_one_before_is_taken(tmp_path, caplog, how
 
 
 def test_a_save_that_fails_is_loud_and_the_older_one_stays(tmp_path, monkeypatch):
-    folder = CheckpointFolder(tmp_path, every=60.0)
+    folder = CheckpointFolder(tmp_path, of="a", every=60.0)
     folder.keep(checkpoint(1))
 
     def full(handle: int) -> None:
@@ -64,7 +64,7 @@ def test_a_save_that_fails_is_loud_and_the_older_one_stays(tmp_path, monkeypatch
 def test_a_checkpoint_is_due_by_time_and_sooner_at_the_end_of_an_epoch(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    folder = CheckpointFolder(tmp_path, every=60.0)
+    folder = CheckpointFolder(tmp_path, of="a", every=60.0)
     now[0] = 102
     assert not folder.is_due(epoch_ended=False)
     assert folder.is_due(epoch_ended=True)
@@ -75,11 +75,12 @@ def test_a_checkpoint_is_due_by_time_and_sooner_at_the_end_of_an_epoch(tmp_path,
 
 
 def test_a_longer_training_goes_on_from_what_was_handed_over(tmp_path):
-    first = CheckpointFolder(tmp_path / "first", every=60.0)
+    first = CheckpointFolder(tmp_path / "first", of="a", every=60.0)
     first.keep(checkpoint(7))
     (tmp_path / "entry").mkdir()
     first.hand_over(tmp_path / "entry")
-    later = CheckpointFolder(tmp_path / "later", every=60.0, elsewhere=[tmp_path / "entry"])
+    elsewhere = {tmp_path / "entry": "a"}
+    later = CheckpointFolder(tmp_path / "later", of="b", every=60.0, elsewhere=elsewhere)
     assert same(later.newest(), checkpoint(7))
     later.keep(checkpoint(8))
     assert same(later.newest(), checkpoint(8))

@@ -9,6 +9,8 @@ import pytest
 from ae_cls.errors import BusyError, StorageError, TrainingError
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run.folder import read_status, run_folder
+from ae_cls.store.files import sha256
+from ae_cls.store.ours import temporary_name
 from tests.composed import experiment
 
 FACTS = {"command": "run"}
@@ -25,7 +27,8 @@ def test_a_run_that_ends_is_finished(tmp_path):
         folder = begun.path
         assert read_status(folder)["state"] == "running"
         assert folder.parent == tmp_path / "run" / "digits-conv-svm"
-    assert read_status(folder) == {"state": "finished", **FACTS}
+    begun_with = sha256((folder / "config.json").read_bytes())
+    assert read_status(folder) == {"state": "finished", **FACTS, "config_sha256": [begun_with]}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_a_folder_named_by_the_user_may_exist_when_it_is_empty(tmp_path):
 def test_what_a_kill_left_half_written_is_in_nobodys_way(tmp_path):
     own = told(tmp_path, folder=str(tmp_path / "x"))
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / ".status.json.0123.tmp").write_text("{")
+    (tmp_path / "x" / temporary_name()).write_text("{")
     with run_folder(own, {"command": "run"}) as folder:
         assert not list(folder.path.glob(".*.tmp"))
     assert read_status(tmp_path / "x")["state"] == "finished"

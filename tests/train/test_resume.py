@@ -53,17 +53,18 @@ def train(name: str, checkpoints: Checkpoints, *words: str):
 def test_a_stop_after_any_step_changes_no_byte(tmp_path, name):
     straight = train(name, NoCheckpoints())
     for step in range(1, STEPS + 1) if name == "conv" else (2, 5):
-        folder = CheckpointFolder(tmp_path / str(step), every=math.inf)
+        folder = CheckpointFolder(tmp_path / str(step), of="a", every=math.inf)
         with pytest.raises(KeyboardInterrupt):
             train(name, StopsAt(folder, step))
         newest = folder.newest()
         assert newest is not None
         assert newest.step == step
-        assert train(name, CheckpointFolder(folder.folder, every=math.inf)) == straight
+        assert train(name, CheckpointFolder(folder.folder, of="a", every=math.inf)) == straight
 
 
 def test_many_stops_change_no_byte(tmp_path):
-    straight, folder = train("vae", NoCheckpoints()), CheckpointFolder(tmp_path, every=math.inf)
+    straight = train("vae", NoCheckpoints())
+    folder = CheckpointFolder(tmp_path, of="a", every=math.inf)
     for _ in range(STEPS // 2):
         with pytest.raises(KeyboardInterrupt):
             train("vae", StopsAt(folder, 2))

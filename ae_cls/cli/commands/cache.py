@@ -11,7 +11,7 @@ _EPILOG = """\
   ls        each kept output of a stage: what it is, its size, when it was last used
   verify    hash all of them; exit code 5 when one is damaged (it will be made again)
   prune     remove what killed processes left behind, and what --days, --keep-gb or --all select;
-            never what a run is making or reading
+            never what a run is making or reading, nor what ae-cls did not write
 
   ae-cls cache prune --days 30
   ae-cls cache prune --keep-gb 5 --stage encode
@@ -26,7 +26,7 @@ def parser() -> Parser:
         "--folder",
         type=home_path,
         metavar="FOLDER",
-        help="a store (default: the one that runs share)",
+        help="a store (default: the one that runs share); any other folder is refused",
     )
     arguments.add_argument("--stage", metavar="STAGE", help="only outputs of this stage")
     limit = arguments.add_mutually_exclusive_group()
@@ -51,6 +51,7 @@ def cache(words: Sequence[str]) -> int:
 
     log_to_stderr()
     root = given.folder or shared_store()
+    cache_actions.refuse_unless_store(root)
     if given.action == "ls":
         cache_actions.print_list(root, given.stage)
     elif given.action == "verify":

@@ -75,6 +75,7 @@ def encode(words: Sequence[str]) -> int:
     run = named_run(given.run, given.outputs, FINISHED)
     saved = load_encoder(run, given.encode, given.device)
     saved = saved.with_data_at(root) if root else saved
+    saved.refuse_output(given.output, run, given.folder)
     encoded = saved.of_folder(given.folder) if given.folder else saved.of_part(run, given.split)
     encoded.save(given.output)
     count, size = encoded.features.shape

@@ -40,8 +40,12 @@ def report_command(words: Sequence[str]) -> int:
     from ae_cls.report.table import print_table
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.report.verdict_table import verdict_table
+    from ae_cls.saved.names import REPORT
+    from ae_cls.saved.output import refuse_as_report
 
     log_to_stderr()
-    made = report(given.folder, given.output or given.folder[0] / "report")
+    place = given.output or given.folder[0] / REPORT
+    refuse_as_report(place, given.folder)
+    made = report(given.folder, place)
     print_table(verdict_table(made.page, made.files))
     return made.exit_code

@@ -13,7 +13,7 @@ SUMMARY = "continue a run that was stopped or killed"
 _EPILOG = """\
 The run goes on in its own folder and ends with the same bytes as one that was never stopped.
 More epochs, another device, or another number of devices or threads may be given; the result then
-goes into a new folder. If only its data have moved, it goes on in its own:
+goes into a new folder beside it. If only its data have moved, it goes on in its own:
 
   ae-cls resume outputs/run/digits-conv-linear/20260101-120000-000000
   ae-cls resume latest
@@ -41,10 +41,14 @@ def resume(words: Sequence[str]) -> int:
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.folder import read_status
     from ae_cls.run.resume import resume as continue_run  # here, as it imports torch
+    from ae_cls.saved.metrics import METRICS
+    from ae_cls.saved.names import CONFIG, STATUS
+    from ae_cls.saved.whole import refuse_damage
 
     log_to_stderr()
     end_on_signals()
     if not changes.keys() - {"dataset.root"} and read_status(run)["state"] == "finished":
+        refuse_damage(run, STATUS, CONFIG, METRICS)
         complain(printable(f"this run has finished; there is nothing left to do: {run}"))
         return 0
     if result := continue_run(run, changes):
