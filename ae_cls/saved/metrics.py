@@ -52,7 +52,7 @@ class _Rebuilt(_Numbers):
 
 @final
 class _Reconstruction(_Numbers):
-    intact: _Rebuilt
+    intact: _Rebuilt | None = None  # earlier versions did not say of which images
 
 
 @final
