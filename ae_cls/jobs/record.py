@@ -19,7 +19,7 @@ from ae_cls.saved.status import is_finished
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, WrittenOwner, owner_from, this_process
-from ae_cls.store.received import MOST_PER_CLASS, read_typed
+from ae_cls.store.received import MOST_PER_CLASS, MOST_PER_JOB, read_typed
 
 PLAN = "sweep.json"
 _RECORDS, _CLAIMS, _SWEEP = "jobs", ".claims", "sweep"
@@ -271,7 +271,7 @@ class SweepFolder:
 
     def _plan(self) -> _Plan:
         try:
-            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_CLASS)
+            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_JOB)
         except FileNotFoundError:
             return _Plan(command="", jobs=())
 
