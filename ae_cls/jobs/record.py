@@ -25,7 +25,7 @@ from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, WrittenOwner, owner_from, this_process
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.ours import is_file, make_folder, refuse_links
-from ae_cls.store.received import MOST_PER_CLASS, read_json, read_typed
+from ae_cls.store.received import MOST_PER_CLASS, MOST_PER_JOB, read_json, read_typed
 from ae_cls.store.tree import SMALL, damage_to, has_list, write_list
 
 _LOG = logging.getLogger(__name__)
@@ -304,7 +304,7 @@ class SweepFolder:
 
     def _plan(self) -> _Plan:
         try:
-            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_CLASS)
+            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_JOB)
         except FileNotFoundError:
             return _Plan(command="", jobs=())
 

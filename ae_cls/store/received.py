@@ -21,11 +21,14 @@ from ae_cls.errors import ModelFileError, StorageError, printable
 MOST = 2**24
 """Bytes of a file whose size does not depend on the data, with room to spare."""
 MOST_PER_CLASS = 2**28
-"""Bytes of a file that holds something for each pair of classes, each image or each job."""
+"""Bytes of a file that holds something for each pair of classes, or for each image."""
+MOST_PER_JOB = 2**32
+"""Bytes of a file that holds the numbers of each job of a sweep."""
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DEEPEST = 64  # our own files nest 8 levels
-_MOST_CONTAINERS = 10**6  # a list takes thirty times the memory of its two letters
+_MANY = 10**6
+_BYTES_EACH = 50  # of each list or object beyond so many: an empty one takes thirty times its text
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 """They may hold brackets. Also one without its end matches: else it would be looked at again and
@@ -188,7 +191,7 @@ def _kind(facts: os.stat_result) -> str:
 def _refuse_depth(content: bytes) -> None:
     """Before parsing, which would end in a RecursionError or without memory."""
     brackets = _TEXTS.sub(b"", content).translate(None, delete=_NO_BRACKETS)
-    if brackets.count(b"[") + brackets.count(b"{") > _MOST_CONTAINERS:
+    if brackets.count(b"[") + brackets.count(b"{") > _MANY + len(content) // _BYTES_EACH:
         raise ValueError("it holds too many lists and objects")
     for _ in range(_DEEPEST):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")  # the innermost ones
