@@ -31,6 +31,7 @@ def refuse_not_finite(network: nn.Module, where: str) -> None:
         raise TrainingError("a weight is not finite", where=f"{where}: {name}", fix=LESS_STEEP)
 
 
+_ONE_IMAGE = "Expected more than 1 value per channel"  # as torch says it
 _COPIES = 6
 """Of weights that are trained: as drawn, as trained, their slopes, two moments, the best."""
 
@@ -63,6 +64,13 @@ def failures_named(stage: str, batch: int, checkpoints: Checkpoints) -> Iterator
         yield
     except TrainingError as error:
         raise _with_what_is_left(error, checkpoints) from error
+    except ValueError as error:
+        if _ONE_IMAGE not in str(error):
+            raise
+        raise TrainingError(
+            "a batch norm needs more than one image", where=f"{stage}, batch_size {batch}",
+            fix="a batch_size of 3 or more, and as many images",
+        ) from error  # fmt: skip
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -31,6 +31,7 @@ from ae_cls.store import cleaning, space
 from ae_cls.train import loop
 from ae_cls.train.checkpoint import Checkpoint, NoCheckpoints
 from ae_cls.train.loss import Loss
+from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
@@ -455,3 +456,33 @@ def test_an_old_checkpoint_that_cannot_be_removed_ends_no_training(
     newest = folder.newest()
     assert newest is not None and newest.step == 3
     assert "an old checkpoint cannot be removed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "sizes"),
+    [
+        pytest.param(9, 8, [7, 2], id="T10-one-left"),
+        pytest.param(17, 8, [8, 7, 2], id="T10-one-left-of-many"),
+        pytest.param(10, 8, [8, 2], id="T10-two-left"),
+        pytest.param(16, 8, [8, 8], id="T10-none-left"),
+        pytest.param(1, 8, [1], id="T10-one-image"),
+        pytest.param(3, 2, [2, 1], id="T10-batches-of-two"),
+    ],
+)
+def test_no_image_is_left_over_alone(count, batch, sizes):
+    positions = passes(count, batch, seed=0)
+    taken = [positions(step)[1] for step in range(len(sizes))]
+    assert [len(some) for some in taken] == sizes
+    assert sorted(torch.cat(taken).tolist()) == list(range(count))
+    assert positions(len(sizes))[0] == 1  # the next pass
+
+
+@pytest.mark.parametrize("case", ["T10-batch-norm"])
+def test_a_single_image_that_a_batch_norm_cannot_take_is_no_bug(case):
+    norm = nn.BatchNorm1d(2)
+
+    def alone(step: int) -> float:
+        return float(norm(torch.zeros(1, 2)).sum())
+
+    with pytest.raises(TrainingError, match="a batch norm needs more than one image"):
+        trained(OneWeight(), factor_at=alone)
