@@ -103,7 +103,7 @@ def _below(folder: Path, start: str, left_out: Collection[str]) -> Iterator[str]
                 yield name
 
 
-def _listed(folder: Path) -> dict[str, Facts]:
+def _listed(folder: Path) -> Mapping[str, Facts]:
     path = folder / NAME
     if not is_file(path):
         raise ModelFileError(
@@ -112,7 +112,7 @@ def _listed(folder: Path) -> dict[str, Facts]:
         )  # fmt: skip
     try:
         plain = read_json(path)
-        files = {
+        files: dict[str, dict[str, int | str]] = {
             str(name): {"size": int(facts["size"]), "sha256": str(facts["sha256"])}
             for name, facts in plain["files"].items()
         }
