@@ -142,9 +142,10 @@ def _explained(one: Mapping[str, Any]) -> str:
 
 def rebuilt_cells(metrics: RunMetrics) -> tuple[str, ...]:
     """The decoder's mean squared error, and its PSNR in dB."""
-    if "reconstruction" not in metrics:
+    intact = metrics.get("reconstruction", {}).get("intact")
+    if intact is None:
         return "", ""
-    mse, psnr = (metrics["reconstruction"]["intact"][name] for name in ("mse", "psnr"))
+    mse, psnr = intact["mse"], intact["psnr"]
     return f"{mse:.4g}", "infinite" if psnr is None else f"{psnr:z.1f}"
 
 

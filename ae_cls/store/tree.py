@@ -104,7 +104,7 @@ def _below(folder: Path, start: str, left_out: Collection[str]) -> Iterator[str]
                 yield name
 
 
-def _listed(folder: Path) -> dict[str, Facts]:
+def _listed(folder: Path) -> Mapping[str, Facts]:
     path = folder / NAME
     if not is_file(path):
         raise ModelFileError(
@@ -114,7 +114,7 @@ def _listed(folder: Path) -> dict[str, Facts]:
     try:
         content = read_bytes(path, most=MOST_PER_CLASS)
         plain = json_object(content, str(path))
-        files = {
+        files: dict[str, dict[str, int | str]] = {
             str(name): {"size": int(facts["size"]), "sha256": str(facts["sha256"])}
             for name, facts in plain["files"].items()
         }

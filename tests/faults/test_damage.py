@@ -4,6 +4,7 @@ The names of cases are those of the fault battery.
 """
 
 import json
+import os
 import random
 import shutil
 import zipfile
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ae_cls.compare.runs import read_finished
 from ae_cls.errors import AeClsError, ModelFileError
@@ -34,9 +37,13 @@ from ae_cls.store.key import Key
 from ae_cls.store.manifest import listed_files
 from ae_cls.store.tree import write_list
 from ae_cls.train.checkpoint import Checkpoint
-from tests.cli.conftest import AeCls
+from tests.cli.conftest import AeCls, with_hydra
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import described, experiment
+from tests.jobs.conftest import forked
+from tests.jobs.conftest import forking as forking
+from tests.jobs.conftest import started as started
+from tests.jobs.fake_runs import Started
 
 RUN = (
     "threads=1", "device=cpu", "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=2",
@@ -385,3 +392,31 @@ def test_a_damaged_plan_is_said_and_written_anew(sweep, caplog):
         assert "was damaged and is written anew" in caplog.text
         assert sweep.jobs() == [JOB]
         caplog.clear()
+
+
+@with_hydra
+@forked
+def test_a_sweep_over_images_that_were_all_replaced_is_not_finished_before(
+    tmp_path, ae_cls: AeCls, started: Started
+):
+    """Of the same names, sizes and times."""
+    paths = [tmp_path / "p" / kind / f"{number}.bmp" for kind in "ab" for number in range(20)]
+
+    def draw(seed: int) -> None:
+        draws = np.random.default_rng(seed)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draws.integers(0, 255, (8, 8), np.uint8)).save(path)
+            os.utime(path, (1, 1))
+
+    words = ("run", "-m", "dataset=folder", "dataset.root=p", "dataset.image_size=8")
+    draw(0)
+    assert ae_cls(*words, "head=knn,linear").code == 0
+    assert len(started.seeds()) == 2
+    outcome = ae_cls(*words, "head=knn,linear")
+    assert (outcome.code, len(started.seeds())) == (0, 0)
+    assert "finished before" in outcome.err
+    draw(1)
+    outcome = ae_cls(*words, "head=knn,linear")
+    assert (outcome.code, len(started.seeds())) == (0, 2)
+    assert "finished before" not in outcome.err

@@ -11,8 +11,10 @@ import fcntl
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +22,9 @@ from ae_cls.errors import AeClsError, StorageError
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.jobs.verify import verify
 from ae_cls.run.checkpoints import CheckpointFolder
+from ae_cls.run.data import prepare
 from ae_cls.run.folder import read_status, run_folder
+from ae_cls.run.stages import Pretrain
 from ae_cls.saved.names import STAGES
 from ae_cls.saved.whole import write_sealed
 from ae_cls.store.cleaning import damage_in, kept_in, remove
@@ -192,3 +196,11 @@ def test_h03_where_every_lock_is_had_by_all_nothing_is_torn(tmp_path, monkeypatc
     assert len(depth) == 3
     assert damage_in(tmp_path) == {}
     assert len(kept_in(tmp_path)) == 1
+
+
+def test_h09_an_encoder_that_has_seen_test_images_is_another_output():
+    described = experiment("head=linear", "device=cpu", "precision=fp32")
+    data = prepare(described)
+    seen = np.concatenate([data.split.pretrain, data.split.test])
+    transductive = replace(data, split=replace(data.split, pretrain=seen))
+    assert Pretrain(described, data).key().name != Pretrain(described, transductive).key().name
