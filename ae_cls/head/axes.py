@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Float32
-from scipy.linalg.lapack import strtri
+from scipy.linalg import get_lapack_funcs
 from torch import Tensor
 
 from ae_cls.head.fitted import Features
@@ -124,9 +124,14 @@ def _inverse_factor(matrix: Tensor) -> Float32[np.ndarray, "d d"]:
         shifted.diagonal().add_(ridge)
         factor, failed = torch.linalg.cholesky_ex(shifted)
         if not failed:
-            inverse, _ = strtri(factor.float().numpy(), lower=1)
-            return np.ascontiguousarray(np.tril(inverse))
+            return _inverse_of_triangle(factor.float().numpy())
         ridge *= 10
+
+
+def _inverse_of_triangle(lower: Float32[np.ndarray, "d d"]) -> Float32[np.ndarray, "d d"]:
+    (invert,) = get_lapack_funcs(("trtri",), (lower,))
+    inverse, _ = invert(lower, lower=1)
+    return np.ascontiguousarray(np.tril(inverse))
 
 
 def axes_of(features: Features, standardiser: Standardiser) -> Axes:

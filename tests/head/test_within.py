@@ -122,18 +122,18 @@ RISING = tuple(10.0**power for power in range(-4, 6))
 def test_larger_values_are_not_tried_once_two_in_a_row_were_worse(monkeypatch) -> None:
     train = blobs(60, 3, seed=3)
     head = fitted_linear(train, C=RISING)
-    tried = [row["C"] for row in head.facts["trials"]]
+    tried = [row["C"] for row in facts_of(head)["trials"]]
     monkeypatch.setattr(linear, "_ENOUGH_WORSE", 99)
     every = fitted_linear(train, C=RISING)
-    scores = [(row["folds_accuracy"], -row["folds_log_loss"]) for row in every.facts["trials"]]
+    scores = [(row["folds_accuracy"], -row["folds_log_loss"]) for row in facts_of(every)["trials"]]
     best = scores.index(max(scores[: len(tried)]))
     assert len(tried) == min(len(RISING), best + 3) < len(RISING)
-    assert head.facts["trials"] == every.facts["trials"][: len(tried)]
+    assert facts_of(head)["trials"] == facts_of(every)["trials"][: len(tried)]
 
 
 def test_values_in_no_order_are_all_tried() -> None:
     head = fitted_linear(blobs(60, 3), C=(10.0, 0.001, 1.0, 0.01, 0.1))
-    assert len(head.facts["trials"]) == 5
+    assert len(facts_of(head)["trials"]) == 5
 
 
 def fitted_linear(train, C):
