@@ -185,6 +185,13 @@ def test_m02_headers_are_checked_before_any_tensor_is_made(
     refused(model, name)
 
 
+@pytest.mark.parametrize("header", HEADERS)
+def test_m02_a_header_is_refused_whatever_it_is_of(header: str) -> None:
+    with pytest.raises(ModelFileError) as refusal:
+        tensors_in(HEADERS[header], "x.safetensors")
+    assert refusal.value.where.startswith("x.safetensors") and refusal.value.why
+
+
 def test_m02_what_is_ours_is_listed() -> None:
     content = weights_bytes(torch.nn.Linear(3, 2))
     found = tensors_in(content, "x")
