@@ -218,21 +218,22 @@ def _needed(worth: LabelWorth) -> str:
 
 
 def _more_draws(found: Verdict) -> Iterator[str]:
+    """For the first budget at which nothing could be told."""
     for budget in found.budgets:
         one = outcome(found, budget)
         if one is None or one.kind != "open":
             continue
-        if one.versus.further:
-            further = one.versus.further
-            draws = "draw" if further == 1 else "draws"
-            yield (
-                f"About {further:,} more {draws} of labels would show whether the difference with "
-                f"{_labels(budget)} is real."
-            )
-        else:
+        further = one.versus.further
+        if further is None:
             yield (
                 f"More draws alone would not show the difference with {_labels(budget)}: it is "
                 "small for so few test images."
+            )
+        else:
+            draws = "1 more draw" if further <= 1 else f"{further:,} more draws"
+            yield (
+                f"About {draws} of labels would show whether the difference with "
+                f"{_labels(budget)} is real: {one.versus.pretrained} less {one.versus.control}."
             )
         return
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_cls.compare.arms import Arm, Words, accuracy_of, answers_of, arms_of, compared, unpaired
 from ae_cls.compare.runs import FinishedRun, Unreadable
-from ae_cls.evaluate.claims import FEWEST_DRAWS, Claim, claims, further_draws
+from ae_cls.evaluate.claims import FEWEST_DRAWS, LEVEL, Claim, claims, further_draws
 from ae_cls.evaluate.label_worth import LabelWorth, label_worth
 from ae_cls.evaluate.paired import Comparison, compare_differences
 from ae_cls.evaluate.ranks import shared_ranks
@@ -42,7 +42,8 @@ class Versus:
         comparison: the pretrained one less the control.
         claim: what may be said of it, adjusted for all comparisons of the verdict, or implied by
             one side's being better than all of the other.
-        further: draws more that would separate the two; None if no number would.
+        further: draws more that would separate the two, at the level of a question; None if no
+            number would.
     """
 
     pretrained: str
@@ -212,10 +213,12 @@ def _all_versus(
     found: Sequence[_Found], won: Mapping[str, Winners]
 ) -> tuple[tuple[Versus, ...], dict[int, str]]:
     said = claims([one.comparison for one in found])
+    questions = len({(one.budget, one.ours.name) for one in found})
     versus = tuple(
         Versus(
             one.ours.name, one.theirs.name, one.is_twin, one.comparison,
-            _implied(one, won[one.budget]) or claim, further_draws(one.comparison),
+            _implied(one, won[one.budget]) or claim,
+            further_draws(one.comparison, LEVEL / questions),
         )
         for one, claim in zip(found, said, strict=True)
     )  # fmt: skip

@@ -64,27 +64,31 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def further_draws(comparison: Comparison) -> int | None:
+def further_draws(comparison: Comparison, level: float = LEVEL) -> int | None:
     """About how many more draws would separate the two, with a chance of 80 %.
 
     The difference and the spread are taken to stay as they are. None where no number would: the
     test images are too few, or there is one draw and its spread is unknown.
+
+    Args:
+        comparison: as it is now.
+        level: at which it is tested, adjusted for all that is asked.
     """
     if comparison.pairs < 2:
         return None
     for further in range(_MOST_FURTHER + 1):
-        if _would_separate(comparison, comparison.pairs + further):
+        if _would_separate(comparison, comparison.pairs + further, level):
             return further
     return None
 
 
-def _would_separate(comparison: Comparison, draws: int) -> bool:
+def _would_separate(comparison: Comparison, draws: int, level: float) -> bool:
     if draws < FEWEST_DRAWS:
         return False
     here = comparison.of_draws + comparison.of_images
     of_draws = (here - comparison.lasting) * comparison.pairs / draws
-    wide = float(stdtrit(draws - 1, 1 - LEVEL / 2)) ** 2 * of_draws
-    wide += float(ndtri(1 - LEVEL / 2)) ** 2 * comparison.lasting
+    wide = float(stdtrit(draws - 1, 1 - level / 2)) ** 2 * of_draws
+    wide += float(ndtri(1 - level / 2)) ** 2 * comparison.lasting
     chance = float(ndtri(_CHANCE)) * math.sqrt(of_draws + comparison.lasting)
     return abs(comparison.difference) > math.sqrt(wide) + chance
 
