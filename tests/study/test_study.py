@@ -12,7 +12,7 @@ from ae_cls.cli.complete import candidates
 from ae_cls.cli.compose import compose
 from ae_cls.cli.main import COMMANDS
 from ae_cls.experiment import configs
-from ae_cls.jobs import commands
+from ae_cls.jobs import commands, process
 from ae_cls.study import plan, study
 from ae_cls.study.arms import arms_of
 from ae_cls.study.request import own_arms, words_for_study
@@ -275,8 +275,10 @@ def test_completion_offers_the_keys_and_presets_of_a_study() -> None:
 
 
 def test_what_is_kept_of_a_pretraining_is_seen_though_its_network_is_timed(
-    ae_cls: AeCls, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ae_cls: AeCls, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # In this process: the server of processes has the store of whichever test began it.
+    monkeypatch.setattr(process, "answer_of", lambda answer, *args: answer(*args))
     words = ("autoencoder.widths=[8,8]", "autoencoder.latent_dim=4", "pretrain=quick",
              "pretrain.epochs=1", "pretrain.min_steps=2", "threads=1")  # fmt: skip
     study = ("study", "--explain", *words, "study.arms=[pretrained,hog]", "study.budgets=[5]")
