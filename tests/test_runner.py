@@ -26,7 +26,7 @@ from ae_cls.run import data as prepared
 from ae_cls.run import run as runner
 from ae_cls.saved.model import load_classifier
 from ae_cls.store.files import sha256
-from ae_cls.store.manifest import check_files
+from ae_cls.store.manifest import FORMAT, check_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
 from tests.composed import described, experiment, options
@@ -61,7 +61,7 @@ def test_a_run_folder_is_complete(finished):
     }  # fmt: skip
     assert not [name for name in names if name.endswith(".tmp")]
     assert json.loads((finished.folder / "status.json").read_text()) == {
-        "state": "finished", "command": "run",
+        "format": FORMAT, "state": "finished", "command": "run",
         "config_sha256": [sha256((finished.folder / "config.json").read_bytes())],
     }  # fmt: skip
 

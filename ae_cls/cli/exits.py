@@ -17,9 +17,12 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     try:
         with last_words(lambda code: complain(AT_ONCE)):
             return _carried_out(work, words)
-    except (KeyboardInterrupt, SystemExit) as stop:
+    except KeyboardInterrupt as stop:
         complain(interrupted_block(stop, words))
-        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+        return INTERRUPTED
+    except SystemExit as stop:
+        complain(interrupted_block(stop, words))
+        return int(stop.code or TERMINATED)
     except NoReader:
         return NO_READER
     except Exception as error:

@@ -70,27 +70,24 @@ class Work:
         self.names.update(stage.marks() | {stage.name: key.name})
         write_sealed(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
-            entry = self._kept_or_made(stage, key)
-            try:
-                output = stage.load(entry.folder)
-            except (ModelFileError, FileNotFoundError) as error:
-                if not entry.was_kept:
-                    raise
-                # It is as its manifest says, and yet not what this stage writes.
-                self.store.set_aside(entry.folder, error)
-                entry = self._kept_or_made(stage, key)
-                output = stage.load(entry.folder)
+            while True:
+                with self.store.making(key, stage.check) as folder:
+                    if folder is not None:
+                        with self._together(stage) as world:
+                            stage.make(folder, Conditions(self._checkpoints(key), world))
+                entry = self.store.entry(key, was_kept=folder is None)
+                try:
+                    output = stage.load(entry.folder)
+                    break
+                except (ModelFileError, FileNotFoundError) as error:
+                    if not entry.was_kept:
+                        raise
+                    # It is as its manifest says, and yet not what this stage writes: once more.
+                    self.store.set_aside(entry.folder, error)
             self.entries.append(entry)
             if stage.most_bytes is not None and not entry.was_kept:
                 tidy(self.store.root, stage.name, stage.most_bytes)
             return output
-
-    def _kept_or_made(self, stage: Stage[Any], key: Key) -> Entry:
-        with self.store.making(key, stage.check) as folder:
-            if folder is not None:
-                with self._together(stage) as world:
-                    stage.make(folder, Conditions(self._checkpoints(key), world))
-        return self.store.entry(key, was_kept=folder is None)
 
     def kept(self) -> tuple[str, ...]:
         """The stages of which nothing had to be made."""

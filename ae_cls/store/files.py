@@ -95,6 +95,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def linked_sha256(path: Path) -> str:
+    """As `file_sha256`, of the file that a link leads to: a user's data may consist of links.
+
+    Raises:
+        OSError, StorageError: it cannot be read.
+        ModelFileError: it is no regular file.
+    """
+    return file_sha256(Path(os.path.realpath(path)))
+
+
 def row_hashes_of(table: Path) -> Path:
     """Where the hashes of a table's rows are, if there are any."""
     return table.with_name(table.name + ".sha256")

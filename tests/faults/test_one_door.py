@@ -25,6 +25,7 @@ ELSEWHERE = {
     "store/lock.py": "/proc of this machine; locks are opened to be held",
     "store/ledger.py": "a line is added to a file of this user",
     "store/files.py": "new files, opened to be written",
+    "store/ours.py": "files of ours, opened to be written",
     "jobs/worker.py": "logs, opened to be written",
     "jobs/process.py": "the answer of a process of ours",
     "run/others.py": "what the first process sends the others",

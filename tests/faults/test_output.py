@@ -16,6 +16,10 @@ from ae_cls.cli.exits import guarded
 from ae_cls.cli.streams import make_printing_safe
 from ae_cls.errors import DataError
 from ae_cls.report.terminal import log_to_stderr
+from ae_cls.store import entries
+from ae_cls.store.files import publish
+from ae_cls.store.key import Key
+from ae_cls.store.places import shared_store
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
@@ -59,6 +63,8 @@ def command(words: list[str]) -> int:
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: "O03-full-" + "-".join(words))
 def test_standard_output_that_is_full_ends_with_6(words, streams, tmp_path):
+    with entries.opened(shared_store()) as store:  # an empty one is named on standard error
+        store.take_or_make(Key("demo", {}), lambda folder: publish(folder / "one", b"1"))
     streams(FULL, tmp_path / "err")
     code = command(words)
     sys.stdout.flush()  # what Python does at its end finds nothing left to write

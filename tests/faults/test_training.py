@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -24,9 +25,8 @@ from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import _has_converged
 from ae_cls.machine import memory as machine_memory
 from ae_cls.machine.faults import as_ours
-from ae_cls.run import checkpoints
+from ae_cls.run import checkpoints, log
 from ae_cls.run.checkpoints import CheckpointFolder
-from ae_cls.run.log import RunLog
 from ae_cls.store import cleaning, space
 from ae_cls.train import loop
 from ae_cls.train.checkpoint import Checkpoint, NoCheckpoints
@@ -111,7 +111,7 @@ def test_the_best_is_the_same_after_a_break_behind_a_validation_that_is_not_fini
     class Stopped(OneWeight):
         pass
 
-    folder = CheckpointFolder(tmp_path, every=0.0)
+    folder = CheckpointFolder(tmp_path, of="one", every=0.0)
     with pytest.raises(KeyboardInterrupt):
         trained(
             Stopped(), "epochs=4", scores=[NAN, 3.0, NAN, 4.0], checkpoints=folder,
@@ -127,7 +127,7 @@ def interrupt() -> float:
 
 @pytest.mark.parametrize("case", ["T01-loss"])
 def test_a_step_that_is_not_finite_is_not_taken_and_what_is_left_is_said(case, tmp_path):
-    network, folder = OneWeight(), CheckpointFolder(tmp_path, every=0.0)
+    network, folder = OneWeight(), CheckpointFolder(tmp_path, of="one", every=0.0)
     with pytest.raises(TrainingError) as failed:
         trained(
             network, "epochs=4", checkpoints=folder,
@@ -151,7 +151,7 @@ def test_a_training_that_kept_nothing_says_so(case):
 
 @pytest.mark.parametrize("case", ["T01-weights"])
 def test_weights_that_are_not_finite_are_never_kept(case, tmp_path):
-    network, folder = OneWeight(), CheckpointFolder(tmp_path, every=0.0)
+    network, folder = OneWeight(), CheckpointFolder(tmp_path, of="one", every=0.0)
 
     def fill(weight: torch.Tensor) -> None:
         weight.data.fill_(INF)
@@ -304,8 +304,7 @@ def test_a_training_that_is_kept_needs_no_room_for_its_checkpoints(case, ae_cls,
 
 @pytest.mark.parametrize("case", ["O-log-full"])
 def test_a_log_that_cannot_be_written_costs_a_warning_and_the_exit_code(case, ae_cls, monkeypatch):
-    begin = RunLog.__init__
-    monkeypatch.setattr(RunLog, "__init__", lambda log, path: begin(log, Path("/dev/full")))
+    monkeypatch.setattr(log, "open_to_write", lambda path, flags: os.open("/dev/full", flags))
     ended = ae_cls(*TINY)
     assert ended.code == 6
     assert ended.err.count("warning: run.log cannot be written: No space left on device") == 1
@@ -390,8 +389,17 @@ def test_validation_that_is_not_above_the_majority_is_named_beside_test():
 
 @pytest.mark.parametrize("case", ["T-equal-images"])
 def test_images_without_variance_give_numbers_that_are_flagged(case, ae_cls, tmp_path):
-    images = np.full((60, 8, 8), 77, np.uint8)
-    np.savez(tmp_path / "grey.npz", images=images, labels=np.arange(60) % 2)
+    # In official parts: where the parts are ours, equal images would all lie in one.
+    parts = {"train": 42, "valid": 8, "test": 10}
+    arrays = {
+        f"{part}_{name}": array
+        for part, count in parts.items()
+        for name, array in (
+            ("images", np.full((count, 8, 8), 77, np.uint8)),
+            ("labels", np.arange(count) % 2),
+        )
+    }
+    np.savez(tmp_path / "grey.npz", **arrays)
     words = ("dataset=npz", "dataset.root=grey.npz")
     ended = ae_cls(*TINY, *words)
     assert ended.code == 0, ended.err
@@ -426,7 +434,7 @@ def checkpoint_of(step: int) -> Checkpoint:
 
 @pytest.mark.parametrize("case", ["H03-checkpoints"])
 def test_another_that_finishes_first_and_clears_up_ends_no_training(case, tmp_path, monkeypatch):
-    folder = CheckpointFolder(tmp_path / "unfinished", every=0.0)
+    folder = CheckpointFolder(tmp_path / "unfinished", of="one", every=0.0)
     hashed, cleared = checkpoints.file_sha256, []
 
     def cleared_up(path: Path) -> str:
@@ -449,7 +457,7 @@ def test_an_old_checkpoint_that_cannot_be_removed_ends_no_training(
         if path.suffix == ".safetensors":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    folder = CheckpointFolder(tmp_path, every=0.0)
+    folder = CheckpointFolder(tmp_path, of="one", every=0.0)
     monkeypatch.setattr(Path, "unlink", refused)
     for step in (1, 2, 3):
         folder.keep(checkpoint_of(step))

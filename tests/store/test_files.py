@@ -9,7 +9,7 @@ import pytest
 
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.store import manifest
-from ae_cls.store.files import json_bytes, publish, write_json
+from ae_cls.store.files import file_sha256, json_bytes, linked_sha256, publish, write_json
 from ae_cls.store.manifest import check_files, listed_files, write_files
 
 
@@ -158,3 +158,11 @@ def test_a_folder_without_a_model_is_refused_with_the_fix(tmp_path):
 def test_a_name_that_is_not_utf_8_round_trips_through_json() -> None:
     name = b"caf\xe9.png".decode(errors="surrogateescape")
     assert json.loads(json_bytes({"path": name, "\\udce9": "ü"})) == {"path": name, "\\udce9": "ü"}
+
+
+def test_data_of_users_may_be_links_and_what_is_read_back_may_not(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"pictures")
+    (tmp_path / "b.npz").symlink_to("a.npz")
+    assert linked_sha256(tmp_path / "b.npz") == file_sha256(tmp_path / "a.npz")
+    with pytest.raises(ModelFileError, match="it is a link"):
+        file_sha256(tmp_path / "b.npz")

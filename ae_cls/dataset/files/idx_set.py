@@ -8,7 +8,7 @@ from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.idx import IdxPart
 from ae_cls.dataset.table import one_table, with_labels
 from ae_cls.errors import DataError
-from ae_cls.store.files import file_sha256
+from ae_cls.store.files import linked_sha256
 from ae_cls.store.key import Key
 
 
@@ -71,7 +71,7 @@ def _common_shape(name: str, parts: Sequence[IdxPart]) -> ImageShape:
 def _key(name: str, parts: Sequence[IdxPart], shape: ImageShape) -> Key:
     """Of the label files, too: images are stored once they were found to match their labels."""
     files = [
-        [file_sha256(part.image_file), file_sha256(part.label_file), part.by_column]
+        [linked_sha256(part.image_file), linked_sha256(part.label_file), part.by_column]
         for part in parts
     ]
     count = sum(part.table_shape()[0] for part in parts)

@@ -19,7 +19,7 @@ from ae_cls.dataset.facts import FileFacts
 from ae_cls.dataset.files.decode import FORMAT, picture_of, quiet
 from ae_cls.errors import DataError, TrainingError
 from ae_cls.interrupt import end_with_parent
-from ae_cls.store.files import file_sha256, sha256
+from ae_cls.store.files import linked_sha256, sha256
 from ae_cls.terminal.progress import Progress
 
 _BLOCK = 1024  # images in flight: bounds the memory of those that wait to be written
@@ -125,6 +125,6 @@ def decode_some(frame: Frame, first: int, files: list[Path], digests: list[str])
 
 def _digest(path: Path) -> str:
     try:
-        return file_sha256(path)
+        return linked_sha256(path)
     except OSError as error:
         return f"unreadable: {error.strerror}"  # decoding says so as well, and names the file

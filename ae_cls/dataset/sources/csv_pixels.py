@@ -28,7 +28,7 @@ from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import DataError, some
 from ae_cls.settings import KeptPath
-from ae_cls.store.files import file_sha256
+from ae_cls.store.files import linked_sha256
 from ae_cls.store.key import Json
 from ae_cls.terminal.progress import Progress
 
@@ -171,7 +171,7 @@ def _as_numbers(array: NamedArray) -> NamedArray:
 def _images(tables: Sequence[PixelTable], shape: ImageShape) -> ImageTable:
     count = sum(table.count for table in tables)
     files: list[Json] = [
-        [file_sha256(table.file), numbers_sha256(table.chosen)] for table in tables
+        [linked_sha256(table.file), numbers_sha256(table.chosen)] for table in tables
     ]
     inputs = {"format": "pixels 2", "files": files, "shape": list(shape)}
     key = decode_key("csv_pixels", count, shape, inputs)

@@ -34,7 +34,7 @@ from ae_cls.dataset.files.published import data_folder
 from ae_cls.dataset.table import PartName, with_labels
 from ae_cls.errors import DataError
 from ae_cls.settings import KeptPath
-from ae_cls.store.files import file_sha256
+from ae_cls.store.files import linked_sha256
 from ae_cls.terminal.progress import Progress
 
 Arrays = Mapping[str, NamedArray]
@@ -201,7 +201,7 @@ def _table(path: Path, sources: list[ImageArray], shape: ImageShape) -> ImageTab
     count = sum(map(len, sources))
     if count * math.prod(shape) <= LARGEST_IN_MEMORY:
         return torch.from_numpy(_filled((count, *shape), sources))
-    key = decode_key("npz", count, shape, {"format": "npz 1", "file": file_sha256(path)})
+    key = decode_key("npz", count, shape, {"format": "npz 1", "file": linked_sha256(path)})
     return take_or_decode(key, shape, _decoded(sources)).images
 
 

@@ -30,7 +30,7 @@ from ae_cls.dataset.noticed import notes_of
 from ae_cls.dataset.table import LABELLED_PARTS, PART_NAMES, PartName, with_labels
 from ae_cls.errors import some
 from ae_cls.settings import KeptPath
-from ae_cls.store.files import file_sha256, sha256
+from ae_cls.store.files import linked_sha256, sha256
 from ae_cls.terminal.progress import Progress
 
 Tables = Mapping[PartName, Sequence[ParquetImages]]
@@ -137,7 +137,7 @@ def _decode_all(tables: Sequence[ParquetImages], frame: Frame) -> DecodedImages:
         "format": f"parquet 1, files {FORMAT}",
         "pillow": PIL.__version__,  # another one may decode to other bytes
         "frame": asdict(frame),
-        "files": [[file_sha256(table.file), table.image] for table in tables],
+        "files": [[linked_sha256(table.file), table.image] for table in tables],
     }
     key = decode_key("parquet", count, frame.image_shape, inputs)
     with quiet():

@@ -12,7 +12,7 @@ from ae_cls.dataset.decoded import Decoded, decode_key, take_or_decode
 from ae_cls.dataset.files.published import Published, reading
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.dataset.table import with_labels
-from ae_cls.store.files import file_sha256
+from ae_cls.store.files import linked_sha256
 
 _SHAPE: ImageShape = (3, 96, 96)
 _BATCH = 512  # pictures turned upright at a time
@@ -57,7 +57,7 @@ def _labels(path: Path, images: UInt8[np.ndarray, "n c w h"]) -> Int64[np.ndarra
 def _upright_table(
     paths: tuple[Path, ...], pictures: list[UInt8[np.ndarray, "_ c w h"]]
 ) -> StoredImages:
-    inputs = {"format": "stl10 1", "files": [file_sha256(path) for path in paths]}
+    inputs = {"format": "stl10 1", "files": [linked_sha256(path) for path in paths]}
     key = decode_key("stl10", sum(map(len, pictures)), _SHAPE, inputs)
     return take_or_decode(key, _SHAPE, _upright(pictures)).images
 
