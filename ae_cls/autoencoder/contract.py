@@ -108,13 +108,22 @@ def bytes_of_weights(config: AutoencoderConfig, image_shape: ImageShape) -> int 
         UsageError: the images are too small for the network.
     """
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            state = config.build(image_shape).state_dict()
+        return bytes_of(without_numbers(config, image_shape))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         return math.inf
-    return sum(tensor.nbytes for tensor in state.values())
+
+
+def without_numbers(config: AutoencoderConfig, image_shape: ImageShape) -> Autoencoder:
+    """The network on torch's `meta` device: it has names, shapes and types, and takes no memory."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return config.build(image_shape)
+
+
+def bytes_of(network: torch.nn.Module) -> int:
+    """Of its weights and buffers."""
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
 def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:

@@ -352,16 +352,19 @@ def _method(found: Verdict) -> Iterator[str]:
         "for their overlap (Nadeau and Bengio 2003)."
     )
     yield (
-        f'"Helps" and "hurts" are said where the interval leaves out 0 after adjusting for all '
-        f"{len(found.versus)} comparisons (Holm 1979), and never of fewer than three draws. The "
-        "interval of a difference in the table is the adjusted one, that of an accuracy is not."
+        "That an arm is better than all of the other side is said where each of its comparisons "
+        "leaves out 0 at a level that is adjusted for the arms and budgets asked about, not for "
+        "the number of rivals (Berger 1982). Each pair of the table is then said to differ; any "
+        f"other pair where its interval leaves out 0 after adjusting for all {len(found.versus)} "
+        "comparisons (Holm 1979). Nothing is said of fewer than three draws. The interval of a "
+        "difference in the table is the adjusted one, that of an accuracy is not."
     )
     yield "Arms share a rank where they cannot be told apart."
     yield from _tests_of_pairs(found)
 
 
 def _tests_of_pairs(found: Verdict) -> Iterator[str]:
-    for place, one in enumerate(found.versus):
+    for one in found.versus:
         if one.comparison.flips_p is not None:
             test = f"sign-flip p {one.comparison.flips_p:.3g}, smallest possible " \
                    f"{2 / 2**one.comparison.pairs:.3g}"  # fmt: skip
@@ -370,7 +373,7 @@ def _tests_of_pairs(found: Verdict) -> Iterator[str]:
         else:
             continue
         yield (
-            f"{found.budget_of[place]}: {one.pretrained} minus {one.control}: "
+            f"{one.budget}: {one.pretrained} minus {one.control}: "
             f"{_signed(one.comparison.difference)} points, adjusted p {one.claim.p:.3g}, {test}"
         )
 

@@ -1,7 +1,7 @@
 """The verdict in words for people who know no statistics, each claim one that the numbers allow.
 
-"Helps" and "is worse" are said only where the interval, adjusted for all comparisons of the
-verdict, leaves no difference out.
+"Helps" and "is better" are said only where every comparison that they rest on leaves out 0, at a
+level that is adjusted for all that the verdict asks.
 """
 
 from collections.abc import Iterator, Mapping

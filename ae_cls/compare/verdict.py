@@ -36,7 +36,8 @@ class Versus:
     """A pretrained arm against a control at one budget.
 
     Attributes:
-        pretrained: its name.
+        budget: for people.
+        pretrained: the name of the one.
         control: the name of the other.
         is_twin: whether the control is the same network without pretraining.
         comparison: the pretrained one less the control.
@@ -46,6 +47,7 @@ class Versus:
             number would.
     """
 
+    budget: str
     pretrained: str
     control: str
     is_twin: bool
@@ -103,7 +105,6 @@ class Verdict:
     budgets: tuple[str, ...]
     arms: tuple[Arm, ...]
     versus: tuple[Versus, ...]
-    budget_of: Mapping[int, str]
     rows: tuple[Row, ...]
     leading: Mapping[str, Arm]
     best_control: Mapping[str, Arm]
@@ -114,7 +115,7 @@ class Verdict:
 
     def at(self, budget: str) -> list[Versus]:
         """The comparisons with so many labels."""
-        return [v for place, v in enumerate(self.versus) if self.budget_of[place] == budget]
+        return [one for one in self.versus if one.budget == budget]
 
     def won(self, budget: str) -> Winners:
         """Who wins with so many labels."""
@@ -140,7 +141,7 @@ def verdict(
     budgets = _budgets(runs)
     compared_pairs = _compared(asked, others, budgets)
     won = _winners(compared_pairs)
-    versus, budget_of = _all_versus(compared_pairs, won)
+    versus = _all_versus(compared_pairs, won)
     leading, control = (
         {budget: arm for budget in budgets if (arm := _most_accurate(side, budget))}
         for side in (asked, others)
@@ -149,8 +150,8 @@ def verdict(
     first = runs[0]
     return Verdict(
         first.config["dataset"]["name"], first.data_sha256, budgets, tuple(arms), versus,
-        budget_of, tuple(_rows(arms, budgets, versus, budget_of, leading)), leading, control,
-        won, _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
+        tuple(_rows(arms, budgets, versus, leading)), leading, control, won,
+        _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
         tuple(unpaired(arms)),
     )  # fmt: skip
 
@@ -209,20 +210,17 @@ def _contest(found: Sequence[_Found]) -> Contest:
     )
 
 
-def _all_versus(
-    found: Sequence[_Found], won: Mapping[str, Winners]
-) -> tuple[tuple[Versus, ...], dict[int, str]]:
+def _all_versus(found: Sequence[_Found], won: Mapping[str, Winners]) -> tuple[Versus, ...]:
     said = claims([one.comparison for one in found])
     questions = len({(one.budget, one.ours.name) for one in found})
-    versus = tuple(
+    return tuple(
         Versus(
-            one.ours.name, one.theirs.name, one.is_twin, one.comparison,
+            one.budget, one.ours.name, one.theirs.name, one.is_twin, one.comparison,
             _implied(one, won[one.budget]) or claim,
             further_draws(one.comparison, LEVEL / questions),
         )
         for one, claim in zip(found, said, strict=True)
     )  # fmt: skip
-    return versus, {place: one.budget for place, one in enumerate(found)}
 
 
 def _implied(one: _Found, won: Winners) -> Claim | None:
@@ -245,7 +243,6 @@ def _rows(
     arms: Sequence[Arm],
     budgets: Sequence[str],
     versus: Sequence[Versus],
-    budget_of: Mapping[int, str],
     leading: Mapping[str, Arm],
 ) -> list[Row]:
     rows: list[Row] = []
@@ -254,9 +251,7 @@ def _rows(
         ranks = _ranks(there, budget)
         lead = leading[budget].name if budget in leading else ""
         against = {
-            one.control: one
-            for place, one in enumerate(versus)
-            if budget_of[place] == budget and one.pretrained == lead
+            one.control: one for one in versus if one.budget == budget and one.pretrained == lead
         }
         here = [_row(arm, budget, ranks.get(arm.name), against.get(arm.name)) for arm in there]
         rows += sorted(here, key=lambda row: -row.accuracy.difference)

@@ -57,8 +57,9 @@ class FeatureTask:
                 where=f"{len(self.train.labels)} labelled rows, of {len(self.classes)} class",
                 fix="give more labels, for example labels.per_class=10",
             )
-        for part in (self.train, self.held):
-            _refuse_non_finite(part)
+        if self.whole is None:  # of a fold all rows have been looked at
+            for part in (self.train, self.held):
+                _refuse_non_finite(part)
 
     @cached_property
     def classes(self) -> Classes:

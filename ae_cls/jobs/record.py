@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from ae_cls.errors import AeClsError, BusyError, ModelFileError, StorageError, TrainingError, some
 from ae_cls.saved.metrics import Metrics, read_metrics
 from ae_cls.saved.names import DAMAGED, STATUS
-from ae_cls.saved.status import written_status
+from ae_cls.saved.status import is_finished as says_finished
 from ae_cls.saved.whole import is_bound
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write, write_json
@@ -353,12 +353,11 @@ def finished_before(folder: SweepFolder, job: Job) -> Record | None:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run says that it has finished."""
+    """Whether a run says that it has finished; one whose status is damaged does not."""
     try:
-        status = written_status(run)
+        return says_finished(run)
     except (ModelFileError, StorageError):
-        return False  # damaged: whoever needs it will say so
-    return status is not None and status.state == "finished"
+        return False  # whoever needs it will say so
 
 
 def quick_damage(run: Path) -> str:

@@ -16,6 +16,11 @@ def memory() -> int | float:
     return min(_limits())
 
 
+def of_machine() -> int:
+    """Bytes of memory that the machine has, whoever may use how much of it."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def refuse_more_than_there_is(needed: int | float, what: str, *, where: str, fix: str) -> None:
     """Stop before so many bytes are asked for.
 
@@ -42,7 +47,7 @@ def gigabytes(count: int | float) -> str:
 
 
 def _limits() -> Iterator[int | float]:
-    yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _swap()
+    yield of_machine() + _swap()
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
     yield math.inf if soft == resource.RLIM_INFINITY else soft
     for path in _OF_GROUP:

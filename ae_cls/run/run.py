@@ -24,7 +24,7 @@ from ae_cls.run.scores import (
     protocol,
     warnings_of,
 )
-from ae_cls.run.size import refuse_full_disk, refuse_too_large
+from ae_cls.run.size import refuse_what_does_not_fit
 from ae_cls.run.stages import (
     Classify,
     Figures,
@@ -82,8 +82,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
     """
     data = prepare(experiment)
     refuse_without_labels(data, test=experiment.test)
-    refuse_too_large(experiment, data)
-    refuse_full_disk(experiment, data)
+    refuse_what_does_not_fit(experiment, data)
     with work_on(experiment, data, {"command": "run"}, continued) as work:
         log.info("pretrain: %s on %s", experiment.autoencoder.name, _count(data))
         trained = work.take(Pretrain(experiment, data))
@@ -93,7 +92,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
 def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
     """The first stage alone; the run folder's model can be given to `classify`."""
     data = prepare(pretraining)
-    refuse_full_disk(pretraining, data)
+    refuse_what_does_not_fit(pretraining, data)
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
@@ -142,8 +141,7 @@ def classify_on(
     data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
     model, weights = source.model(data.compute)
     refuse_without_labels(data, test=experiment.test, encoder=source.folder)
-    refuse_too_large(experiment, data)
-    refuse_full_disk(experiment, data, is_trained=True)
+    refuse_what_does_not_fit(experiment, data, is_trained=True)
     facts = {
         "command": "classify",
         "encoder": str(source.folder.resolve()),

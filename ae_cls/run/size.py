@@ -2,6 +2,7 @@
 
 import torch
 
+from ae_cls.autoencoder.contract import bytes_of
 from ae_cls.dataset.rows import to_unit
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.machine.memory import refuse_more_than_there_is
@@ -22,14 +23,30 @@ _FIGURES = 2**20
 _OF_ROW, _OF_CHANCE = 32, 13  # bytes in predictions.csv: of index and names, of a probability
 
 
-def refuse_too_large(experiment: Experiment, data: Data) -> None:
-    """Stop where the head, or judging it, would need more memory than there is.
+def refuse_what_does_not_fit(
+    description: Experiment | Pretraining, data: Data, *, is_trained: bool = False
+) -> None:
+    """Stop where the run needs more memory than there is, or writes more than there is room for.
+
+    Args:
+        description: of the run.
+        data: what it reads.
+        is_trained: whether the encoder is that of another run.
 
     Raises:
-        TrainingError: so it is.
+        TrainingError: the head, or judging it, needs more memory.
+        StorageError: a disk has less room.
     """
+    features = 0
+    if isinstance(description, Experiment):
+        features = _features_of(description, data)
+        _refuse_too_large(description, data, features)
+    _refuse_full_disk(description, data, features, is_trained=is_trained)
+
+
+def _refuse_too_large(experiment: Experiment, data: Data, features: int) -> None:
     rows, classes = len(data.split.labelled), len(data.dataset.class_names)
-    needed = experiment.head.least_memory(rows, _features_of(experiment, data), classes)
+    needed = experiment.head.least_memory(rows, features, classes)
     refuse_more_than_there_is(
         needed, f"the head {experiment.head.name}", where="head, encode, autoencoder",
         fix="a smaller head, fewer features or fewer labels: ae-cls run --help",
@@ -41,35 +58,27 @@ def refuse_too_large(experiment: Experiment, data: Data) -> None:
     )  # fmt: skip
 
 
-def refuse_full_disk(
-    description: Experiment | Pretraining, data: Data, *, is_trained: bool = False
+def _refuse_full_disk(
+    description: Experiment | Pretraining, data: Data, features: int, *, is_trained: bool
 ) -> None:
-    """Stop where there is less room than the run will write.
-
-    Args:
-        description: of the run.
-        data: what it reads.
-        is_trained: whether the encoder is that of another run.
-
-    Raises:
-        StorageError: so it is.
-    """
     outputs = new_folders_of(description)
     needed = {outputs: _of_folder(description, data)}
     if not is_trained:
         # The store below the run's own folder is on the same disk.
         root = store_root(description, outputs)
-        needed[root] = _of_stages(description, data, Store(root))
+        needed[root] = _of_stages(description, data, features, Store(root))
     refuse_without_room(needed)
 
 
 def _of_folder(description: Experiment | Pretraining, data: Data) -> int:
     row = _OF_ROW + _OF_CHANCE * len(data.dataset.class_names)
     rows = len(data.split.test) if isinstance(description, Experiment) and description.test else 0
-    return _BESIDE + _FIGURES * description.figures + _bytes_of_weights(data) + rows * row
+    return _BESIDE + _FIGURES * description.figures + bytes_of(data.network) + rows * row
 
 
-def _of_stages(description: Experiment | Pretraining, data: Data, store: Store) -> int:
+def _of_stages(
+    description: Experiment | Pretraining, data: Data, features: int, store: Store
+) -> int:
     """Of a training that begins; of one that is kept, or was stopped, nobody knows what is left."""
     key = Pretrain(description, data).key()
     if store.folder(key).is_dir() or store.unfinished(key).is_dir():
@@ -79,12 +88,8 @@ def _of_stages(description: Experiment | Pretraining, data: Data, store: Store) 
     if isinstance(description, Experiment) and not description.head.trains_encoder:
         split = data.split
         rows = len(split.train) + len(split.valid) + len(split.test) * description.test
-        table = rows * _features_of(description, data) * _NUMBER
-    return (checkpoints + 1) * _bytes_of_weights(data) + table
-
-
-def _bytes_of_weights(data: Data) -> int:
-    return sum(tensor.nbytes for tensor in data.network.state_dict().values())
+        table = rows * features * _NUMBER
+    return (checkpoints + 1) * bytes_of(data.network) + table
 
 
 @torch.inference_mode()

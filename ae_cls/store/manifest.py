@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from pydantic import Field
 
@@ -83,7 +83,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Publish all files of a folder, then its manifest."""
     for name, content in files.items():
         publish(folder / name, content)
-    listed = {name: {"size": len(c), "sha256": sha256(c)} for name, c in sorted(files.items())}
+    listed = {name: facts_of(content) for name, content in sorted(files.items())}
     write_json(folder / NAME, {"format": FORMAT, "files": listed})
 
 
@@ -172,15 +172,30 @@ def _manifest(folder: Path) -> Manifest:
         ) from error  # fmt: skip
     # Before anything else is looked at: what a later version writes may look otherwise.
     refuse_other_format(plain.get("format"), str(path))
-    manifest = checked(plain, Manifest, str(path))
-    if json_bytes(plain) != content:
-        raise not_ours(str(path), "it is not spelt as ae-cls spells it")
+    manifest = manifest_of(plain, content, str(path))
     for name in manifest.files:
         if Path(name).name != name or "\0" in name:
             raise ModelFileError(
                 "a listed file is not a regular file of this folder", where=str(path), why=name
             )
     return manifest
+
+
+def manifest_of(plain: dict[str, Any], content: bytes, where: str) -> Manifest:
+    """A parsed list, which must be spelt as ae-cls spells it: then no bit of it can be another.
+
+    Raises:
+        ModelFileError: it is not.
+    """
+    manifest = checked(plain, Manifest, where)
+    if json_bytes(manifest.model_dump()) != content:
+        raise not_ours(where, "it is not spelt as ae-cls spells it")
+    return manifest
+
+
+def facts_of(content: bytes) -> dict[str, Any]:
+    """Of a file with this content, as lists have them."""
+    return {"size": len(content), "sha256": sha256(content)}
 
 
 def _refuse_other_size(path: Path, facts: FileFacts) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Never, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ae_cls.errors import ModelFileError, StorageError, printable
+from ae_cls.machine.memory import of_machine
 
 MOST = 2**24
 """Bytes of a file whose size does not depend on the data, with room to spare."""
@@ -39,7 +40,7 @@ Typed = TypeVar("Typed", bound=BaseModel)
 
 def most_in_memory() -> int:
     """Bytes of a file whose size depends on the data: half of the memory that the machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return of_machine() // 2
 
 
 def opened(path: Path, *, most: int | None = None) -> BufferedReader:

@@ -3,20 +3,16 @@
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from ae_cls.errors import AeClsError, ModelFileError
-from ae_cls.store.files import file_sha256, json_bytes, publish, sha256
-from ae_cls.store.manifest import NAME
+from ae_cls.store.files import file_sha256, json_bytes, publish
+from ae_cls.store.manifest import NAME, FileFacts, facts_of, manifest_of
 from ae_cls.store.ours import is_file, is_temporary
 from ae_cls.store.received import MOST_PER_CLASS, json_object, read_bytes
 
 FORMAT = 1
 SMALL = 2**20
 """Bytes up to which a file counts as small, and is hashed where looking has to be quick."""
-
-Facts = Mapping[str, Any]
-"""Size in bytes and SHA-256 of a file."""
 
 
 def write_list(
@@ -43,7 +39,7 @@ def write_list(
         name: {"size": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)}
         for name in (files_below(folder, but=but) if names is None else names)
         if name not in coming
-    } | {name: {"size": len(c), "sha256": sha256(c)} for name, c in coming.items()}
+    } | {name: facts_of(content) for name, content in coming.items()}
     files = dict(sorted(listed.items()))
     publish(folder / NAME, json_bytes({"format": FORMAT, "files": files}))
 
@@ -104,7 +100,7 @@ def _below(folder: Path, start: str, left_out: Collection[str]) -> Iterator[str]
                 yield name
 
 
-def _listed(folder: Path) -> Mapping[str, Facts]:
+def _listed(folder: Path) -> Mapping[str, FileFacts]:
     path = folder / NAME
     if not is_file(path):
         raise ModelFileError(
@@ -113,35 +109,27 @@ def _listed(folder: Path) -> Mapping[str, Facts]:
         )  # fmt: skip
     try:
         content = read_bytes(path, most=MOST_PER_CLASS)
-        plain = json_object(content, str(path))
-        files: dict[str, dict[str, int | str]] = {
-            str(name): {"size": int(facts["size"]), "sha256": str(facts["sha256"])}
-            for name, facts in plain["files"].items()
-        }
-        # Written the same again, or something in it is not as we write it.
-        whole = content == json_bytes({"format": plain["format"], "files": files})
-    except (AeClsError, ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = manifest_of(json_object(content, str(path)), content, str(path))
+    except AeClsError as error:
         raise ModelFileError("the list of files is damaged", where=str(path)) from error
-    if not whole:
-        raise ModelFileError("the list of files is damaged", where=str(path))
-    if plain["format"] != FORMAT:
+    if manifest.format != FORMAT:
         raise ModelFileError(
-            f"the list of files has format {plain['format']}; this ae-cls reads format {FORMAT}",
+            f"the list of files has format {manifest.format}; this ae-cls reads format {FORMAT}",
             where=str(path), fix="install the ae-cls version that wrote it",
         )  # fmt: skip
-    return files
+    return manifest.files
 
 
-def _damage(path: Path, facts: Facts | None, hash_up_to: int | None) -> str:
+def _damage(path: Path, facts: FileFacts | None, hash_up_to: int | None) -> str:
     """Why a file is not as it was; empty where it is."""
     if facts is None:
         return "it is not listed" if os.path.lexists(path) else ""
     if not is_file(path):
         return "it is missing" if not os.path.lexists(path) else "it is not a regular file"
     size = path.stat().st_size
-    if size != facts["size"]:
-        return f"it has {size} bytes, not {facts['size']}"
+    if size != facts.size:
+        return f"it has {size} bytes, not {facts.size}"
     is_hashed = hash_up_to is None or size <= hash_up_to
-    if is_hashed and file_sha256(path) != facts["sha256"]:
+    if is_hashed and file_sha256(path) != facts.sha256:
         return "its SHA-256 differs from the one that is listed"
     return ""

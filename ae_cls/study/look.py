@@ -84,8 +84,8 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
         finetune=experiment.head.length if isinstance(experiment.head, Schedule) else None,
         step_seconds=step_seconds,
         pretrain_seconds=image_seconds,
-        width=_encode(experiment, own).shape[1],
-        encode_seconds=_seconds(lambda: _encode(experiment, own)) / _LARGE,
+        width=_encode(experiment, own, 2).shape[1],
+        encode_seconds=_seconds(lambda: _encode(experiment, own, _LARGE)) / _LARGE,
         cost_ratio=_cost_ratio(experiment, own) if trains else 1.0,
     )
 
@@ -137,9 +137,9 @@ def _loss(data: Data, images: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _encode(experiment: Experiment, data: Data) -> torch.Tensor:
+def _encode(experiment: Experiment, data: Data, count: int) -> torch.Tensor:
     with data.compute.autocast():
-        return experiment.encode.features(data.network.eval(), _images(data, _LARGE))
+        return experiment.encode.features(data.network.eval(), _images(data, count))
 
 
 def _images(data: Data, count: int) -> torch.Tensor:

@@ -39,7 +39,8 @@ from ae_cls.store.tree import write_list
 from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls, with_hydra
 from tests.cli.conftest import ae_cls as ae_cls
-from tests.composed import described, experiment
+from tests.composed import described
+from tests.faults.whole_run import described_in
 from tests.jobs.conftest import forked
 from tests.jobs.conftest import forking as forking
 from tests.jobs.conftest import started as started
@@ -221,16 +222,10 @@ def test_a_run_of_an_earlier_version_is_looked_at_as_far_as_it_can_be(finished):
 # Runs that were stopped
 
 
-def of(folder: Path):
-    return experiment("head=linear").model_copy(
-        update={"folder": str(folder), "outputs": str(folder.parent)}
-    )
-
-
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
     folder = tmp_path / "stopped"
-    with pytest.raises(KeyboardInterrupt), run_folder(of(folder), {"command": "run"}):
+    with pytest.raises(KeyboardInterrupt), run_folder(described_in(folder), {"command": "run"}):
         write_sealed(folder / STAGES, {"pretrain": "0" * 32})
         raise KeyboardInterrupt
     return folder
@@ -249,7 +244,7 @@ def test_one_bit_in_the_config_of_a_stopped_run_resumes_no_other_experiment(stop
 
 
 def run_again(folder: Path) -> None:
-    with run_folder(of(folder), {"command": "run"}):
+    with run_folder(described_in(folder), {"command": "run"}):
         raise AssertionError("it began")
 
 
@@ -265,7 +260,7 @@ def test_another_name_of_a_stage_that_would_be_continued_is_found(stopped):
 def test_a_kill_between_the_list_and_the_status_leaves_a_run_that_goes_on(stopped):
     write_list(stopped, coming={"status.json": b"finished"})
     assert damage_of(stopped) == {}
-    with run_folder(of(stopped), {"command": "run"}):
+    with run_folder(described_in(stopped), {"command": "run"}):
         pass
     assert damage_of(stopped) == {}
 

@@ -29,6 +29,7 @@ from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import experiment
+from tests.faults.whole_run import described_in
 
 PRECIOUS = "my only copy"
 KEY = Key("pretrain", {"seed": 0})
@@ -67,17 +68,11 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def of(folder: Path) -> Experiment:
-    return experiment("head=linear").model_copy(
-        update={"folder": str(folder), "outputs": str(folder.parent)}
-    )
-
-
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
     """A run folder as it was received: a run that has been stopped."""
     folder = tmp_path / "received"
-    with pytest.raises(KeyboardInterrupt), run_folder(of(folder), {"command": "run"}):
+    with pytest.raises(KeyboardInterrupt), run_folder(described_in(folder), {"command": "run"}):
         raise KeyboardInterrupt
     return folder
 
@@ -234,7 +229,7 @@ def test_m09_a_received_run_is_not_continued_through_its_links(stopped, precious
 
 
 def run_again(folder: Path) -> None:
-    with run_folder(of(folder), {"command": "run"}):
+    with run_folder(described_in(folder), {"command": "run"}):
         raise AssertionError("it began")
 
 
@@ -282,7 +277,7 @@ def test_only_temporary_files_of_ours_are_cleaned_away(stopped):
     own, others = stopped / temporary_name(), [stopped / "a.tmp", stopped / ".b.0123.tmp"]
     for path in (own, *others):
         path.write_text(PRECIOUS)
-    with run_folder(of(stopped), {"command": "run"}):
+    with run_folder(described_in(stopped), {"command": "run"}):
         pass
     assert not own.exists()
     assert all(path.read_text() == PRECIOUS for path in others)
@@ -317,7 +312,7 @@ def test_a_run_that_goes_on_with_other_values_lies_beside_the_given_one(tmp_path
     began: list[Experiment] = []
     monkeypatch.setattr(runner, "run", lambda description, stages: began.append(description))
     folder = tmp_path / "received"
-    elsewhere = of(folder).model_copy(update={"outputs": str(tmp_path / "home")})
+    elsewhere = described_in(folder).model_copy(update={"outputs": str(tmp_path / "home")})
     with pytest.raises(KeyboardInterrupt), run_folder(elsewhere, {"command": "run"}):
         raise KeyboardInterrupt
     config = json.loads((folder / "config.json").read_bytes())

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ae_cls.compute import Compute, start
 from ae_cls.errors import AeClsError
+from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run import run as runner
 from ae_cls.store.manifest import write_manifest
 from tests.composed import experiment
@@ -38,6 +39,13 @@ def _made(*words: str) -> Path:
 def whole_run(place: Path, *words: str) -> Path:
     """A copy of a finished run on digits, made once in each process."""
     return Path(shutil.copytree(_made(*words), place / "received"))
+
+
+def described_in(folder: Path) -> Experiment:
+    """A run that goes into this folder, and its outputs beside it."""
+    return experiment("head=linear").model_copy(
+        update={"folder": str(folder), "outputs": str(folder.parent)}
+    )
 
 
 def one_image(place: Path) -> Path:
