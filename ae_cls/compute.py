@@ -96,9 +96,22 @@ def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
     chosen = _device(device)
     if world.size > 1 and chosen.type == "cuda":
         chosen = _own_card(chosen, world)
+    if chosen.type == "cuda":
+        sum_in_one_order()
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(chosen) else "fp32"
     return Compute(chosen, precision)
+
+
+def sum_in_one_order() -> None:
+    """Let cuDNN and cuBLAS take algorithms that give the same bytes each time.
+
+    Without this, weight gradients of convolutions are summed in the order in which threads finish.
+    """
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    # Read when a process first multiplies matrices on its card (cuBLAS, Results reproducibility).
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def _own_card(chosen: torch.device, world: World) -> torch.device:

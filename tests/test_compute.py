@@ -5,7 +5,6 @@ import torch
 
 from ae_cls import compute
 from ae_cls.errors import UsageError
-from tests.composed import described
 
 
 def test_auto_takes_bf16_only_where_the_processor_multiplies_it(monkeypatch):
@@ -43,18 +42,3 @@ def test_threads_are_those_asked_for():
         assert torch.get_num_threads() == 2
     finally:
         compute.start("cpu", "auto", before)
-
-
-@pytest.mark.gpu
-def test_a_run_on_a_gpu_gives_the_accuracy_of_one_on_the_cpu(tmp_path):
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
-    from ae_cls.run import run as runner
-
-    accuracies = [
-        runner.run(described("run", f"device={device}", f"folder={tmp_path / device}")).metrics[
-            "test"
-        ]["accuracy"]
-        for device in ("cpu", "cuda")
-    ]
-    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)

@@ -60,14 +60,16 @@ def take_step(
     loss.total.backward()
     parameters = trained_parameters(optimiser)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    # Both at once: a GPU is waited for whenever it is asked for a number.
+    height, slope = torch.stack([loss.total.detach().to(norm), norm]).tolist()
     # One number tells about both: a loss that is not finite has no finite gradient.
-    if not math.isfinite(loss.total.item() + norm.item()):
+    if not math.isfinite(height + slope):
         raise TrainingError(
             "the loss or its gradient is not finite, and the step was not taken",
             where=where,
-            why=f"loss {loss.total.item():g}, gradient norm {norm.item():g}, learning rate {lr:g}",
+            why=f"loss {height:g}, gradient norm {slope:g}, learning rate {lr:g}",
             fix=LESS_STEEP,
         )
-    if norm > schedule.clip:
+    if slope > schedule.clip:
         nn.utils.clip_grads_with_norm_(parameters, schedule.clip, norm)
     optimiser.step()
