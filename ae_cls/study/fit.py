@@ -14,6 +14,7 @@ _DRAWS = (10, 15, 20)  # of arms that leave the encoder as it is, where there is
 _AT_MOST_MORE = 0.5  # of the time that the study takes without them
 _SPARE = 0.95  # of the time that there is: an estimate may be wrong
 _LEAST_GAIN = 0.05  # of the time: what saves less is not worth leaving out
+_MOST_OF_IT = 0.5  # of the time: a budget that takes more goes before draws do
 # Arms that a verdict can do without, the first to go first. The pretrained network, random
 # weights and the cheap controls are never left out: without them there is no verdict.
 _DISPENSABLE = ("scratch_long", "forest_pixels", "lbp", "pca", "svm_pixels")
@@ -25,8 +26,9 @@ def fitted(
 ) -> Extent:
     """The whole study, or less of it in a fixed order until it fits.
 
-    First the arms that a verdict can do without; then divisions into folds; then draws, down to
-    three; then the largest budgets, down to two; then fine-tuning.
+    First the arms that a verdict can do without; then divisions into folds; then a budget that
+    takes most of the time; then draws, down to three; then the largest budgets, down to two; then
+    fine-tuning.
 
     Args:
         whole: what was asked for.
@@ -40,12 +42,12 @@ def fitted(
     if minutes is None:
         return extent
     needed = seconds_of(cells_of(extent))
-    for smaller in _steps(whole):
+    for least, smaller in _steps(whole):
         if needed <= 60 * minutes:
             break
         less = smaller(extent)
         saved = needed - seconds_of(cells_of(less))
-        if saved > _LEAST_GAIN * needed:
+        if saved > least * needed:
             extent, needed = less, needed - saved
     if needed > 60 * minutes:
         least = math.ceil(needed / 60)
@@ -57,22 +59,31 @@ def fitted(
     return extent
 
 
-Step = Callable[[Extent], Extent]
-"""Leaves something out."""
+Step = tuple[float, Callable[[Extent], Extent]]
+"""Leaves something out, if that saves more than this share of the time."""
 
 
 def _steps(whole: Extent) -> Iterator[Step]:
     yield from _without_arms(whole, _DISPENSABLE)
     for _ in range(whole.repeats - 1):
-        yield lambda extent: replace(extent, repeats=extent.repeats - 1)
+        yield _LEAST_GAIN, lambda extent: replace(extent, repeats=extent.repeats - 1)
+    yield from _without_budgets(whole, _MOST_OF_IT)
     if whole.folds is None:
         for _ in range(whole.draws - FEWEST_DRAWS):
-            yield lambda extent: replace(extent, draws=extent.draws - 1)
-    for budget in whole.budgets[:1:-1]:
-        yield lambda extent, budget=budget: replace(
-            extent, budgets=tuple(other for other in extent.budgets if other != budget)
-        )
+            yield _LEAST_GAIN, lambda extent: replace(extent, draws=extent.draws - 1)
+    yield from _without_budgets(whole, _LEAST_GAIN)
     yield from _without_arms(whole, _LAST_TO_GO)
+
+
+def _without_budgets(whole: Extent, least: float) -> Iterator[Step]:
+    """The largest first; the two smallest stay."""
+    for budget in whole.budgets[:1:-1]:
+        yield (
+            least,
+            lambda extent, budget=budget: replace(
+                extent, budgets=tuple(other for other in extent.budgets if other != budget)
+            ),
+        )
 
 
 def _without_arms(whole: Extent, names: tuple[str, ...]) -> Iterator[Step]:
@@ -80,8 +91,11 @@ def _without_arms(whole: Extent, names: tuple[str, ...]) -> Iterator[Step]:
     asked_for = {arm.name for arm in whole.arms if arm.is_asked_for}
     for name in names:
         if name not in asked_for:
-            yield lambda extent, name=name: replace(
-                extent, arms=tuple(arm for arm in extent.arms if arm.name != name)
+            yield (
+                _LEAST_GAIN,
+                lambda extent, name=name: replace(
+                    extent, arms=tuple(arm for arm in extent.arms if arm.name != name)
+                ),
             )
 
 

@@ -139,6 +139,15 @@ def test_then_draws_down_to_those_of_which_something_can_be_claimed_then_budgets
     assert len(extent.budgets) >= 2
 
 
+def test_a_budget_that_takes_most_of_the_time_goes_before_any_draw() -> None:
+    def long_with_all(cells: list[Cell]) -> float:
+        return sum(20.0 if cell.budget.is_all else 1.0 for cell in cells)
+
+    extent = fitted(replace(WHOLE, arms=ARMS[:3]), 0.9, long_with_all)
+    assert list(left_out(replace(WHOLE, arms=ARMS[:3]), extent)) == ["all labels"]
+    assert extent.draws == WHOLE.draws
+
+
 def test_an_arm_that_was_asked_for_stays() -> None:
     asked = tuple(Arm(arm.name, (), "", is_asked_for=True) for arm in ARMS)
     extent = fitted(Extent(asked, BUDGETS, 5, 1, None, 1), 12.0, second_each)
