@@ -97,7 +97,8 @@ def test_a_run_that_opens_its_test_part_does_read_it(closed: None, tmp_path: Pat
 
 def test_closing_the_test_part_changes_nothing_else(tmp_path: Path) -> None:
     opened, shut = (
-        go(tmp_path, "run", *QUICK, *LINEAR, f"test={word}") for word in ("true", "false")
+        go(tmp_path, "run", *QUICK, *LINEAR, "figures=false", f"test={word}")
+        for word in ("true", "false")
     )
     assert (opened.test_read_by, shut.test_read_by) == (1, 1)  # by the first alone
     evaluated = opened.metrics["protocol"]["labels"]["evaluated"]
@@ -118,7 +119,7 @@ def test_pretrain_and_then_classify_with_the_test_part_closed_read_no_test_image
 
 
 def test_no_test_part_is_a_mistake_only_where_it_would_be_read(tmp_path: Path) -> None:
-    words = (*QUICK, *LINEAR, "split.test_fraction=0.0")
+    words = (*QUICK, *LINEAR, "figures=false", "split.test_fraction=0.0")
     with pytest.raises(UsageError, match="no test part") as refused:
         go(tmp_path, "run", *words)
     assert "test=false" in refused.value.fix
@@ -129,7 +130,7 @@ def test_no_test_part_is_a_mistake_only_where_it_would_be_read(tmp_path: Path) -
 def test_the_summary_of_a_closed_run_tells_of_validation_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = go(tmp_path, "run", *QUICK, *LINEAR, "test=false")
+    result = go(tmp_path, "run", *QUICK, *LINEAR, "figures=false", "test=false")
     print_table(summary_table(result.metrics, result.seconds, result.folder))
     shown = capsys.readouterr().out
     assert "valid accuracy" in shown and "test accuracy" not in shown

@@ -1,11 +1,12 @@
 """`ae-cls cache` and `--explain`, as a shell sees them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ae_cls.jobs import commands
-from ae_cls.store.places import shared_store
+from ae_cls.store.places import cache_folder, shared_store
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import described
 
@@ -17,10 +18,24 @@ RUN = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with a store and the outputs of one run with it."""
+    place = tmp_path_factory.mktemp("made")
+    description = described("run", *RUN).model_copy(update={"outputs": str(place / "outputs")})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AE_CLS_CACHE", str(place / "cache"))
+        commands.COMMANDS["run"](description)
+    return place
+
+
 @pytest.fixture
-def one_run(tmp_path) -> Path:
-    description = described("run", *RUN).model_copy(update={"outputs": str(tmp_path)})
-    return commands.COMMANDS["run"](description).folder
+def one_run(made, tmp_path) -> Path:
+    """A copy of that run, with the store of this test as that run left it."""
+    shutil.copytree(made / "cache", cache_folder(), dirs_exist_ok=True)
+    shutil.copytree(made / "outputs", tmp_path, dirs_exist_ok=True)
+    (metrics,) = tmp_path.rglob("metrics.json")
+    return metrics.parent
 
 
 def test_ls_tells_what_each_is(one_run, ae_cls: AeCls):

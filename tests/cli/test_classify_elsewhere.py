@@ -17,7 +17,9 @@ from tests.dataset.pictures import leaves
 
 pytestmark = with_hydra
 
-QUICK = ("autoencoder=pca", "autoencoder.latent_dim=4", "threads=1")
+QUICK = ("autoencoder=pca", "autoencoder.latent_dim=4", "threads=1", "figures=false")
+# So few images are judged by repeated folds, each of which would try every C.
+ONE_TRIAL = ("head.C=[0.1]", "figures=false")
 SMALL = ("dataset.image_size=8", "dataset.channels=1")
 CLASSES = ("bee", "wasp")
 
@@ -84,7 +86,8 @@ def test_pictures_of_other_data_come_as_the_encoder_takes_them(
     ae_cls: AeCls, encoder: object, tmp_path: Path
 ) -> None:
     sort_into_classes(tmp_path / "other", draw(tmp_path / "unused", 40, seed=2, side=12))
-    outcome = ae_cls("classify", "encoder=p", "dataset=folder", "dataset.root=other", "folder=c")
+    words = ("dataset=folder", "dataset.root=other", "folder=c", *ONE_TRIAL)
+    outcome = ae_cls("classify", "encoder=p", *words)
     assert outcome.code == 0, outcome.err
     assert "pretrained on other data: " in outcome.err
     used = config(tmp_path / "c")
@@ -103,7 +106,8 @@ def test_test_images_that_the_encoder_has_seen_are_counted_and_named(
 ) -> None:
     others = draw(tmp_path / "unused", 20, seed=2)
     sort_into_classes(tmp_path / "mixed", [*encoder[:20], *others])
-    outcome = ae_cls("classify", "encoder=p", "dataset=folder", "dataset.root=mixed", "folder=c")
+    words = ("dataset=folder", "dataset.root=mixed", "folder=c", *ONE_TRIAL)
+    outcome = ae_cls("classify", "encoder=p", *words)
     assert outcome.code == 0, outcome.err
     with np.load(tmp_path / "p" / "split.npz") as split:
         pretrained = {f"{row:03}.png" for row in split["pretrain"]}
@@ -116,7 +120,7 @@ def test_test_images_that_the_encoder_has_seen_are_counted_and_named(
     assert facts["seen_test_images"] == [f"{path.parent.name}/{path.name}" for path in seen]
     assert "(transductive)" in outcome.err
     # Another head on the run that was made so is on the same encoder, which saw the same.
-    assert ae_cls("classify", "encoder=c", "head=knn", "folder=d").code == 0
+    assert ae_cls("classify", "encoder=c", "head=knn", "folder=d", "figures=false").code == 0
     assert protocol(tmp_path / "d")["pretrained_on"] == facts
 
 
@@ -127,7 +131,8 @@ def test_data_of_another_kind_are_taken_if_their_shape_fits(
     side = 8 if kind == "npz" else 10
     images = np.stack(draw(tmp_path / "unused", 40, seed=2, side=side))
     np.savez(tmp_path / "own.npz", images=images, labels=np.arange(40) % 2)
-    outcome = ae_cls("classify", "encoder=p", "dataset=npz", "dataset.root=own.npz", "folder=c")
+    words = ("dataset=npz", "dataset.root=own.npz", "folder=c", *ONE_TRIAL)
+    outcome = ae_cls("classify", "encoder=p", *words)
     assert outcome.code == (0 if kind == "npz" else 3)
     if outcome.code:
         assert "takes 8x8 pixels in grey, and these are 10x10 pixels in grey" in outcome.err
@@ -158,7 +163,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run `r` on class folders, which then moved from `photos` to `moved`."""
     folder = tmp_path_factory.mktemp("finished")
     sort_into_classes(folder / "photos", draw(folder / "unused", 40, seed=1))
-    words = ("dataset=folder", *SMALL, *QUICK, "encode=latent", f"folder={folder}/r")
+    words = (
+        "dataset=folder",
+        *SMALL,
+        *QUICK,
+        "encode=latent",
+        "head.C=[0.1]",
+        f"folder={folder}/r",
+    )
     before = Path.cwd()
     os.chdir(folder)  # roots are typed as they are seen from here
     try:
@@ -184,7 +196,8 @@ def test_a_root_is_kept_absolute(finished: Path) -> None:
 def test_data_that_were_moved_are_named_anew(labelled: AeCls, tmp_path: Path) -> None:
     gone = labelled("classify", "encoder=r", "head=knn", "folder=c")
     assert gone.code == 3 and "dataset.root=" in gone.err
-    moved = labelled("classify", "encoder=r", "head=knn", "folder=c", "dataset.root=moved")
+    words = ("encoder=r", "head=knn", "folder=c", "dataset.root=moved", "figures=false")
+    moved = labelled("classify", *words)
     assert moved.code == 0, moved.err
     assert "pretrained_on" not in protocol(tmp_path / "c")
     assert config(tmp_path / "c")["root"] == str(tmp_path / "moved")

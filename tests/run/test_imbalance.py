@@ -22,7 +22,8 @@ QUICK: dict[str, tuple[str, ...]] = {
 def run(folder: Path, path: Path, head: str, *words: str) -> Result:
     description = described(
         "run", "dataset=npz", f"dataset.root={path}", "autoencoder=pixels", "encode=latent",
-        f"head={head}", "device=cpu", "precision=fp32", "threads=1", *QUICK[head], *words,
+        f"head={head}", "device=cpu", "precision=fp32", "threads=1", "figures=false",
+        *QUICK[head], *words,
     ).model_copy(update={"outputs": str(folder)})  # fmt: skip
     return COMMANDS["run"](description)
 

@@ -1,5 +1,6 @@
 """A stage's key changes with what the stage reads, and with nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,14 @@ NEVER_READ = {
 }  # fmt: skip
 """Where things are kept; the last bit (`threads`, `devices`); what is hashed or resolved;
 what comes after (`test`, `figures`)."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One store for this module: keys do not depend on what is kept, and copies are found once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AE_CLS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def keys(experiment: Experiment, data: Data | None = None) -> dict[str, str]:

@@ -17,8 +17,8 @@ from ae_cls.train.state import State
 from tests.composed import described
 
 RUN = (
-    "threads=1", "device=cpu", "precision=fp32", "pretrain.epochs=2", "pretrain.min_steps=6",
-    "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "head.C=[0.1]",
+    "figures=false", "threads=1", "device=cpu", "precision=fp32", "pretrain.epochs=2",
+    "pretrain.min_steps=6", "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "head.C=[0.1]",
 )  # fmt: skip
 FINETUNE = (*RUN[:-1], "head=finetune", "head.epochs=2", "head.min_steps=6")
 COMPARED = ("metrics.json", "history.jsonl", "predictions.csv", "model/model.safetensors")
@@ -166,7 +166,7 @@ def test_more_epochs_go_on_in_a_new_folder_and_are_said(tmp_path, monkeypatch, c
 def test_a_classification_goes_on_with_its_encoder(tmp_path, monkeypatch):
     first = runner.pretrain(told(tmp_path / "first", *RUN[:-1], command="pretrain"))
     words = (f"encoder={first.folder}", "head=finetune", "head.epochs=2", "head.min_steps=6")
-    more = ("threads=1", "device=cpu", "precision=fp32")
+    more = ("threads=1", "device=cpu", "precision=fp32", "figures=false")
     straight = runner.classify(
         told(tmp_path / "straight", *words, *more, "store=own", command="classify")
     )
