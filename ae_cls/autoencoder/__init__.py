@@ -10,6 +10,7 @@ from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
+from ae_cls.autoencoder.mae import MaeConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
@@ -29,7 +30,8 @@ AutoencoderChoice = Annotated[
     | TextbookConfig
     | ConvConfig
     | VaeConfig
-    | VqVaeConfig,
+    | VqVaeConfig
+    | MaeConfig,
     Field(discriminator="name"),
 ]
 
