@@ -21,6 +21,7 @@ from ae_cls.errors import UsageError
 from ae_cls.settings import Width
 from ae_cls.train.loss import Loss
 
+_CENTRE, _SPREAD = 0.5, 0.25  # of pixels, about: a token is to depend on them as on its place
 _FLAT = 1e-6  # added to the variance of a patch: one of a single colour has none
 
 
@@ -139,7 +140,7 @@ class Mae(Autoencoder):
     def _stages(
         self, patches: Float[Tensor, "b p n"], visible: Int64[Tensor, "b v"]
     ) -> list[Float[Tensor, "b v d"]]:
-        seen = patches.gather(1, _rows(visible, patches))
+        seen = (patches.gather(1, _rows(visible, patches)) - _CENTRE) / _SPREAD
         tokens, stages = self.to_tokens(seen) + self.encoder_positions[visible], []
         for number, block in enumerate(self.blocks, start=1):
             tokens = block(tokens)
