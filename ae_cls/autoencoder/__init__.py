@@ -10,7 +10,6 @@ from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
-from ae_cls.autoencoder.mae import MaeConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
@@ -30,8 +29,7 @@ AutoencoderChoice = Annotated[
     | TextbookConfig
     | ConvConfig
     | VaeConfig
-    | VqVaeConfig
-    | MaeConfig,
+    | VqVaeConfig,
     Field(discriminator="name"),
 ]
 
