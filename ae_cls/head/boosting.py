@@ -55,7 +55,7 @@ class BoostingConfig(FeatureHeadConfig):
                 max_iter=self.iterations,
                 max_leaf_nodes=leaves,
                 min_samples_leaf=rows_of_a_leaf,
-                early_stopping=False,
+                early_stopping=False,  # pyright: ignore[reportArgumentType]  (its default is a word)
                 random_state=derive_seed(task.seed, "head", "boosting") % _SEEDS,
             )
             estimator.fit(task.train.features, labels, None if weights is None else weights[labels])
