@@ -15,6 +15,7 @@ from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
 from ae_cls.autoencoder.textbook import TextbookConfig
 from ae_cls.autoencoder.vae import VaeConfig
+from ae_cls.autoencoder.vqvae import VqVaeConfig
 from ae_cls.train.loss import Loss
 
 AutoencoderChoice = Annotated[
@@ -27,7 +28,8 @@ AutoencoderChoice = Annotated[
     | DeepConfig
     | TextbookConfig
     | ConvConfig
-    | VaeConfig,
+    | VaeConfig
+    | VqVaeConfig,
     Field(discriminator="name"),
 ]
 

@@ -49,6 +49,8 @@ _OPTIONS = {
         "svm": "svc rbf support_vector_machine libsvm",
         "svm head.kernel=linear": "linear_svm linear_svc svm_linear linearsvc",
         "forest": "rf random_forest randomforest randomforestclassifier trees extra_trees",
+        "boosting": "gbm gradient_boosting hist_gradient_boosting lightgbm xgboost",
+        "lda": "discriminant linear_discriminant_analysis lineardiscriminantanalysis fisher",
         "knn": "k_nn kneighbors neighbours neighbors nearest nearest_neighbours",
         "mlp": "nn neural dense perceptron neural_network",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",

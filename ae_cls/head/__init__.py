@@ -4,19 +4,28 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ae_cls.head.boosting import BoostingConfig
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import FinetuneConfig
 from ae_cls.head.fitted import FittedHead
 from ae_cls.head.forest import ForestConfig
 from ae_cls.head.knn import KnnConfig
+from ae_cls.head.lda import LdaConfig
 from ae_cls.head.linear import LinearConfig
 from ae_cls.head.mlp import MlpConfig
 from ae_cls.head.svm import SvmConfig
 from ae_cls.head.task import Task
 
 HeadChoice = Annotated[
-    LinearConfig | SvmConfig | ForestConfig | KnnConfig | MlpConfig | FinetuneConfig,
+    LinearConfig
+    | LdaConfig
+    | SvmConfig
+    | ForestConfig
+    | BoostingConfig
+    | KnnConfig
+    | MlpConfig
+    | FinetuneConfig,
     Field(discriminator="name"),
 ]
 

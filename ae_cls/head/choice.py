@@ -101,7 +101,7 @@ class Choice:
 
 def in_words(setting: Setting) -> str:
     """The setting as messages name it."""
-    return ", ".join(f"{key} {value}" for key, value in setting.items())
+    return ", ".join(f"{key} {value}" for key, value in setting.items()) or "nothing to choose"
 
 
 def _refuse_broken(name: str, setting: Setting, probabilities: Probabilities) -> None:

@@ -16,7 +16,11 @@ from ae_cls.head.fitted import FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
 WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "finetune")
-QUICK: dict[str, dict[str, Any]] = {"forest": {"trees": 20}, "mlp": {"epochs": 15, "width": [128]}}
+QUICK: dict[str, dict[str, Any]] = {
+    "boosting": {"iterations": 30},
+    "forest": {"trees": 20},
+    "mlp": {"epochs": 15, "width": [128]},
+}
 
 
 def config(word: str, **changes: Any) -> FeatureHeadConfig:

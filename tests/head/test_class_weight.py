@@ -24,12 +24,17 @@ from tests.head.heads import WORDS, blobs, config, digits, fit
 
 SMALL: dict[str, dict[str, Any]] = {
     "linear": {"C": [0.01]},
+    "lda": {},
+    "boosting": {"iterations": 10, "max_leaf_nodes": [7]},
     "svm": {"C": [1.0], "gamma": [0.3]},
     "knn": {"neighbours": [10]},
     "forest": {"trees": 20, "min_samples_leaf": [5]},
     "mlp": {"epochs": 8, "width": [32], "learning_rate": [0.003], "batch_size": 64},
 }
 """One setting a head, soon fitted, with which a rare class can be missed."""
+GAIN = {"lda": (0.1, 0.005)}
+"""Of recall of a rare digit, and of balanced accuracy. Less for classes that share a covariance:
+the frequent ones say the most of it, so a rare one is missed less often in the first place."""
 RARE = 8  # the digit, and how many rows of it are left
 
 
@@ -159,8 +164,9 @@ def test_a_rare_digit_is_found_more_often(word: str) -> None:
     ]
     found = [(one[test.labels == RARE] == RARE).mean() for one in answers]
     balanced = [balanced_accuracy_score(test.labels, one) for one in answers]
-    assert found[1] > found[0] + 0.2
-    assert balanced[1] > balanced[0] + 0.01
+    of_rare, of_all = GAIN.get(word, (0.2, 0.01))
+    assert found[1] > found[0] + of_rare
+    assert balanced[1] > balanced[0] + of_all
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -11,7 +11,11 @@ from ae_cls.head.contract import TOO_FEW
 from ae_cls.head.fitted import FittedHead, Labelled
 from tests.head.heads import WORDS, blobs, config, one_setting, quick
 
-TINY = {"forest": {"trees": 20}, "mlp": {"epochs": 30, "width": [16]}}
+TINY = {
+    "boosting": {"iterations": 20},
+    "forest": {"trees": 20},
+    "mlp": {"epochs": 30, "width": [16]},
+}
 
 
 def within(

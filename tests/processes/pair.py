@@ -285,6 +285,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
         ("autoencoder/corruption=salt_pepper", *EMPHASIS["salt_pepper"]),
     ),
     "vae": partial(pretraining, "vae", ("autoencoder.free_bits=0.05",)),
+    "vqvae": partial(pretraining, "vqvae", ()),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "digits": partial(real, "conv"),
     "digits, vae": partial(real, "vae"),

@@ -23,6 +23,7 @@ from tests.composed import described, options
 from tests.run.bars import written
 
 QUICK: dict[str, tuple[str, ...]] = {
+    "boosting": ("head.iterations=5",),
     "forest": ("head.trees=5",),
     "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),
     "mlp": ("head.epochs=4", "head.width=[16]"),
