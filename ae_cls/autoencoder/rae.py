@@ -23,6 +23,11 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.train.loss import Loss
 
+Kind = Literal["l2", "gradient_penalty"]
+
+# The authors' on MNIST, and what halves the slopes on digits at 4 % more error.
+_PENALTY: dict[Kind, float] = {"l2": 1e-7, "gradient_penalty": 0.1}
+
 
 @final
 class RaeConfig(ConvolutionalConfig):
@@ -34,13 +39,14 @@ class RaeConfig(ConvolutionalConfig):
         description="weight of half the squared length of the code, beside the squared error "
         "summed over the pixels",
     )
-    kind: Literal["l2", "gradient_penalty"] = Field(
+    kind: Kind = Field(
         description="what of the decoder is kept small: l2: its weights; gradient_penalty: how "
         "much its images change with the code"
     )
-    decoder_penalty: float = Field(
+    decoder_penalty: float | None = Field(
         ge=0,
-        description="weight of the sum of squares of the decoder's weights (l2), or of its slopes",
+        description="weight of the sum of squares of the decoder's weights (l2) or slopes; null: "
+        "1e-7 for l2, 0.1 for gradient_penalty",
     )
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
@@ -53,7 +59,9 @@ class Rae(Convolutional):
 
     def __init__(self, image_shape: ImageShape, config: RaeConfig) -> None:
         super().__init__(image_shape, config)
-        self.config = config
+        self.kind, self.code_penalty = config.kind, config.code_penalty
+        given = config.decoder_penalty
+        self.decoder_penalty = _PENALTY[config.kind] if given is None else given
 
     def undecayed(self) -> list[nn.Module]:
         # Its own penalty is thousands of times weaker than the usual decay, and would not be seen.
@@ -68,14 +76,14 @@ class Rae(Convolutional):
         decoder = self._decoder_cost(at_least_float32(latents), draws)
         total = (
             pixel_count(self.image_shape) * error
-            + self.config.code_penalty * code
-            + self.config.decoder_penalty * decoder
+            + self.code_penalty * code
+            + self.decoder_penalty * decoder
         )
         terms = {"mse": mean_squared_error(output, images), "code": code, "decoder": decoder}
         return Loss(total, {name: term.detach() for name, term in terms.items()})
 
     def _decoder_cost(self, latents: Float[Tensor, "b d"], draws: Draws) -> Float[Tensor, ""]:
-        if self.config.kind == "l2":
+        if self.kind == "l2":
             return sum_of_squares(self.decoder)
         directions = draws.normal("rae", latents.shape[1]).to(latents)
         return squared_slope(self.decode, latents, directions).mean()

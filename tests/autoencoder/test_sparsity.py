@@ -60,8 +60,8 @@ def test_of_each_unit_exactly_the_largest_answers_of_the_batch_are_kept():
 
 def test_outside_training_a_unit_answers_as_often_as_it_did_in_training():
     sparsity, generator = LargestOfBatch(active=0.05, units=30), torch.Generator().manual_seed(0)
-    for _ in range(200):
-        sparsity.train()(torch.rand(200, 30, generator=generator), 1.0)
+    for step in range(200):  # also while sparsity sets in: a validation may come at any time
+        sparsity.train()(torch.rand(200, 30, generator=generator), step / 400)
     answers = sparsity.eval()(torch.rand(5000, 30, generator=generator), 1.0) != 0
     assert answers.float().mean(0).tolist() == pytest.approx([0.05] * 30, abs=0.02)
 
@@ -82,8 +82,9 @@ def test_without_sparsity_the_loss_is_that_of_a_plain_layer(kind):
     model = sparse(kind, "autoencoder.penalty=0", "autoencoder.warm_up=0").train()
     if kind != "kl":
         model.sparsity.active = 1.0
-    activation = "sigmoid" if kind == "kl" else "relu"
-    plain = variant("shallow", SHAPE, words=[f"autoencoder.activation={activation}"])
+    activation, tied = ("sigmoid", "false") if kind == "kl" else ("relu", "true")
+    words = [f"autoencoder.activation={activation}", f"autoencoder.tied={tied}"]
+    plain = variant("shallow", SHAPE, words=words)
     if kind == "k_sparse":
         plain.activation = torch.nn.Identity()
     weights = {key: value for key, value in model.state_dict().items() if "threshold" not in key}
@@ -100,6 +101,22 @@ def test_the_penalty_is_that_of_the_mean_units():
     loss = model.loss(images, draws(24), 1.0)
     expected = 3 * divergence(0.05, model.units(images).mean(0)).sum()
     torch.testing.assert_close(loss.total - 32 * loss.terms["mse"], expected)
+
+
+def test_units_and_pixels_begin_at_their_means():
+    model, images = sparse("k_sparse"), table(SHAPE)
+    model.fit_closed_form(images, seed=0)
+    torch.testing.assert_close(
+        model.units(unit(images)).mean(0), torch.zeros(512), rtol=0, atol=1e-5
+    )
+    torch.testing.assert_close(model.decode(torch.zeros(1, 512))[0], unit(images).mean(0))
+
+
+@pytest.mark.parametrize("kind", ["k_sparse", "winner_take_all"])
+def test_features_are_what_the_units_answer_before_any_is_silenced(kind):
+    model, images = sparse(kind).eval(), unit(table(SHAPE))
+    (maps,) = model.feature_maps(images)
+    assert torch.equal(maps[:, :, 0, 0], model.units(images).relu())
 
 
 def test_units_that_never_change_are_dead():

@@ -25,6 +25,8 @@ class Sparsity(nn.Module, ABC):
 
     activation: ClassVar[Activation | None]
     """Of the units; None: linear."""
+    tied: ClassVar[bool]
+    """Whether to decode with the transposed encoder weights, unless that is said."""
 
     @abstractmethod
     def forward(self, units: Float[Tensor, "b d"], strength: float) -> Float[Tensor, "b d"]:
@@ -45,6 +47,7 @@ class MeanActivity(Sparsity):
     """
 
     activation: ClassVar[Activation | None] = "sigmoid"
+    tied: ClassVar[bool] = False
 
     def __init__(self, *, active: float, weight: float) -> None:
         super().__init__()
@@ -76,6 +79,7 @@ class LargestOfImage(Sparsity):
     """
 
     activation: ClassVar[Activation | None] = None
+    tied: ClassVar[bool] = True
 
     def __init__(self, *, active: float) -> None:
         super().__init__()
@@ -103,6 +107,7 @@ class LargestOfBatch(Sparsity):
     """
 
     activation: ClassVar[Activation | None] = "relu"
+    tied: ClassVar[bool] = True
 
     def __init__(self, *, active: float, units: int) -> None:
         super().__init__()
@@ -113,10 +118,11 @@ class LargestOfBatch(Sparsity):
         if not self.training:
             return units * (units >= self.threshold)
         whole = batch_rows(units.detach())
-        count = kept(_share(self.active, strength), len(whole))
-        threshold = whole.topk(count, dim=0).values[-1]
-        self.threshold.lerp_(threshold.to(self.threshold), _MOMENTUM)
-        return units * (units >= threshold)
+        largest = whole.topk(kept(_share(self.active, strength), len(whole)), dim=0).values
+        # Validation asks for the sparsity that training ends with.
+        final = largest[kept(self.active, len(whole)) - 1]
+        self.threshold.lerp_(final.to(self.threshold), _MOMENTUM)
+        return units * (units >= largest[-1])
 
     def total(
         self, error: Float[Tensor, ""], units: Float[Tensor, "b d"], strength: float, pixels: int
