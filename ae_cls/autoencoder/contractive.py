@@ -20,6 +20,7 @@ from ae_cls.autoencoder.parts.losses import (
 )
 from ae_cls.autoencoder.parts.one_layer import OneLayer
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.train.loss import Loss
 
@@ -61,6 +62,9 @@ class Contractive(OneLayer):
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return [self.units(images)[:, :, None, None]]
+
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        self.centre(images)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

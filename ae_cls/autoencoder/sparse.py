@@ -32,7 +32,6 @@ from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
 from ae_cls.train.loss import Loss
 
-_CHUNK = 1024  # images at a time
 _DEAD = 1e-4  # of the mean variance of all units
 
 
@@ -90,17 +89,8 @@ class Sparse(OneLayer):
         # Before any is silenced: a classifier reads more from them (Makhzani & Frey 2015).
         return [self.units(images).relu()[:, :, None, None]]
 
-    @torch.no_grad()
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
-        """Every unit and every pixel begins at its mean, so that each unit wins as often.
-
-        Otherwise those that answer to the mean image win everywhere, and the others die: a quarter
-        of the units of Fashion-MNIST.
-        """
-        total = sum((batch.sum(0, dtype=torch.float64) for batch in images.batches(_CHUNK)), 0.0)
-        mean = (total / len(images) / 255).flatten().to(self.bias)
-        self.bias.copy_(mean)
-        self.to_latent.bias.sub_(self.to_latent.weight @ mean)
+        self.centre(images)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
