@@ -29,5 +29,5 @@ def squared_slope(
     with warnings.catch_warnings():
         # Some of torch's own rules for derivatives are written in it, and loaded at the first use.
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
-        _, slopes = torch.func.jvp(function, (points,), (directions,))
+        slopes = torch.func.jvp(function, (points,), (directions,))[1]
     return at_least_float32(slopes).flatten(1).square().sum(1)

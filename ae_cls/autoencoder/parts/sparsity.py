@@ -108,6 +108,7 @@ class LargestOfBatch(Sparsity):
 
     activation: ClassVar[Activation | None] = "relu"
     tied: ClassVar[bool] = True
+    threshold: Float[Tensor, " d"]
 
     def __init__(self, *, active: float, units: int) -> None:
         super().__init__()
