@@ -8,7 +8,7 @@ from typing import Literal, final
 
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
@@ -55,6 +55,9 @@ class Contractive(OneLayer):
             tied=True,
             corruption=config.corruption,
         )
+        # As for a linear layer: the wider weights that suit a sigmoid rebuild, transposed, images
+        # of far too much contrast: digits with an error of 0.95 after 60 steps, instead of 0.014.
+        nn.init.xavier_uniform_(self.to_latent.weight)
         self.penalty = config.penalty
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:

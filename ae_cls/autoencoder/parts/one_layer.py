@@ -50,12 +50,13 @@ class OneLayer(Corrupting, ABC):
 
     @torch.no_grad()
     def centre(self, images: ImageRows) -> None:
-        """Let each unit and each pixel begin at its mean over the images.
+        """Let each unit begin at 0 for the mean image, which is rebuilt as it is.
 
         Otherwise a bright mean image decides which units answer, and the others die: a quarter of
         the sparse units of Fashion-MNIST.
         """
         total = sum((c.double().sum(0) for c in images.batches(_CHUNK)), torch.zeros(1))
         mean = (total / len(images) / 255).flatten().to(self.bias)
-        self.bias.copy_(mean)
         self.to_latent.bias.sub_(self.to_latent.weight @ mean)
+        image = mean.view(1, *self.image_shape)
+        self.bias.add_((image - self.decode(self.units(image))).flatten())
