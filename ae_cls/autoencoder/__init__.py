@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
+from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
@@ -12,10 +13,13 @@ from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
+from ae_cls.autoencoder.rae import RaeConfig
 from ae_cls.autoencoder.shallow import ShallowConfig
+from ae_cls.autoencoder.sparse import SparseConfig
 from ae_cls.autoencoder.textbook import TextbookConfig
 from ae_cls.autoencoder.vae import VaeConfig
 from ae_cls.autoencoder.vqvae import VqVaeConfig
+from ae_cls.autoencoder.wae import WaeConfig
 from ae_cls.train.loss import Loss
 
 AutoencoderChoice = Annotated[
@@ -25,11 +29,15 @@ AutoencoderChoice = Annotated[
     | LbpConfig
     | KmeansConfig
     | ShallowConfig
+    | SparseConfig
+    | ContractiveConfig
     | DeepConfig
     | TextbookConfig
     | ConvConfig
     | VaeConfig
-    | VqVaeConfig,
+    | VqVaeConfig
+    | RaeConfig
+    | WaeConfig,
     Field(discriminator="name"),
 ]
 

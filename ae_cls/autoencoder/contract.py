@@ -70,6 +70,10 @@ class Autoencoder(nn.Module, ABC):
         """Of images in [0, 1], where training decodes samples of a distribution; often None."""
         return None
 
+    def undecayed(self) -> list[nn.Module]:
+        """Modules that weight decay leaves alone, as the loss says what they cost; often none."""
+        return []
+
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         """Learn what needs no gradient (PCA's axes) from all training images; often nothing."""
 

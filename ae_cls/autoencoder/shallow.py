@@ -7,16 +7,15 @@ learning from examples without local minima, Neural Networks 2.
 
 from typing import Literal, final
 
-import torch
-import torch.nn.functional as functional
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Reconstructing
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
-from ae_cls.autoencoder.parts.dense import Activation, activation_module, dense, pixel_count
+from ae_cls.autoencoder.parts.dense import Activation
+from ae_cls.autoencoder.parts.one_layer import OneLayer
 from ae_cls.dataset.contract import ImageShape
 
 
@@ -35,28 +34,20 @@ class ShallowConfig(AutoencoderConfig):
 
 
 @final
-class Shallow(Reconstructing):
-    """latents = activation(W x + b); image = V latents + c, with V = W transposed when tied."""
+class Shallow(OneLayer, Reconstructing):
+    """Its code is what the hidden units answer."""
 
     def __init__(self, image_shape: ImageShape, config: ShallowConfig) -> None:
-        super().__init__()
-        self.image_shape, self.corruption = image_shape, config.corruption
-        pixels, units = pixel_count(image_shape), config.latent_dim
-        self.to_latent = dense(pixels, units, config.activation)
-        self.activation = activation_module(config.activation)
-        self.bias = nn.Parameter(torch.zeros(pixels))
-        untied = None if config.tied else nn.Parameter(dense(units, pixels, None).weight.data)
-        self.to_pixels = untied
+        super().__init__(
+            image_shape,
+            units=config.latent_dim,
+            activation=config.activation,
+            tied=config.tied,
+            corruption=config.corruption,
+        )
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        return self.activation(self.to_latent(images.flatten(1)))
-
-    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        weight = self.to_latent.weight.T if self.to_pixels is None else self.to_pixels
-        return functional.linear(latents, weight, self.bias).unflatten(1, self.image_shape)
-
-    def encoder_layers(self) -> list[nn.Module]:
-        return [self.to_latent]
+        return self.units(images)
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        return [self.encode(images)[:, :, None, None]]
+        return [self.units(images)[:, :, None, None]]

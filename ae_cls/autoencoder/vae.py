@@ -11,10 +11,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
-from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
-from ae_cls.autoencoder.parts.corruption import CorruptionChoice
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.autoencoder.parts.bases import Corrupting
+from ae_cls.autoencoder.parts.convolutional import ConvolutionalConfig
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import (
     at_least_float32,
@@ -25,7 +24,6 @@ from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
-from ae_cls.settings import Width
 from ae_cls.train.loss import Loss
 
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
@@ -33,25 +31,10 @@ _ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes: 
 
 
 @final
-class VaeConfig(AutoencoderConfig):
+class VaeConfig(ConvolutionalConfig):
     """A convolutional VAE: negative log-likelihood of the pixels, plus beta times the KL."""
 
     name: Literal["vae"]
-    widths: tuple[Width, ...] = Field(
-        min_length=1,
-        max_length=64,
-        description="channels of each stage; every stage after the first halves the map",
-    )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
-    decoder_width: Width = Field(description="channels of the decoder's map")
-    latent_dim: int = Field(ge=1, description="numbers in the code")
-    # Models that were saved before there was a choice have a dense code.
-    code_cells: CodeCells = 1
-    patch: int | None = Field(
-        ge=1,
-        le=16,
-        description="side in pixels of the squares folded into channels; null: by image size",
-    )
     beta: float = Field(
         ge=0, description="weight of the KL divergence (Higgins 2017); 1 is the VAE"
     )
@@ -61,42 +44,22 @@ class VaeConfig(AutoencoderConfig):
     free_bits: float = Field(
         ge=0, description="nats of KL in each dimension that are free (arXiv 1606.04934)"
     )
-    corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return Vae(image_shape, self)
 
-    def small(self) -> AutoencoderConfig:
-        return self.model_copy(update={"widths": (16, 32), "latent_dim": 16})
-
 
 @final
-class Vae(Autoencoder):
+class Vae(Corrupting):
     """Trunk - mean and log-variance - sample in training, mean otherwise - decoder."""
 
     def __init__(self, image_shape: ImageShape, config: VaeConfig) -> None:
         super().__init__()
-        self.image_shape, self.config = image_shape, config
-        patch = config.patch or patch_side(image_shape)
-        most_cells = config.code_cells or cells_by_size(image_shape)
-        self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
-        self.to_mean, self.to_log_variance = (
-            to_code(
-                self.trunk.outputs,
-                self.trunk.sides,
-                latent_dim=config.latent_dim,
-                most=most_cells,
-            )
-            for _ in range(2)
-        )
-        self.decoder = Decoder(
-            image_shape,
-            latent_dim=config.latent_dim,
-            code_cells=most_cells,
-            width=config.decoder_width,
-            patch=patch,
-            stages=len(config.widths),
-        )
+        self.image_shape, self.corruption, self.config = image_shape, config.corruption, config
+        self.trunk = config.trunk(image_shape)
+        self.to_mean = config.to_code(self.trunk, image_shape)
+        self.to_log_variance = config.to_code(self.trunk, image_shape)
+        self.decoder = config.decoder(image_shape)
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         # The mean, not a sample: codes must not change between two calls.
@@ -111,16 +74,13 @@ class Vae(Autoencoder):
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return self.trunk(images)
 
-    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        return self.config.corruption.apply(images, draws).images
-
     def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior:
         hidden = self.trunk(images)[-1].flatten(1)
         log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
         return Posterior(at_least_float32(self.to_mean(hidden)), log_variance)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
-        seen = self.config.corruption.apply(images, draws)
+        seen = self.corruption.apply(images, draws)
         posterior = self.posterior(seen.images)
         output = self.decode(posterior.sample(draws))
         error = weighted_mean_squared_error(output, images, seen.weight)

@@ -12,12 +12,17 @@ from ae_cls.store.places import at_home
 _OPTIONS = {
     "autoencoder": {
         "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution "
-        "masked mae denoising dae resnet unet",
+        "masked mae resnet unet",
+        "denoising": "dae denoise",
         "conv_large": "vgg vgg16 vgg19 large big",
         "vae": "variational vae_conv",
         "beta_vae": "bvae betavae b_vae",
         "deep": "dense mlp stacked fully_connected",
         "shallow": "single simple linear",
+        "sparse": "k_sparse ksparse wta winner_take_all kl sae",
+        "contractive": "contracting",
+        "rae": "regularised regularized",
+        "wae": "wasserstein mmd wae_mmd",
         "pixels": "raw pixel identity none no null",
         "hog": "histogram_of_oriented_gradients",
         "lbp": "local_binary_patterns texture",

@@ -56,7 +56,7 @@ class GradientPretraining(Schedule, PretrainConfig):
         objective = Objective(
             stage="pretrain",
             network=model,
-            groups=[Group([model], rate=1.0)],
+            groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
             loss_of_batch=loss_of_batch,
             validate=validate or (lambda: validation_loss(model, task)),
         )

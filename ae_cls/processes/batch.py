@@ -2,7 +2,8 @@
 
 A loss that is a mean over samples needs nothing from here: the loop weighs each process's mean by
 its samples. What is not, a ratio of sums or a clamp of a mean, takes its sums and means through
-`batch_sum` and `batch_mean`. With one process both give back what they were given.
+`batch_sum` and `batch_mean`, and what compares samples with one another takes all of them through
+`batch_rows`. With one process these give back what they were given.
 """
 
 from collections.abc import Iterator
@@ -71,6 +72,16 @@ def batch_mean(part: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The mean over the whole batch, of a mean over this process's samples."""
     shared = _current.get()
     return part if shared is None else batch_sum(part * (shared.own / shared.count))
+
+
+def batch_rows(part: Float[Tensor, "b ..."]) -> Float[Tensor, "n ..."]:
+    """The rows of the whole batch in order, of which `part` has those of this process's samples."""
+    shared = _current.get()
+    if shared is None:
+        return part
+    places = shared.world.share_of(torch.arange(shared.count)).to(part.device)
+    whole = part.new_zeros(shared.count, *part.shape[1:])
+    return batch_sum(whole.index_copy(0, places, part))
 
 
 @final

@@ -22,10 +22,12 @@ class Group:
     Attributes:
         modules: whose parameters are trained.
         rate: factor on the schedule's learning rate.
+        undecayed: those among them, or parts of them, whose weights do not decay.
     """
 
     modules: Sequence[nn.Module]
     rate: float
+    undecayed: Sequence[nn.Module] = ()
 
 
 def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
@@ -33,8 +35,9 @@ def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.O
     options: list[dict[str, object]] = []
     for group in groups:
         parameters = [p for module in group.modules for p in module.parameters()]
-        decayed = [p for p in parameters if p.ndim >= 2]
-        exempt = [p for p in parameters if p.ndim < 2]
+        spared = {id(p) for module in group.undecayed for p in module.parameters()}
+        decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in spared]
+        exempt = [p for p in parameters if p.ndim < 2 or id(p) in spared]
         options.append({"params": decayed, "rate": group.rate})
         options.append({"params": exempt, "rate": group.rate, "weight_decay": 0.0})
     kind = torch.optim.AdamW if schedule.optimiser == "adamw" else torch.optim.Adam

@@ -27,13 +27,17 @@ class Fixed(Autoencoder, ABC):
         return Loss(error, {"mse": error})
 
 
-class Reconstructing(Autoencoder, ABC):
-    """A variant trained by the squared error of clean images rebuilt from corrupted ones."""
+class Corrupting(Autoencoder, ABC):
+    """A variant whose training images may be corrupted."""
 
     corruption: Corruption
 
     def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
         return self.corruption.apply(images, draws).images
+
+
+class Reconstructing(Corrupting, ABC):
+    """A variant trained by the squared error of clean images rebuilt from corrupted ones."""
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

@@ -1,0 +1,90 @@
+"""A convolutional encoder with a linear code and its mirror, which several variants share."""
+
+from abc import ABC
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from ae_cls.autoencoder.contract import AutoencoderConfig
+from ae_cls.autoencoder.parts.bases import Corrupting
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
+from ae_cls.autoencoder.parts.corruption import CorruptionChoice
+from ae_cls.dataset.contract import ImageShape
+from ae_cls.settings import Width
+
+
+class ConvolutionalConfig(AutoencoderConfig, ABC):
+    """The sizes of trunk, code and decoder."""
+
+    widths: tuple[Width, ...] = Field(
+        min_length=1,
+        max_length=64,
+        description="channels of each stage; every stage after the first halves the map",
+    )
+    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
+    decoder_width: Width = Field(description="channels of the decoder's map")
+    latent_dim: int = Field(ge=1, description="numbers in the code")
+    # Models that were saved before there was a choice have a dense code.
+    code_cells: CodeCells = 1
+    patch: int | None = Field(
+        ge=1,
+        le=16,
+        description="side in pixels of the squares folded into channels; null: by image size",
+    )
+    corruption: CorruptionChoice
+
+    def trunk(self, image_shape: ImageShape) -> Trunk:
+        """Images to maps."""
+        patch = self.patch or patch_side(image_shape)
+        return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch)
+
+    def to_code(self, trunk: Trunk, image_shape: ImageShape) -> nn.Module:
+        """From the flat deepest map to the code."""
+        return to_code(
+            trunk.outputs,
+            trunk.sides,
+            latent_dim=self.latent_dim,
+            most=self._most_cells(image_shape),
+        )
+
+    def decoder(self, image_shape: ImageShape) -> Decoder:
+        """From the code to images."""
+        return Decoder(
+            image_shape,
+            latent_dim=self.latent_dim,
+            code_cells=self._most_cells(image_shape),
+            width=self.decoder_width,
+            patch=self.patch or patch_side(image_shape),
+            stages=len(self.widths),
+        )
+
+    def _most_cells(self, image_shape: ImageShape) -> int:
+        return self.code_cells or cells_by_size(image_shape)
+
+    def small(self) -> AutoencoderConfig:
+        return self.model_copy(update={"widths": (16, 32), "latent_dim": 16})
+
+
+class Convolutional(Corrupting, ABC):
+    """Trunk - linear code, dense or a part a cell - decoder."""
+
+    def __init__(self, image_shape: ImageShape, config: ConvolutionalConfig) -> None:
+        super().__init__()
+        self.image_shape, self.corruption = image_shape, config.corruption
+        self.trunk = config.trunk(image_shape)
+        self.to_latent = config.to_code(self.trunk, image_shape)
+        self.decoder = config.decoder(image_shape)
+
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        return self.to_latent(self.trunk(images)[-1].flatten(1))
+
+    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        return self.decoder(latents)
+
+    def encoder_layers(self) -> list[nn.Module]:
+        return [*self.trunk.stages, self.to_latent]
+
+    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        return self.trunk(images)
