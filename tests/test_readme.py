@@ -34,6 +34,7 @@ PARSERS = {
 }
 AE_CLS = Path(sys.executable).with_name("ae-cls")
 QUICK = ("pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "head.C=[0.1]")
+BARE = (*QUICK, "figures=false")
 
 
 def command_lines() -> list[list[str]]:
@@ -131,7 +132,7 @@ def test_ones_own_images_become_a_classifier_that_predicts(tmp_path):
             pixels = np.clip(rng.normal(level, 20, (20, 24, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number:03}.jpg")
     settings = {"cwd": tmp_path, "env": {**os.environ, "AE_CLS_CACHE": str(tmp_path / "cache")}}
-    learn = ["dataset=folder", "dataset.root=photos", "dataset.image_size=16", *QUICK]
+    learn = ["dataset=folder", "dataset.root=photos", "dataset.image_size=16", *BARE]
     learned = run([AE_CLS, "run", *learn], **settings)
     assert learned.returncode == 0, learned.stderr
     (folder,) = tmp_path.glob("outputs/run/folder-conv-linear/*")
@@ -145,16 +146,17 @@ def test_ones_own_images_become_a_classifier_that_predicts(tmp_path):
 
 INDEX = Path("ae_cls", "autoencoder", "__init__.py")
 NEW_FILES = (
-    Path("ae_cls", "autoencoder", "sparse.py"), Path("configs", "autoencoder", "sparse.yaml")
+    Path("ae_cls", "autoencoder", "few_units.py"), Path("configs", "autoencoder", "few_units.yaml")
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def with_sparse(tmp_path_factory) -> Path:
+def with_example(tmp_path_factory) -> Path:
     """A copy of the project with the worked example of "Add an autoencoder"."""
-    home = tmp_path_factory.mktemp("with_sparse")
+    home = tmp_path_factory.mktemp("with_example")
     for folder in ("ae_cls", "configs", "tests"):
-        shutil.copytree(HOME / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        # With what is compiled, which is valid still: times and sizes of the sources are copied.
+        shutil.copytree(HOME / folder, home / folder)
     shutil.copy(HOME / "pyproject.toml", home)
     (python,), (yaml,) = code("python"), code("yaml")
     for path, content in zip(NEW_FILES, (python, yaml), strict=True):
@@ -162,8 +164,8 @@ def with_sparse(tmp_path_factory) -> Path:
         assert f"# {path}" in content.splitlines()[:2]
         (home / path).write_text(content, encoding="utf-8")
     index = (home / INDEX).read_text()
-    index = index.replace("    | ConvConfig\n", "    | SparseConfig\n    | ConvConfig\n")
-    line = "from ae_cls.autoencoder.sparse import SparseConfig\n"
+    index = index.replace("    | ConvConfig\n", "    | FewUnitsConfig\n    | ConvConfig\n")
+    line = "from ae_cls.autoencoder.few_units import FewUnitsConfig\n"
     index = index.replace(
         "from ae_cls.autoencoder.textbook", line + "from ae_cls.autoencoder.textbook"
     )
@@ -176,23 +178,23 @@ def python_in(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return run([sys.executable, *words], cwd=home, env=environment)
 
 
-def test_a_new_autoencoder_is_two_new_files_and_a_line_with_its_import(with_sparse):
+def test_a_new_autoencoder_is_two_new_files_and_a_line_with_its_import(with_example):
     known = {path.relative_to(HOME) for path in (HOME / "ae_cls").rglob("*.py")}
     known |= {path.relative_to(HOME) for path in CONFIGS.rglob("*.yaml")}
     found = {
-        path.relative_to(with_sparse)
+        path.relative_to(with_example)
         for kind in ("ae_cls/**/*.py", "configs/**/*.yaml")
-        for path in with_sparse.glob(kind)
+        for path in with_example.glob(kind)
     }
     assert found - known == set(NEW_FILES)
     changed = {
-        path for path in known if (HOME / path).read_bytes() != (with_sparse / path).read_bytes()
+        path for path in known if (HOME / path).read_bytes() != (with_example / path).read_bytes()
     }
     assert changed == {INDEX}
-    before, after = ((home / INDEX).read_text().splitlines() for home in (HOME, with_sparse))
+    before, after = ((home / INDEX).read_text().splitlines() for home in (HOME, with_example))
     assert [line for line in difflib.ndiff(before, after) if line[:2] != "  "] == [
-        "+ from ae_cls.autoencoder.sparse import SparseConfig",
-        "+     | SparseConfig",
+        "+ from ae_cls.autoencoder.few_units import FewUnitsConfig",
+        "+     | FewUnitsConfig",
     ]
 
 
@@ -207,51 +209,51 @@ def test_the_example_is_as_long_as_is_said():
     assert f"a head on features takes {len(head.splitlines())} lines" in section
 
 
-def test_the_example_autoencoder_works_as_printed(with_sparse):
+def test_the_example_autoencoder_works_as_printed(with_example):
     ae_cls = ("-c", "from ae_cls.cli.main import main; main()")
-    done = python_in(with_sparse, *ae_cls, "run", "autoencoder=sparse", "encode=latent", *QUICK)
+    done = python_in(with_example, *ae_cls, "run", "autoencoder=few_units", "encode=latent", *BARE)
     assert done.returncode == 0, done.stderr
-    (metrics,) = with_sparse.glob("outputs/run/digits-sparse-linear/*/metrics.json")
-    done = python_in(with_sparse, *ae_cls, "encode", str(metrics.parent), "-o", "codes.npz")
+    (metrics,) = with_example.glob("outputs/run/digits-few_units-linear/*/metrics.json")
+    done = python_in(with_example, *ae_cls, "encode", str(metrics.parent), "-o", "codes.npz")
     assert done.returncode == 0, done.stderr
-    with np.load(with_sparse / "codes.npz") as encoded:
+    with np.load(with_example / "codes.npz") as encoded:
         in_use = np.count_nonzero(encoded["features"], axis=1)
     assert 1 <= in_use.min() <= in_use.max() == 16
 
 
-def test_the_example_autoencoder_is_in_help_in_completion_and_in_the_schema(with_sparse):
-    of_all = python_in(with_sparse, "-m", "ae_cls", "run", "--help")
-    assert re.search(r"^ +sparse +a dense autoencoder whose code is mostly", of_all.stdout, re.M)
-    line = "ae-cls run autoencoder=sp"
-    assert python_in(with_sparse, "-m", "ae_cls", "-sc", "query", line).stdout.split() == [
-        "autoencoder=sparse"
+def test_the_example_autoencoder_is_in_help_in_completion_and_in_the_schema(with_example):
+    of_all = python_in(with_example, "-m", "ae_cls", "run", "--help")
+    assert re.search(r"^ +few_units +a dense autoencoder whose code is mostly", of_all.stdout, re.M)
+    line = "ae-cls run autoencoder=fe"
+    assert python_in(with_example, "-m", "ae_cls", "-sc", "query", line).stdout.split() == [
+        "autoencoder=few_units"
     ]
-    own = python_in(with_sparse, "-m", "ae_cls", "run", "autoencoder=sparse", "--help")
+    own = python_in(with_example, "-m", "ae_cls", "run", "autoencoder=few_units", "--help")
     assert "autoencoder.active=16" in own.stdout
     assert "how many may differ from zero in an image; whole number from 1" in own.stdout
-    assert "SparseConfig" in python_in(with_sparse, "-m", "ae_cls", "schema").stdout
+    assert "FewUnitsConfig" in python_in(with_example, "-m", "ae_cls", "schema").stdout
 
 
-def test_a_new_autoencoder_leaves_every_kept_output_of_the_others_valid(with_sparse, tmp_path):
+def test_a_new_autoencoder_leaves_every_kept_output_of_the_others_valid(with_example, tmp_path):
     words = ["run", *QUICK, f"outputs={tmp_path}"]
     done = run([AE_CLS, *words])
     assert done.returncode == 0, done.stderr
-    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    explained = python_in(with_example, "-m", "ae_cls", *words, "--explain")
     assert explained.returncode == 0, explained.stderr
     states = [line.split()[-2] for line in explained.stdout.splitlines()]
     assert states == ["kept"] * 7, explained.stdout
     # What these share, such as the contract, is another matter.
-    contract = with_sparse / "ae_cls" / "autoencoder" / "contract.py"
+    contract = with_example / "ae_cls" / "autoencoder" / "contract.py"
     before = contract.read_bytes()
     contract.write_bytes(before + b"# changed\n")
-    explained = python_in(with_sparse, "-m", "ae_cls", *words, "--explain")
+    explained = python_in(with_example, "-m", "ae_cls", *words, "--explain")
     contract.write_bytes(before)
     assert " kept " not in explained.stdout
 
 
-def test_the_contract_tests_run_on_the_example_autoencoder(with_sparse):
+def test_the_contract_tests_run_on_the_example_autoencoder(with_example):
     contract = "tests/autoencoder/test_contract.py"
-    done = python_in(with_sparse, "-m", "pytest", "-q", "-n", "0", contract, "-k", "sparse")
+    done = python_in(with_example, "-m", "pytest", "-q", "-n", "0", contract, "-k", "few_units")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^\d\d passed", done.stdout, flags=re.M), done.stdout
 

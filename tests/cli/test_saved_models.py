@@ -339,7 +339,13 @@ def test_encode_and_classify_refuse_pictures_whose_classes_changed_names(
     write_digits(photos / "zero", slice(0, 20), lambda image: image)
     write_digits(photos / "one", slice(20, 40), lambda image: 255 - image)
     words = ("dataset=folder", "dataset.root=photos", "dataset.image_size=8")
-    quick = ("autoencoder=pixels", "encode=latent", "dataset.channels=1", "folder=r")
+    quick = (
+        "autoencoder=pixels",
+        "encode=latent",
+        "dataset.channels=1",
+        "figures=false",
+        "folder=r",
+    )
     assert ae_cls("run", *words, *quick).code == 0
     (photos / "zero").rename(photos / "x")
     (photos / "one").rename(photos / "zero")

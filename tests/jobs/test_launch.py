@@ -96,6 +96,7 @@ def test_a_cluster_gets_one_array_and_its_records_come_back(
     monkeypatch.setenv("PYTHONPATH", str(CONFIGS.parent))  # for the tasks' own processes
     outcome = ae_cls(
         "run", "-m", "autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn", "seed=0,1",
+        "figures=false",
         "launch=slurm", "launch.partition=gpu", "launch.gpus_per_node=1", "launch.timeout_min=240",
         "launch.array=8", "launch.mem=16GB", "launch.sbatch={constraint: h100}",
         "launch.setup=[module load cuda]",

@@ -14,7 +14,10 @@ import pytest
 from tests.composed import CONFIGS
 
 TRIVIAL = ("autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn")
-SMALL = ("autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "encode=latent", "head=knn")
+SMALL = (
+    "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "encode=latent", "head=knn",
+    "figures=false",
+)  # fmt: skip
 IN_TURN: tuple[str, ...] = ()
 IN_PARALLEL = ("launch.jobs=2",)
 LIMIT = 150.0  # seconds that anything here may take on a busy machine
@@ -139,6 +142,7 @@ def test_a_job_that_fails_and_one_that_is_killed_take_no_other_with_them(
         "own",
         "pretrain=fails,none,killed,quick",
         "encode=latent",
+        "figures=false",
     )
     sweep = shell.start(*words, "head=knn", *IN_PARALLEL)
     kill(shell.wait_for(lambda found: "pretrain=killed" in found)["pretrain=killed"])

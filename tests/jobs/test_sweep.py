@@ -467,8 +467,8 @@ def test_whoever_waits_for_jobs_imports_no_torch(tmp_path: Path) -> None:
     script = """
 import sys
 from ae_cls.cli.main import dispatch
-words = ["autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn", "seed=0,1"]
-print(dispatch(["run", "-m", *words, "launch.jobs=2"]), "torch" in sys.modules)
+words = ["autoencoder=pixels", "pretrain=none", "encode=latent", "head=knn", "figures=false"]
+print(dispatch(["run", "-m", *words, "seed=0,1", "launch.jobs=2"]), "torch" in sys.modules)
 """
     found = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True,

@@ -1,5 +1,6 @@
 """Two processes on the CPU do what one does."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,15 @@ def two() -> dict[str, Any]:
     return in_two([*TRAININGS, "losses", "norms", "encoding", "resuming", "talking"])
 
 
+@cache
+def alone(name: str) -> dict[str, Any]:
+    """What one process makes of a training."""
+    return JOBS[name](ALONE)
+
+
 @pytest.mark.parametrize("name", TRAININGS)
 def test_twenty_steps_cost_what_they_cost_one_process(two, name):
-    one = JOBS[name](ALONE)
+    one = alone(name)
     assert len(one["losses"]) == 20
     assert two[name]["losses"] == pytest.approx(one["losses"], rel=1e-5)
     assert two[name]["valid"] == pytest.approx(one["valid"], rel=1e-5)
@@ -31,7 +38,7 @@ def test_twenty_steps_cost_what_they_cost_one_process(two, name):
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_twenty_steps_lead_to_the_same_weights(two, name):
-    one = JOBS[name](ALONE)["weights"]
+    one = alone(name)["weights"]
     assert list(two[name]["weights"]) == list(one)
     for key, tensor in one.items():
         torch.testing.assert_close(two[name]["weights"][key], tensor, rtol=1e-4, atol=1e-5)
