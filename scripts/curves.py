@@ -34,8 +34,8 @@ _SHAPES: tuple[ImageShape, ...] = (_GREY, _COLOUR, (3, 64, 64), (3, 96, 96), (3,
 # As configs/autoencoder/conv.yaml and configs/pretrain/standard.yaml; a test compares them.
 NETWORK = ConvConfig(
     name="conv",
-    widths=(128, 64),
-    depth=1,
+    widths=(32, 64),
+    depth=2,
     latent_dim=128,
     code_cells=None,
     decoder_width=32,
@@ -48,7 +48,7 @@ NETWORK = ConvConfig(
 )
 SCHEDULE = GradientPretraining(
     name="gradient",
-    epochs=10,
+    epochs=5,
     batch_size=None,
     min_steps=200,
     optimiser="adamw",

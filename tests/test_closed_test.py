@@ -20,7 +20,7 @@ from tests.composed import described, experiment
 
 QUICK = (
     "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "autoencoder.widths=[8,16]",
-    "autoencoder.latent_dim=8", "device=cpu", "precision=fp32", "threads=1",
+    "autoencoder.depth=1", "autoencoder.latent_dim=8", "device=cpu", "precision=fp32", "threads=1",
 )  # fmt: skip
 LINEAR = ("head.C=[0.1]",)
 FINETUNE = ("head=finetune", "head.epochs=1", "head.min_steps=20")

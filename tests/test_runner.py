@@ -35,7 +35,7 @@ QUICK = (
     "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "device=cpu", "precision=fp32",
     "threads=1", "figures=false",
 )  # fmt: skip
-SMALL_CONV = ("autoencoder.widths=[8,16]", "autoencoder.latent_dim=8")
+SMALL_CONV = ("autoencoder.widths=[8,16]", "autoencoder.depth=1", "autoencoder.latent_dim=8")
 ONE_TRIAL = ("head.C=[0.1]",)
 PLAIN = ("precision=fp32", "figures=false")
 RUN = (*QUICK, *SMALL_CONV, *ONE_TRIAL)

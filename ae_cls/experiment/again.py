@@ -31,12 +31,20 @@ def words_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return (*words, *_differences("", _keys("run"), rest))
 
 
-def _words_of_group(group: str, default: str, values: Mapping[str, Any]) -> Iterator[str]:
+def _words_of_group(group: str, default: str, values: Mapping[str, Any]) -> list[str]:
+    """Those of the option, among those of this name, that takes the fewest."""
     options = [default, *configs.options(group)]
-    nearest = min(options, key=lambda option: len(changes(_option(group, option), values)))
-    if nearest != default:
-        yield f"{group}={nearest}"
-    chosen = _option(group, nearest)
+    fitting = [one for one in options if _option(group, one).get("name") == values.get("name")]
+    ways = [list(_words_of_option(group, default, one, values)) for one in fitting or options]
+    return min(ways, key=len)
+
+
+def _words_of_option(
+    group: str, default: str, option: str, values: Mapping[str, Any]
+) -> Iterator[str]:
+    if option != default:
+        yield f"{group}={option}"
+    chosen = _option(group, option)
     inner = [name for name in configs.groups() if name.startswith(f"{group}/")]
     for name in inner:
         key = name.rpartition("/")[2]
@@ -83,7 +91,8 @@ def _beneath(group: str, defaults: Sequence[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for entry in defaults:
         if isinstance(entry, dict):
-            for key, option in entry.items():
+            for said, option in entry.items():
+                key = said.removeprefix("override ")  # of what it builds on
                 values[key] = _option(f"{group}/{key}", option)
         elif entry != "_self_":
             values |= _option(group, entry)

@@ -123,7 +123,7 @@ ask() { COMP_LINE="$1" COMP_POINT=${#1}; _ae_cls ae-cls; echo "${COMPREPLY[*]}";
 complete -p ae-cls; ask "ae-cls ru"; ask "ae-cls run head=l"; ask "ae-cls predict x"
 """
     assert shell("bash", "-c", script).splitlines() == [
-        "complete -o default -F _ae_cls ae-cls", "run", "linear", "",
+        "complete -o default -F _ae_cls ae-cls", "run", "lda linear", "",
     ]  # fmt: skip
 
 

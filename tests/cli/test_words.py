@@ -80,7 +80,7 @@ def test_combinations_are_the_product_with_the_last_word_varying_fastest() -> No
     ("word", "own"),
     [
         ("seed=choice(3,1)", ["seed=3", "seed=1"]),
-        ("head=glob([l*,k*])", ["head=knn", "head=linear"]),
+        ("head=glob([l*,k*])", ["head=knn", "head=lda", "head=linear"]),
         ("head.C=[0.1],[1,2]", ["head.C=[0.1]", "head.C=[1,2]"]),
         ("dataset.root='a,b','c d'", ["dataset.root='a,b'", "dataset.root='c d'"]),
         ("autoencoder.corruption=none,gaussian",

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.filterwarnings(
         pytest.param(["pretrain.lr=fast"], 'pretrain.lr="fast"', id="C02-word"),
         pytest.param(["pretrain.epochs=3.5"], "pretrain.epochs=3.5", id="C02-share"),
         pytest.param(["pretrain.lr=1e-3x"], 'pretrain.lr="1e-3x"', id="C02-letter"),
-        pytest.param(["head=xgbost"], "finetune, forest, knn, linear, mlp, svm", id="C05"),
+        pytest.param(
+            ["head=xgbost"], "boosting, finetune, forest, knn, lda, linear, mlp, svm", id="C05"
+        ),
         pytest.param(["device=cuda"], "device=cpu or device=auto", id="C09"),
         pytest.param(["outputs="], "outputs", id="C-empty"),
         pytest.param(["seed=[1,2]"], "seed", id="C-list"),
@@ -127,7 +129,7 @@ def test_every_number_is_refused_beyond_its_range(group, option):
             with pytest.raises((UsageError, ValidationError, ValueError)) as refused:
                 read(model, replaced(config, key, value))
             assert key.rpartition(".")[2] in str(refused.value), (key, value)
-    assert tried or option in ("latent", "pixels", "multiscale", "pooled")
+    assert tried or option in ("latent", "pixels", "multiscale", "pooled", "lda")
 
 
 DEEP = 100_000

@@ -62,7 +62,7 @@ CHANGED: dict[str, Any] = {
     "split.folds": 3, "split.fold": None,
     "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
     "labels.choose": "validation", "labels.choose_by": "macro_f1",
-    "autoencoder.widths": [8, 16], "autoencoder.depth": 2, "autoencoder.latent_dim": 4,
+    "autoencoder.widths": [8, 16], "autoencoder.depth": 1, "autoencoder.latent_dim": 4,
     "autoencoder.code_cells": 1, "autoencoder.target": "hog", "autoencoder.hog_weight": 2.0,
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1,
     "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.min_steps": 3,

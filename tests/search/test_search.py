@@ -520,8 +520,9 @@ def test_two_processes_at_one_search_are_one_too_many(
 
 
 REAL = (
-    "pretrain=none", "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "encode=pooled",
-    "device=cpu", "precision=fp32", "threads=1", "figures=false",
+    "pretrain=none", "autoencoder.widths=[8,16]", "autoencoder.depth=1",
+    "autoencoder.latent_dim=8", "encode=pooled", "device=cpu", "precision=fp32", "threads=1",
+    "figures=false",
 )  # fmt: skip
 
 
