@@ -202,7 +202,8 @@ def _drawn(figure: Callable[[bool], Figure], title: str) -> Picture:
 
 def _important_first(found: Verdict) -> list[Arm]:
     """The arms that lead somewhere, pretrained ones before controls, then the others."""
-    chosen = [*found.leading.values(), *found.best_control.values(), *found.arms]
+    others = sorted(found.arms, key=lambda arm: not arm.is_pretrained)
+    chosen = [*found.leading.values(), *found.best_control.values(), *others]
     return list({arm.name: arm for arm in chosen}.values())
 
 
