@@ -36,7 +36,12 @@ INTERVAL = (
 
 
 def is_small(experiment: Experiment, data: Data) -> bool:
-    """Whether the test part is ours, is to be read, and is too small to judge by."""
+    """Whether the test part is ours, is to be read, and is too small to judge by.
+
+    A test part that is one fold of `split.folds` is judged together with the other folds.
+    """
+    if experiment.split.folds is not None:
+        return False
     labels = data.dataset.labels_of(data.split.test)
     counts = np.bincount(labels, minlength=len(data.dataset.class_names))
     few = len(labels) < FEWEST_TEST_IMAGES

@@ -56,3 +56,9 @@ def test_a_test_part_that_stays_closed_is_not_opened_by_folds(tmp_path: Path) ->
 def test_a_test_part_that_is_large_enough_is_enough(tmp_path: Path) -> None:
     path = written(tmp_path, {"coat": 250, "bag": 250}, brighter=60)
     assert "repeated_folds" not in run(path, "knn").metrics
+
+
+def test_a_test_part_that_is_one_of_several_folds_is_not_divided_again(tmp_path: Path) -> None:
+    path = written(tmp_path, {"coat": 12, "bag": 12, "boot": 12}, brighter=60)
+    assert "repeated_folds" in run(path, "knn").metrics
+    assert "repeated_folds" not in run(path, "knn", "split.folds=3").metrics
