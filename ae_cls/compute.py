@@ -61,7 +61,10 @@ def start(device: str, precision: Precision, threads: int | None, world: World =
     keep_pages()
     if threads is not None:
         limit_threads(threads)
-    return resolve(device, precision, world)
+    compute = resolve(device, precision, world)
+    if compute.device.type == "cuda":
+        sum_in_one_order()
+    return compute
 
 
 def limit_threads(count: int) -> None:
@@ -96,8 +99,6 @@ def resolve(device: str, precision: Precision, world: World = ALONE) -> Compute:
     chosen = _device(device)
     if world.size > 1 and chosen.type == "cuda":
         chosen = _own_card(chosen, world)
-    if chosen.type == "cuda":
-        sum_in_one_order()
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(chosen) else "fp32"
     return Compute(chosen, precision)

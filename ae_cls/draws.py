@@ -23,6 +23,11 @@ def derive_seed(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def short_seed(seed: int, *names: str | int) -> int:
+    """The same for a library that takes 32 bits."""
+    return derive_seed(seed, *names) % 2**32
+
+
 def generator(seed: int, *names: str | int) -> torch.Generator:
     """A CPU generator for one purpose."""
     return torch.Generator().manual_seed(derive_seed(seed, *names))

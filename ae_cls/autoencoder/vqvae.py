@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.bases import Corrupting
 from ae_cls.autoencoder.parts.code import to_code
 from ae_cls.autoencoder.parts.codebook import Codebook
-from ae_cls.autoencoder.parts.corruption import CorruptionChoice
+from ae_cls.autoencoder.parts.convolutional import TrunkConfig
 from ae_cls.autoencoder.parts.losses import (
     at_least_float32,
     mean_squared_error,
@@ -24,6 +24,7 @@ from ae_cls.autoencoder.parts.losses import (
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
+from ae_cls.processes.batch import batch_rows
 from ae_cls.settings import Width
 from ae_cls.train.loss import Loss
 
@@ -32,18 +33,11 @@ _FLAT = 1e-6  # variance of images of one colour, about
 
 
 @final
-class VqVaeConfig(AutoencoderConfig):
+class VqVaeConfig(TrunkConfig):
     """A convolutional encoder, each cell of whose map is rounded to the nearest code."""
 
     has_exact_gradients: ClassVar[bool] = False
     name: Literal["vqvae"]
-    widths: tuple[Width, ...] = Field(
-        min_length=1,
-        max_length=64,
-        description="channels of each stage; every stage after the first halves the map",
-    )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
-    decoder_width: Width = Field(description="channels of the decoder's map")
     codes: int = Field(ge=1, le=1 << 16, description="entries of the codebook")
     code_width: Width = Field(description="numbers of an entry")
     decay: float = Field(
@@ -52,12 +46,6 @@ class VqVaeConfig(AutoencoderConfig):
     commitment: float = Field(
         ge=0, description="weight of the distance of cells from their codes (beta of the article)"
     )
-    patch: int | None = Field(
-        ge=1,
-        le=16,
-        description="side in pixels of the squares folded into channels; null: by image size",
-    )
-    corruption: CorruptionChoice
 
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return VqVae(image_shape, self)
@@ -67,7 +55,7 @@ class VqVaeConfig(AutoencoderConfig):
 
 
 @final
-class VqVae(Autoencoder):
+class VqVae(Corrupting):
     """Trunk - vectors of the cells - nearest codes - decoder.
 
     Its features are the vectors before rounding, which say more: how near the next code is.
@@ -77,23 +65,15 @@ class VqVae(Autoencoder):
 
     def __init__(self, image_shape: ImageShape, config: VqVaeConfig) -> None:
         super().__init__()
-        self.image_shape, self.config = image_shape, config
-        patch = config.patch or patch_side(image_shape)
-        self.trunk = Trunk(image_shape, widths=config.widths, depth=config.depth, patch=patch)
+        self.image_shape, self.corruption, self.config = image_shape, config.corruption, config
+        self.trunk = config.trunk(image_shape)
         self.map_shape = (config.code_width, *self.trunk.sides)
         numbers, most = math.prod(self.map_shape), max(self.trunk.sides)
         self.to_vectors = to_code(
             self.trunk.outputs, self.trunk.sides, latent_dim=numbers, most=most
         )
         self.codebook = Codebook(config.codes, config.code_width, decay=config.decay)
-        self.decoder = Decoder(
-            image_shape,
-            latent_dim=numbers,
-            code_cells=most,
-            width=config.decoder_width,
-            patch=patch,
-            stages=len(config.widths),
-        )
+        self.decoder = config.painter(image_shape, numbers=numbers, most_cells=most)
         self.register_buffer("variance", torch.tensor(1.0))
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
@@ -115,15 +95,13 @@ class VqVae(Autoencoder):
         maps = self.trunk(images)
         return [*maps, self.to_vectors(maps[-1].flatten(1)).unflatten(1, self.map_shape)]
 
-    def corrupted(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        return self.config.corruption.apply(images, draws).images
-
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
-        seen = self.config.corruption.apply(images, draws)
+        seen = self.corruption.apply(images, draws)
         vectors = self._vectors(self.encode(seen.images))
         if self.training:
             scores = draws.uniform("vqvae_codes", math.prod(self.trunk.sides))
-            self.codebook.revive(vectors, scores.flatten())
+            everyones = batch_rows(vectors.detach().unflatten(0, scores.shape)).flatten(0, 1)
+            self.codebook.revive(everyones, batch_rows(scores).flatten())
         dead = self.codebook.dead().sum()
         chosen = self.codebook.nearest(vectors)
         codes = self.codebook[chosen]

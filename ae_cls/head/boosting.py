@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ae_cls.draws import derive_seed
+from ae_cls.draws import short_seed
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Trial
 from ae_cls.head.contract import FeatureHeadConfig
@@ -19,7 +19,6 @@ from ae_cls.head.fitted import NEVER, Features, Probabilities
 from ae_cls.head.head_files import Layout, Stored
 from ae_cls.settings import OneOrMore
 
-_SEEDS = 2**32  # scikit-learn takes 32 bits
 _QUERIES = 2048  # rows at a time
 # Of 20, 60 and 120 labelled digits a leaf of at least 1 row tells 37, 66 and 77 % of others, these
 # 46, 75 and 83 %; from 120 rows on it is scikit-learn's own number.
@@ -56,7 +55,7 @@ class BoostingConfig(FeatureHeadConfig):
                 max_leaf_nodes=leaves,
                 min_samples_leaf=rows_of_a_leaf,
                 early_stopping=False,  # pyright: ignore[reportArgumentType]  (its default is a word)
-                random_state=derive_seed(task.seed, "head", "boosting") % _SEEDS,
+                random_state=short_seed(task.seed, "head", "boosting"),
             )
             estimator.fit(task.train.features, labels, None if weights is None else weights[labels])
             head = _of(estimator, task)

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
-from ae_cls.draws import derive_seed
+from ae_cls.draws import short_seed
 from ae_cls.errors import ModelFileError
 from ae_cls.head.choice import Trial
 from ae_cls.head.contract import FeatureHeadConfig
@@ -21,7 +21,6 @@ from ae_cls.head.fitted import Features, FittedHead, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 from ae_cls.settings import OneOrMore
 
-_SEEDS = 2**32  # scikit-learn takes 32 bits
 _TREES_OF_A_FOLD = 100  # at most: to tell two sizes of leaves apart takes fewer than to answer
 _SHOWN = 10  # times that the bar moves; at each of them threads wait for one another
 
@@ -61,7 +60,7 @@ class ForestConfig(FeatureHeadConfig):
                 min_samples_leaf=leaf,
                 class_weight=self._by_class(task),
                 n_jobs=torch.get_num_threads(),
-                random_state=derive_seed(task.seed, "head", "forest") % _SEEDS,
+                random_state=short_seed(task.seed, "head", "forest"),
             )
             self._grow(estimator, task, trees)
             width = task.train.features.shape[1]

@@ -19,7 +19,7 @@ _HEADS = {
     "mlp": (6.0, 2e-3), "forest": (9.0, 6.7e-3), "boosting": (30.0, 1e-2),
 }  # fmt: skip
 _OTHER_HEAD = (1.0, 1e-3)
-_FOLDS = 5  # by which all labels, chosen for on the validation part, are not fitted
+_FOLDS = 5  # of the labels; with all labels the validation part is chosen on, by one fit a setting
 _AROUND = 1.0  # seconds that a cell takes beside its stages
 _SHARED_STAGES = ("pretrain", "encode")  # made by whichever cell comes first
 

@@ -42,12 +42,12 @@ def fitted(
     if minutes is None:
         return extent
     needed = seconds_of(cells_of(extent))
-    for least, smaller in _steps(whole):
+    for least_share, smaller in _steps(whole):
         if needed <= 60 * minutes:
             break
         less = smaller(extent)
         saved = needed - seconds_of(cells_of(less))
-        if saved > least * needed:
+        if saved > least_share * needed:
             extent, needed = less, needed - saved
     if needed > 60 * minutes:
         least = math.ceil(needed / 60)
@@ -75,11 +75,11 @@ def _steps(whole: Extent) -> Iterator[Step]:
     yield from _without_arms(whole, _LAST_TO_GO)
 
 
-def _without_budgets(whole: Extent, least: float) -> Iterator[Step]:
+def _without_budgets(whole: Extent, least_share: float) -> Iterator[Step]:
     """The largest first; the two smallest stay."""
     for budget in whole.budgets[:1:-1]:
         yield (
-            least,
+            least_share,
             lambda extent, budget=budget: replace(
                 extent, budgets=tuple(other for other in extent.budgets if other != budget)
             ),

@@ -5,14 +5,13 @@ appendix A.1: a code is the mean of the vectors that chose it, over the last bat
 hardly ever chosen becomes a vector of the batch (Dhariwal et al. 2020, Jukebox, arXiv 2005.00341).
 """
 
-import math
 from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from ae_cls.processes.batch import batch_sum, current_batch
+from ae_cls.processes.batch import batch_sum
 
 _DEAD, _BORN = 0.02, 0.1
 """Of the mean use: a code that is chosen less often is dead, and what a new one begins with. It is
@@ -63,11 +62,16 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def revive(self, vectors: Float[Tensor, "n d"], scores: Float[Tensor, " n"]) -> None:
-        """Dead codes become the vectors with the lowest scores."""
-        dead = self.dead()
-        drawn, count = _lowest(vectors.to(self.codes.dtype), scores, len(self.codes))
+        """Dead codes become the vectors with the lowest scores, of the whole batch.
+
+        Where vectors are too few, they serve over again.
+        """
+        dead, wanted = self.dead(), len(self.codes)
+        lowest = scores.argsort()[:wanted]
+        places = torch.arange(wanted, device=lowest.device) % len(lowest)
+        drawn = vectors[lowest[places]].to(self.codes.dtype)
         self.codes.copy_(torch.where(dead[:, None], drawn, self.codes))
-        self.uses.copy_(torch.where(dead, _BORN * count / len(self.codes), self.uses))
+        self.uses.copy_(torch.where(dead, _BORN * len(vectors) / wanted, self.uses))
 
     def dead(self) -> Bool[Tensor, " k"]:
         """Which codes are hardly ever chosen; all, before the first batch."""
@@ -77,26 +81,3 @@ class Codebook(nn.Module):
         """How many codes are in use: exp of the entropy of choosing, from 1 to all."""
         shares = self.uses / self.uses.sum().clamp_min(1e-12)
         return torch.special.entr(shares).sum().exp()
-
-
-def _lowest(
-    vectors: Float[Tensor, "n d"], scores: Float[Tensor, " n"], wanted: int
-) -> tuple[Float[Tensor, "{wanted} d"], Float[Tensor, ""]]:
-    """Vectors by rising score, over again where they are too few, and how many there are.
-
-    Of the whole batch, of which other processes may have a share.
-    """
-    shared = current_batch()
-    order = scores.argsort()[:wanted]
-    count, scores, vectors = vectors.new_tensor(float(len(vectors))), scores[order], vectors[order]
-    if shared is not None:
-        # One part a process, the others' all zeros: their sum is the table of all.
-        table = vectors.new_zeros(shared.world.size, wanted, vectors.shape[1] + 1)
-        own = table[shared.world.rank]
-        own[:, 0] = math.inf
-        own[: len(order)] = torch.cat([scores[:, None].to(vectors.dtype), vectors], dim=1)
-        everyones = batch_sum(table).flatten(0, 1)
-        everyones = everyones[everyones[:, 0].isfinite()]
-        vectors = everyones[everyones[:, 0].argsort(), 1:]
-    places = torch.arange(wanted, device=vectors.device) % len(vectors)
-    return vectors[places], batch_sum(count)

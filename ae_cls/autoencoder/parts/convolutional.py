@@ -15,8 +15,8 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
 
 
-class ConvolutionalConfig(AutoencoderConfig, ABC):
-    """The sizes of trunk, code and decoder."""
+class TrunkConfig(AutoencoderConfig, ABC):
+    """The sizes of trunk and decoder, whatever the code between them."""
 
     widths: tuple[Width, ...] = Field(
         min_length=1,
@@ -25,9 +25,6 @@ class ConvolutionalConfig(AutoencoderConfig, ABC):
     )
     depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
     decoder_width: Width = Field(description="channels of the decoder's map")
-    latent_dim: int = Field(ge=1, description="numbers in the code")
-    # Models that were saved before there was a choice have a dense code.
-    code_cells: CodeCells = 1
     patch: int | None = Field(
         ge=1,
         le=16,
@@ -40,6 +37,25 @@ class ConvolutionalConfig(AutoencoderConfig, ABC):
         patch = self.patch or patch_side(image_shape)
         return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch)
 
+    def painter(self, image_shape: ImageShape, *, numbers: int, most_cells: int) -> Decoder:
+        """From a code of so many numbers, in at most so many cells a side, to images."""
+        return Decoder(
+            image_shape,
+            latent_dim=numbers,
+            code_cells=most_cells,
+            width=self.decoder_width,
+            patch=self.patch or patch_side(image_shape),
+            stages=len(self.widths),
+        )
+
+
+class ConvolutionalConfig(TrunkConfig, ABC):
+    """The sizes of trunk, linear code and decoder."""
+
+    latent_dim: int = Field(ge=1, description="numbers in the code")
+    # Models that were saved before there was a choice have a dense code.
+    code_cells: CodeCells = 1
+
     def to_code(self, trunk: Trunk, image_shape: ImageShape) -> nn.Module:
         """From the flat deepest map to the code."""
         return to_code(
@@ -51,13 +67,8 @@ class ConvolutionalConfig(AutoencoderConfig, ABC):
 
     def decoder(self, image_shape: ImageShape) -> Decoder:
         """From the code to images."""
-        return Decoder(
-            image_shape,
-            latent_dim=self.latent_dim,
-            code_cells=self._most_cells(image_shape),
-            width=self.decoder_width,
-            patch=self.patch or patch_side(image_shape),
-            stages=len(self.widths),
+        return self.painter(
+            image_shape, numbers=self.latent_dim, most_cells=self._most_cells(image_shape)
         )
 
     def _most_cells(self, image_shape: ImageShape) -> int:
