@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal, final
 
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ae_cls.errors import UsageError
+from ae_cls.machine.threads import limit_threads
 from ae_cls.processes.launch import card_of, launched
 from ae_cls.processes.world import ALONE, World
-from ae_cls.settings import Precision
+from ae_cls.settings import Precision, Threads
 
 # Numbers of <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -33,11 +33,19 @@ class Compute:
         device: where models and batches live.
         precision: fp32, or bf16 matrix products with float32 weights and losses.
         world: the processes that compute together at the moment.
+        most_threads: how many CPU threads there may be at most, where a stage takes as many of them
+            as are fastest; None: their number is fixed.
     """
 
     device: torch.device
     precision: Literal["fp32", "bf16"]
     world: World = ALONE
+    most_threads: int | None = None
+
+    def on_all_threads(self) -> None:
+        """Let a stage begin with as many threads as there may be."""
+        if self.most_threads is not None:
+            limit_threads(self.most_threads)
 
     def suited_to(self, *, allows_bf16: bool) -> "Compute":
         """The same for a network, which may need exact matrix products."""
@@ -52,26 +60,23 @@ class Compute:
         return batch.pin_memory() if self.device.type == "cuda" else batch
 
 
-def start(device: str, precision: Precision, threads: int | None, world: World = ALONE) -> Compute:
+def start(device: str, precision: Precision, threads: Threads, world: World = ALONE) -> Compute:
     """Threads and device as asked for, the latter one of its own for each process of the world.
+
+    Several processes share the cores, and none of them judges alone how many threads are fastest.
 
     Raises:
         UsageError: the device is not available, or there are fewer cards than processes.
     """
     keep_pages()
-    if threads is not None:
+    if threads != "auto":
         limit_threads(threads)
     compute = resolve(device, precision, world)
     if compute.device.type == "cuda":
         sum_in_one_order()
+    if threads == "auto" and compute.device.type == "cpu" and world.size == 1:
+        return replace(compute, most_threads=torch.get_num_threads())
     return compute
-
-
-def limit_threads(count: int) -> None:
-    """Let this process compute on so many."""
-    torch.set_num_threads(count)
-    # NumPy's and SciPy's BLAS too: another number of threads may change the last bit.
-    threadpool_limits(limits=count)
 
 
 def keep_pages() -> None:
@@ -162,12 +167,12 @@ def _cpu_field(name: str) -> str:
 
 
 def describe(compute: Compute) -> dict[str, str | int]:
-    """What environment.json says of the hardware."""
+    """What environment.json says of the hardware; of threads, how many there may be."""
     return {
         "device": str(compute.device),
         "device_name": _device_name(compute.device),
         "precision": compute.precision,
-        "threads": torch.get_num_threads(),
+        "threads": compute.most_threads or torch.get_num_threads(),
     }
 
 

@@ -12,6 +12,12 @@ Width = Annotated[int, Field(ge=1, le=65536)]
 Precision = Literal["auto", "fp32", "bf16"]
 """Of matrix products, as the user names it."""
 
+Threads = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1, le=1024)],
+    BeforeValidator(lambda given: "auto" if given is None else given),  # as older configs say it
+]
+"""Of the CPU: a number, or as many of the cores as are fastest at the time."""
+
 PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
 """A file or folder. Its key stands in `configs.PATH_KEYS`, so that any name can be typed for it."""
 

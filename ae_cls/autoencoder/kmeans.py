@@ -20,6 +20,7 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import generator
 from ae_cls.errors import UsageError
+from ae_cls.machine.threads import eigenvectors
 
 _FLAT = 10 / 255**2  # added to the variance of a patch, so that noise in flat ones stays small
 _REGULARISER = 0.1  # added to the eigenvalues that whitening divides by
@@ -153,7 +154,7 @@ def whitening_of(
     """Mean, and V (L + 0.1)^-1/2 V' of the covariance V L V' (ZCA)."""
     exact = patches.double()
     mean = exact.mean(0)
-    values, axes = torch.linalg.eigh((exact - mean).T @ (exact - mean) / len(exact))
+    values, axes = eigenvectors((exact - mean).T @ (exact - mean) / len(exact))
     whitening = axes / (values + _REGULARISER).sqrt() @ axes.T
     return mean.to(patches.dtype), whitening.to(patches.dtype)
 

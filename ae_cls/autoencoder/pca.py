@@ -20,6 +20,7 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
 from ae_cls.errors import UsageError
+from ae_cls.machine.threads import eigenvectors, threads_limited
 
 _EXACT_UP_TO = 4096  # numbers in an image; the covariance of more would not fit a laptop's memory
 _CHUNK = 4096  # images at a time
@@ -94,7 +95,7 @@ def _exact_axes(images: ImageRows, mean: Tensor, kept: int) -> Float64[Tensor, "
     covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
     for chunk in _centred(images, mean):
         covariance.addmm_(chunk.T, chunk)
-    return torch.linalg.eigh(covariance)[1].flip(1)[:, :kept]
+    return eigenvectors(covariance)[1].flip(1)[:, :kept]
 
 
 def _leading_axes(
@@ -107,5 +108,6 @@ def _leading_axes(
     for _ in range(_PASSES):
         image = sum((c.T @ (c @ basis) for c in _centred(images, mean)), torch.zeros(1))
         basis, inner = torch.linalg.qr(image)
-    left, _, _ = torch.linalg.svd(inner)
+    with threads_limited(1):
+        left, _, _ = torch.linalg.svd(inner)
     return (basis @ left)[:, :kept]

@@ -17,6 +17,7 @@ from ae_cls.check.filters import Filters, draw_filters
 from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import generator
+from ae_cls.machine.threads import eigenvectors
 from ae_cls.terminal.progress import Progress
 
 MOST_JUDGED = 100_000
@@ -186,7 +187,7 @@ def _in_few_numbers(features: Float[Tensor, "n _"]) -> Float[Tensor, "n _"]:
     """No more numbers an image than there are images: turned, which ridge regression never sees."""
     if len(features) >= features.shape[1]:
         return features
-    squares, axes = torch.linalg.eigh(features.double() @ features.double().T)
+    squares, axes = eigenvectors(features.double() @ features.double().T)
     return (axes * squares.clamp_min(0).sqrt()).float()
 
 

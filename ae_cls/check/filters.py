@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, interpolate, relu, unfold
 
 from ae_cls.dataset.rows import ImageRows
+from ae_cls.machine.threads import eigenvectors
 
 LARGEST_SIDE = 32
 """Pixels to which larger images are shrunk: labels tell objects apart, not textures."""
@@ -96,7 +97,7 @@ def _patches(
 
 def _whitened(patches: Float[Tensor, "n numbers"]) -> Float[Tensor, "filters numbers"]:
     """The first patches as directions in the space where all directions vary alike."""
-    values, axes = torch.linalg.eigh(patches.T @ patches / len(patches))
+    values, axes = eigenvectors(patches.T @ patches / len(patches))
     whiten = axes @ torch.diag((values + _NOISE * values.mean()).rsqrt()) @ axes.T
     directions = torch.nn.functional.normalize(patches[:_FILTERS] @ whiten) @ whiten
     return directions - directions.mean(1, keepdim=True)

@@ -18,6 +18,7 @@ from ae_cls.dataset.contract import ImageTable, Rows
 from ae_cls.dataset.copies import Copies, first_places, linked
 from ae_cls.dataset.fingerprint import row_hashes
 from ae_cls.dataset.nearest import nearest
+from ae_cls.machine.threads import eigenvectors
 
 MOST_COMPARED = 200_000
 """Images among which nearly equal ones are looked for; the time grows with the square of it."""
@@ -243,7 +244,8 @@ class _Whitening:
     @classmethod
     def of(cls, codes: Float32[np.ndarray, "m d"]) -> "_Whitening":
         mean = codes.mean(0)
-        values, vectors = np.linalg.eigh(np.cov((codes - mean).T))
+        covariance = torch.from_numpy(np.cov((codes - mean).T))
+        values, vectors = (found.numpy() for found in eigenvectors(covariance))
         scale = 1 / np.sqrt(np.maximum(values, _SMALLEST_VARIANCE * values.max()))
         return cls(mean, (vectors * scale).astype(np.float32))
 

@@ -1,5 +1,6 @@
 """A trained network and the way its features are read."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
@@ -15,9 +16,12 @@ from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.feature_table import joined
 from ae_cls.terminal.progress import progressing
+from ae_cls.train.threads import take_fastest
 
 BATCH = 512
 """Images at a time. Always the same: another batch size may change the last bit of a feature."""
+
+_WORTH_A_TRIAL = 50  # batches, of which a trial encodes six
 
 
 @final
@@ -51,12 +55,20 @@ class Encoder:
         """
         self.model.eval()
         world, batches = self.compute.world, torch.arange(len(images)).split(BATCH)
+        if self.compute.most_threads is not None and len(batches) >= _WORTH_A_TRIAL:
+            first = images.take(batches[0])
+            take_fastest(self.compute.most_threads, lambda: self._seconds(first))
         own = (self._of_batch(images.take(batch)) for batch in world.dealt(batches))
         parts = progressing(
             world.in_order(own, [len(batch) for batch in batches]), "encode",
             total=len(batches), unit="batches", shown=world.is_first,
         )  # fmt: skip
         return (part.numpy() for part in parts)
+
+    def _seconds(self, batch: UInt8[Tensor, "b c h w"]) -> float:
+        started = time.perf_counter()
+        self._of_batch(batch)
+        return time.perf_counter() - started
 
     @torch.inference_mode()
     def _of_batch(self, batch: UInt8[Tensor, "b c h w"]) -> Float32[Tensor, "b d"]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ae_cls.settings import PathText, Precision, Settings
+from ae_cls.settings import PathText, Precision, Settings, Threads
 
 WHERE = ("folder", "outputs")
 HOW = ("threads", "store", "checkpoint_seconds", "devices", "figures")
@@ -30,13 +30,19 @@ class CommonKeys(Settings, ABC):
     precision: Precision = Field(
         description="of matrix products; auto takes bf16 where the hardware multiplies it"
     )
-    threads: int | None = Field(
-        ge=1, le=1024, description="CPU threads; null: all cores, or a worker's share of them"
+    threads: Threads = Field(
+        description="CPU threads; auto: all cores, or a worker's share of them, but fewer while "
+        "other programs make those faster"
     )
     outputs: PathText = Field(min_length=1, description="folder under which run folders are made")
     folder: PathText | None = Field(
         min_length=1, description="the run folder itself; null: a new one under outputs"
     )
+
+    @property
+    def fixed_threads(self) -> int | None:
+        """Their number where one was asked for."""
+        return None if self.threads == "auto" else self.threads
 
     @abstractmethod
     def words(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from ae_cls.head.fitted import Features
 from ae_cls.head.standardise import Standardiser, as_tensor
+from ae_cls.machine.threads import eigenvectors
 
 _BLOCK = 1024  # rows at a time
 _LEAST_EIGENVALUE = 1e-6  # of the basis' kernel; float32 cannot tell smaller ones from 0
@@ -55,7 +56,7 @@ class Coordinates:
     @classmethod
     def of(cls, kernel: Float32[np.ndarray, "m m"]) -> "Coordinates":
         """From the kernel of all pairs of rows of the basis."""
-        values, vectors = torch.linalg.eigh(torch.from_numpy(kernel).double())
+        values, vectors = eigenvectors(torch.from_numpy(kernel).double())
         kept = values > _LEAST_EIGENVALUE
         values, vectors = values[kept], vectors[:, kept]
         return cls((vectors * values.rsqrt()).float().numpy(), values.float().numpy())

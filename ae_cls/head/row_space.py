@@ -12,6 +12,7 @@ from ae_cls.head.descent import LinearModel
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Features
 from ae_cls.head.standardise import Standardiser
+from ae_cls.machine.threads import eigenvectors
 
 _LARGEST_COPY = 2**28  # bytes of a table that is standardised once and not at each look
 _LEAST = 1e-10  # of the largest eigenvalue; smaller ones are rounding of float32
@@ -62,7 +63,7 @@ class Space:
         if count >= width or count > WIDEST:
             return cls._of_features(features, standardiser)
         rows = torch.from_numpy(standardiser.apply(features)).double()
-        values, vectors = torch.linalg.eigh(rows @ rows.T)
+        values, vectors = eigenvectors(rows @ rows.T)
         kept = values >= _LEAST * values[-1]
         kept[-1] = True  # also where all rows are equal
         lengths, vectors = values[kept].clamp(min=0).sqrt(), vectors[:, kept]

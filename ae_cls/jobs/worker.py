@@ -17,7 +17,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ae_cls.compute import limit_threads
 from ae_cls.dataset.read import held
 from ae_cls.errors import BUG, AeClsError
 from ae_cls.experiment.common import HOW
@@ -36,6 +35,7 @@ from ae_cls.jobs.record import (
 )
 from ae_cls.jobs.work import Conditions, Streak, is_over
 from ae_cls.machine.faults import as_ours
+from ae_cls.machine.threads import limit_threads
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.saved.names import CONFIG
 from ae_cls.saved.whole import refuse_other_config

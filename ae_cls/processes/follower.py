@@ -18,6 +18,7 @@ import torch.distributed as distributed
 from tqdm import tqdm
 
 from ae_cls.errors import TrainingError
+from ae_cls.machine.threads import threads_limited
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.rendezvous import (
     LOOPBACK,
@@ -27,7 +28,6 @@ from ae_cls.processes.rendezvous import (
     is_lost_connection,
     rendezvous_at,
     rendezvous_of,
-    threads_limited,
 )
 
 FAILED = "failed"

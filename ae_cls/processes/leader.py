@@ -21,6 +21,7 @@ from torch.multiprocessing.spawn import spawn
 
 from ae_cls.errors import TrainingError
 from ae_cls.interrupt import end_now
+from ae_cls.machine.threads import threads_limited
 from ae_cls.processes.follower import FAILED, begin, task_name
 from ae_cls.processes.launch import cores_of, launched
 from ae_cls.processes.rendezvous import (
@@ -31,7 +32,6 @@ from ae_cls.processes.rendezvous import (
     is_lost_connection,
     own_rendezvous,
     rendezvous_of,
-    threads_limited,
 )
 from ae_cls.processes.world import World
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as distributed
-from threadpoolctl import threadpool_limits
 from torch.distributed import PrefixStore, Store, TCPStore
 
 from ae_cls.errors import UsageError
@@ -109,15 +108,3 @@ def is_lost_connection(error: BaseException | None) -> bool:
     """Whether torch says that another process is gone; gloo has no class for its errors."""
     gone = isinstance(error, distributed.DistError)
     return gone or (isinstance(error, RuntimeError) and "gloo/" in str(error))
-
-
-@contextmanager
-def threads_limited(count: int) -> Iterator[None]:
-    """So many CPU threads inside, for torch and for BLAS; as before after it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count):
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -48,6 +48,6 @@ def take_part(text: str) -> None:
     trained = Trained(copy.deepcopy(data.network), "")
     stages = [Pretrain(description, data), *stages_after_pretraining(description, data, trained)]
     by_title = {stage.title: stage for stage in stages}
-    with calls_of_the_leader(data.compute.device, description.threads) as titles:
+    with calls_of_the_leader(data.compute.device, description.fixed_threads) as titles:
         for title in titles:
             by_title[title].take_part(world)

@@ -242,6 +242,7 @@ def _written(
     conditions = environment(data.compute, seconds) | {
         "stages": [entry.as_dict() for entry in work.entries],
         "epochs": [record.speed() for record in history],
+        "threads_of_stages": work.threads,
         "processes": work.followers.world.size,
         "test_read_by": test_read_by,
         "test_reads": test_reads,

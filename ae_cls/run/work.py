@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+import torch
+
 from ae_cls.errors import ModelFileError
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.experiment.descriptions import Experiment, Pretraining
@@ -52,6 +54,7 @@ class Work:
         continued: stages.json of a run whose trainings continue here; empty for a new run.
         entries: what was taken or made so far, in order.
         names: of these, by stage.
+        threads: on how many those were computed that had to be made.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Work:
     continued: Mapping[str, str]
     entries: list[Entry] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
 
     def take(self, stage: Stage[Output]) -> Output:
         """The output of a stage, made where the store has none."""
@@ -70,11 +74,13 @@ class Work:
         self.names.update(stage.marks() | {stage.name: key.name})
         write_sealed(self.folder / STAGES, self.names)
         with self.stopwatch.stage(stage.name):
+            stage.data.compute.on_all_threads()
             while True:
                 with self.store.making(key, stage.check) as folder:
                     if folder is not None:
                         with self._together(stage) as world:
                             stage.make(folder, Conditions(self._checkpoints(key), world))
+                        self.threads[stage.name] = torch.get_num_threads()
                 entry = self.store.entry(key, was_kept=folder is None)
                 try:
                     output = stage.load(entry.folder)
@@ -155,7 +161,7 @@ def work_on(
         stopwatch, root = Stopwatch(folder.enter), store_root(description, folder.path)
         world = world_of(description.devices)
         followers = followers_of(
-            world, data.compute.device, description.threads, take_part,
+            world, data.compute.device, description.fixed_threads, take_part,
             description.model_dump_json(),
         )  # fmt: skip
         with opened(root) as store, followers as others:

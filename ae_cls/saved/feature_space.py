@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from ae_cls.machine.threads import eigenvectors
+
 AXES = 32
 """Directions in which distances are taken: on Fashion-MNIST found more than 8, 16 or 64."""
 POINTS = 500
@@ -38,7 +40,8 @@ class FeatureSpace:
         middle = features.mean(0, dtype=np.float64).astype(np.float32)
         away = features - middle
         # Of n rows in many dimensions: the n x n products have the same directions, and are small.
-        spread, vectors = np.linalg.eigh((away @ away.T).astype(np.float64))
+        products = torch.from_numpy((away @ away.T).astype(np.float64))
+        spread, vectors = (found.numpy() for found in eigenvectors(products))
         kept = slice(-max(1, min(AXES, len(features) // 4)), None)
         deviations = np.sqrt(np.maximum(spread[kept], 0) / len(features))
         sums = np.sqrt(len(features)) * deviations

@@ -11,16 +11,18 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from ae_cls.compute import Compute
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import TrainingError
 from ae_cls.interrupt import held
+from ae_cls.machine.threads import limit_threads
 from ae_cls.processes.batch import batch_mean, shared_batch
 from ae_cls.processes.training import gradients_averaged
 from ae_cls.terminal.progress import Progress
 from ae_cls.train.ahead import ahead
 from ae_cls.train.augment import Augment
-from ae_cls.train.checkpoint import Checkpoints
+from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 from ae_cls.train.failing import (
     LESS_STEEP,
     failures_named,
@@ -34,12 +36,14 @@ from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score, finite
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
-from ae_cls.train.state import State
+from ae_cls.train.state import THREADS, State
 from ae_cls.train.step import make_optimiser, take_step, trained_parameters
 from ae_cls.train.task import LossOfBatch, Objective, TrainTask
-from ae_cls.train.trial import images_per_second
+from ae_cls.train.trial import Trial
 
 log = logging.getLogger(__name__)
+
+_WORTH_A_TRIAL = 20.0  # seconds of a stretch, of which a trial takes one or two
 
 
 def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[EpochRecord]:
@@ -58,6 +62,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
     state = State(objective.network, optimiser)
     if newest := checkpoints.newest():
         state.restore(newest)
+        _go_on_with(newest, task.compute)
         log.info("%s: continues after step %d", objective.stage, state.step)
     trained = trained_parameters(optimiser)
     augment = schedule.augment.for_dataset(mirrored_is_same=task.mirrored_is_same)
@@ -106,9 +111,15 @@ def _train(
             with held():
                 state.end_epoch(training.record(state, score), score.value)
             _say(progress, training, state.history[-1])
-            if checkpoints.is_due(epoch_ended=True):
+            if checkpoints.is_due(epoch_ended=True) | training.changes_threads(state):
                 training.keep(state, checkpoints)
     training.keep(state, checkpoints)
+
+
+def _go_on_with(newest: Checkpoint, compute: Compute) -> None:
+    """On as many threads as before the break: another number would change the last bits."""
+    if compute.most_threads is not None:
+        limit_threads(min(newest.facts.get(THREADS, compute.most_threads), compute.most_threads))
 
 
 def _is_over(training: "_Training", state: State) -> bool:
@@ -157,18 +168,36 @@ class _Training:
         checkpoints.keep(state.checkpoint())
 
     def announce(self, state: State) -> None:
-        """Say how long it will take."""
+        """Say how long it will take, on as many threads as are fastest."""
         if self.task.compute.world.size > 1:
             return  # a trial lasts until it has taken long enough, which each would judge alone
-        with held():  # or what the trial changes for a moment would be in the checkpoint
-            rate = images_per_second(
-                state.network, self.loss_of_batch, self.augment, self.task,
-                self.schedule.length.batch_of(self.images),
-            )  # fmt: skip
+        rate = self._tried(state, None if state.step else self.task.compute.most_threads)
         log.info("%s", forecast(
             self.stage, self.schedule, done=state.step, images=self.images,
             validated=len(self.task.valid), rate=rate,
         ))  # fmt: skip
+
+    def changes_threads(self, state: State) -> bool:
+        """After a long stretch: whether another number of threads has become faster."""
+        most, before = self.task.compute.most_threads, torch.get_num_threads()
+        long_enough = state.history[-1].seconds > _WORTH_A_TRIAL
+        if most is None or not long_enough or state.step == self.steps:
+            return False
+        self._tried(state, most)
+        return torch.get_num_threads() != before
+
+    def _tried(self, state: State, most_threads: int | None) -> float:
+        """Images per second; where there is a choice, on a number of threads chosen anew."""
+        batch = self.schedule.length.batch_of(self.images)
+        trial = Trial(state.network, self.loss_of_batch, self.augment, self.task, batch)
+        before = torch.get_num_threads()
+        with held():  # or what the trial changes for a moment would be in the checkpoint
+            rate = trial.images_per_second(most_threads=most_threads)
+        if (now := torch.get_num_threads()) != before:
+            log.info("%s: on %d of %d threads, as the machine is busy with other things"
+                     if now < before else "%s: on %d of %d threads again",
+                     self.stage, now, most_threads)  # fmt: skip
+        return rate
 
     def under_way(self, state: State) -> str:
         """Where it is within a stretch."""

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from ae_cls.train.checkpoint import Checkpoint
 from ae_cls.train.record import EpochRecord, Means
 
+THREADS = "threads"
+"""The fact of a checkpoint that says on how many threads the steps since the one before were."""
+
 _NETWORK, _OPTIMISER, _BEST, _SUMS = "network.", "optimiser.", "best.", "sums."
 
 
@@ -57,6 +60,7 @@ class State:
             "count": self.means.count,
             "seconds": self.seconds,
             "best": self.best if math.isfinite(self.best) else None,
+            THREADS: torch.get_num_threads(),
         }
         return Checkpoint(self.step, tensors, facts)
 

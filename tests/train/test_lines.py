@@ -14,7 +14,7 @@ from ae_cls.train.augment import Augment
 from ae_cls.train.lines import forecast, of_stretch, under_way
 from ae_cls.train.loss import Loss
 from ae_cls.train.record import EpochRecord
-from ae_cls.train.trial import TRIAL, images_per_second
+from ae_cls.train.trial import TRIAL, Trial
 from tests.autoencoder.variants import table
 from tests.train.test_loop import fit, schedule, task, variant
 
@@ -94,7 +94,8 @@ def test_a_trial_leaves_the_network_as_it_was() -> None:
         return network.loss(images, draws, progress)
 
     still = Augment(flip=False, shift=0, scale=0, brightness=0, erase=0)
-    rate = images_per_second(network, loss_of_batch, still, task(table((1, 8, 8), 20)), 8)
+    trial = Trial(network, loss_of_batch, still, task(table((1, 8, 8), 20)), batch_size=8)
+    rate = trial.images_per_second(most_threads=2)
     assert rate > 0
     assert sizes[0] == 2 and max(sizes) <= 8
     after = network.state_dict()
@@ -111,8 +112,9 @@ def test_one_large_batch_is_not_tried_whole(monkeypatch: pytest.MonkeyPatch) -> 
         return Loss(network.weight.sum(), {})
 
     still = Augment(flip=False, shift=0, scale=0, brightness=0, erase=0)
-    images_per_second(network, loss_of_batch, still, task(table((1, 8, 8), 20)), 16)
-    assert sizes == [2, 2, 2]
+    trial = Trial(network, loss_of_batch, still, task(table((1, 8, 8), 20)), batch_size=16)
+    trial.images_per_second(most_threads=None)
+    assert sizes == [2, 2, 2, 2]
 
 
 def test_without_a_terminal_lines_come_in_time_not_at_every_step(

@@ -21,12 +21,22 @@ from ae_cls.dataset.contract import ImageShape
 from ae_cls.errors import UsageError
 
 _SMALLEST_MAP = 2  # side of the deepest map; below it a 3x3 convolution sees mostly padding
+# Digits of 8 pixels, linear head, validation, 5 seeds: folded, which leaves maps of 4 and 2 cells a
+# side, 97.5 %; as they are 99.3, and with one convolution a stage 99.4, for a fifth of the time.
+_TINY = 12
 
 
 def patch_side(image_shape: ImageShape) -> int:
     """Side in pixels of the squares that space-to-depth folds into channels, by image size."""
     side = min(image_shape[1:])
+    if side <= _TINY:
+        return 1
     return 2 if side <= 64 else 4 if side <= 128 else 8
+
+
+def depth_by_size(image_shape: ImageShape) -> int:
+    """Convolutions in each stage, by image size."""
+    return 1 if min(image_shape[1:]) <= _TINY else 2
 
 
 def total_stride(*, patch: int, stages: int) -> int:

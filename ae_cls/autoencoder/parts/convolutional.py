@@ -1,6 +1,7 @@
 """A convolutional encoder with a linear code and its mirror, which several variants share."""
 
 from abc import ABC
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Corrupting
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, depth_by_size, patch_side
 from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
@@ -23,19 +24,21 @@ class TrunkConfig(AutoencoderConfig, ABC):
         max_length=64,
         description="channels of each stage; every stage after the first halves the map",
     )
-    depth: int = Field(ge=1, le=16, description="3x3 convolutions in each stage")
+    depth: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = Field(
+        description="3x3 convolutions in each stage; auto: 2, of tiny images 1"
+    )
     decoder_width: Width = Field(description="channels of the decoder's map")
-    patch: int | None = Field(
-        ge=1,
-        le=16,
-        description="side in pixels of the squares folded into channels; null: by image size",
+    # None is said by models that were saved before tiny images were taken as they are.
+    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] | None = Field(
+        description="side in pixels of the squares folded into channels; auto: by image size; "
+        "null: the same, but at least 2",
     )
     corruption: CorruptionChoice
 
     def trunk(self, image_shape: ImageShape) -> Trunk:
         """Images to maps."""
-        patch = self.patch or patch_side(image_shape)
-        return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch)
+        depth = depth_by_size(image_shape) if self.depth == "auto" else self.depth
+        return Trunk(image_shape, widths=self.widths, depth=depth, patch=self._patch(image_shape))
 
     def painter(self, image_shape: ImageShape, *, numbers: int, most_cells: int) -> Decoder:
         """From a code of so many numbers, in at most so many cells a side, to images."""
@@ -44,9 +47,15 @@ class TrunkConfig(AutoencoderConfig, ABC):
             latent_dim=numbers,
             code_cells=most_cells,
             width=self.decoder_width,
-            patch=self.patch or patch_side(image_shape),
+            patch=self._patch(image_shape),
             stages=len(self.widths),
         )
+
+    def _patch(self, image_shape: ImageShape) -> int:
+        by_size = patch_side(image_shape)
+        if self.patch is None:
+            return max(by_size, 2)
+        return by_size if self.patch == "auto" else self.patch
 
 
 class ConvolutionalConfig(TrunkConfig, ABC):

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.manifold import TSNE
 from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 
+from ae_cls.machine.threads import threads_limited
 from ae_cls.report.figures.canvas import in_house_style, shortened
 
 Codes = Float32[np.ndarray, "n d"]
@@ -45,7 +45,7 @@ def latent_map(
         return None
     drawn = _sample(len(codes))
     # One thread: on a shared machine two were 7 times slower (43 s against 6 s for 2,000 rows).
-    with threadpool_limits(1):
+    with threads_limited(1):
         method, axis, plane = _to_plane(codes[drawn])
     figure = Figure(figsize=(5.4, 5.0))
     axes = figure.subplots()
