@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from ae_cls import compute
 from ae_cls.compare.runs import read_finished
@@ -98,6 +99,36 @@ def test_metrics_follow_from_the_predictions(finished):
         chances = {name[2:]: float(chance) for name, chance in row.items() if name[:2] == "p_"}
         assert sum(chances.values()) == pytest.approx(1, abs=1e-6)
         assert max(chances, key=lambda name: chances[name]) == row["predicted"]
+
+
+def test_every_number_of_the_test_part_is_found_again_in_the_predictions(finished):
+    """By scikit-learn and the formula of Wilson's interval, from nothing but the table."""
+    test = json.loads((finished.folder / "metrics.json").read_text())["test"]
+    rows = list(csv.DictReader(io.StringIO((finished.folder / "predictions.csv").read_text())))
+    names = [name[2:] for name in rows[0] if name[:2] == "p_"]
+    chances = np.array([[float(row[f"p_{name}"]) for name in names] for row in rows])
+    true, said = ([row[column] for row in rows] for column in ("label", "predicted"))
+    right, sure = np.equal(true, said), chances.max(axis=1)
+    precision, recall, f1, count = precision_recall_fscore_support(true, said, labels=names)
+    z, n, share = 1.959963984540054, len(rows), right.mean()
+    middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    bins = np.ceil(sure * 15)
+    gaps = [abs(np.sum(right[bins == b] - sure[bins == b])) for b in np.unique(bins)]
+    assert test["accuracy"] == pytest.approx(share)
+    assert test["accuracy_ci95"] == pytest.approx(
+        [(middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)]
+    )
+    assert test["balanced_accuracy"] == pytest.approx(recall.mean())
+    assert test["macro_f1"] == pytest.approx(f1.mean())
+    assert test["log_loss"] == pytest.approx(log_loss(true, chances, labels=names))
+    assert test["ece"] == pytest.approx(sum(gaps) / n)
+    assert test["majority_rate"] == pytest.approx(count.max() / n)
+    assert test["confusion_matrix"] == confusion_matrix(true, said, labels=names).tolist()
+    by_class = [test["per_class"][name] for name in names]
+    assert [of["precision"] for of in by_class] == pytest.approx(precision)
+    assert [of["recall"] for of in by_class] == pytest.approx(recall)
+    assert [of["f1"] for of in by_class] == pytest.approx(f1)
+    assert [of["n"] for of in by_class] == count.tolist()
 
 
 def test_environment_says_where_and_how_long(finished):

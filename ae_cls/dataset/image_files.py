@@ -113,9 +113,11 @@ class ImageFilesConfig(DatasetConfig, ABC):
         """
         if failed and self.on_bad == "error":
             reasons = [f"{path}: {why}" for path, why in failed.items()]
+            shown = some(reasons)
+            listed = "" if shown == reasons else "; ae-cls check lists them all in findings.json"
             raise DataError(
                 f"{len(failed)} image{'s' * (len(failed) > 1)} cannot be decoded",
                 where=f"dataset.root={data_folder(self.root)}",
-                why="\n".join(some(reasons)),
-                fix="replace the files, or leave them out with dataset.on_bad=skip",
+                why="\n".join(shown),
+                fix=f"replace the files, or leave them out with dataset.on_bad=skip{listed}",
             )

@@ -158,7 +158,7 @@ def test_all_bad_images_are_counted_and_ten_are_shown(tmp_path: Path) -> None:
     assert "12 images" in block
     assert block.count("cat/bad") == 10
     assert "2 more" in block
-    assert "dataset.on_bad=skip" in block
+    assert "dataset.on_bad=skip; ae-cls check lists them all in findings.json" in block
 
 
 def test_skipped_images_are_left_out_before_the_split_and_told(tmp_path: Path) -> None:
