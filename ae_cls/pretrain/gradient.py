@@ -1,6 +1,7 @@
 """Pretraining by gradient descent on the autoencoder's own loss."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, final
 
 import torch
@@ -10,6 +11,7 @@ from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
 from ae_cls.pretrain.contract import PretrainConfig
+from ae_cls.pretrain.health import HealthCheck
 from ae_cls.processes.batch import shared_batch
 from ae_cls.train.loop import optimise, whole_loss
 from ae_cls.train.loss import Loss
@@ -32,14 +34,14 @@ class GradientPretraining(Schedule, PretrainConfig):
         model: Autoencoder,
         task: TrainTask,
         *,
-        validate: Callable[[], Score] | None = None,
+        validate: Callable[[int], Score] | None = None,
     ) -> list[EpochRecord]:
         """Train `model` in place; the epoch that `validate` scores lowest is kept.
 
         Args:
             model: to train.
             task: images and conditions.
-            validate: None: the model's own loss on the validation images.
+            validate: None: the model's own loss on the validation images, beside its health.
 
         Raises:
             TrainingError: a loss is not finite.
@@ -58,9 +60,19 @@ class GradientPretraining(Schedule, PretrainConfig):
             network=model,
             groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
             loss_of_batch=loss_of_batch,
-            validate=validate or (lambda: validation_loss(model, task)),
+            validate=validate or self._validation(model, task),
         )
         return optimise(objective, task, self)
+
+    def _validation(self, model: Autoencoder, task: TrainTask) -> Callable[[int], Score]:
+        # The first process alone writes the record; health decides nothing.
+        health = HealthCheck.of(model, task) if task.compute.world.is_first else None
+
+        def validate(_: int) -> Score:
+            score = validation_loss(model, task)
+            return replace(score, health=health.measure(model)) if health else score
+
+        return validate
 
 
 @torch.inference_mode()

@@ -11,7 +11,6 @@ from ae_cls.dataset.split import Part
 from ae_cls.evaluate import (
     Metrics,
     evaluate,
-    image_warnings,
     label_warnings,
     listed,
     warnings,
@@ -78,13 +77,6 @@ def warnings_of(
         *_weighed(experiment, labelled),
         *_small(scored, again),
     ]
-
-
-def equal_images(data: Data) -> list[str]:
-    """A sentence where all images that an encoder learns from are the same; often none."""
-    copies, rows = data.dataset.copies, data.split.pretrain
-    assert copies is not None, "the pixels have not been hashed"
-    return image_warnings(len(np.unique(copies.pixels[rows])), images=len(rows))
 
 
 def _of_validation(scored: Scored) -> Metrics | None:

@@ -40,7 +40,7 @@ def loss_curves(history: Sequence[Record]) -> Figure | None:
 
 
 def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
-    unit = _unit(records)
+    unit = unit_of(records)
     places = [record[unit] for record in records]
     train, valid = _losses(records, "train"), _losses(records, "valid")
     marker = "o" if len(places) <= 30 else ""
@@ -56,8 +56,8 @@ def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
         axes.legend()
 
 
-def _unit(records: Sequence[Record]) -> str:
-    """What is counted on the horizontal axis."""
+def unit_of(records: Sequence[Record]) -> str:
+    """What is counted on the horizontal axis: epochs where each record is of one, else steps."""
     by_epochs = [record["epoch"] for record in records] == list(range(1, len(records) + 1))
     return "epoch" if by_epochs else "step"
 

@@ -44,7 +44,7 @@ class Pretrain(Stage[Trained]):
     """No label is among its inputs."""
 
     name: ClassVar[str] = "pretrain"
-    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    packages: ClassVar[tuple[str, ...]] = ("torch", "numpy", "scikit-learn")
 
     description: Experiment | Pretraining
     data: Data
