@@ -14,11 +14,10 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.evaluate import SquaredError, Yardsticks, effective_rank, enough_images
 from ae_cls.evaluate.codes import active_units, dead_units, perplexity, saturated
+from ae_cls.train.record import Measures
 from ae_cls.train.task import TrainTask
 
 _IMAGES, _BATCH = 1024, 512  # few enough to cost next to nothing beside an epoch
-
-Measures = dict[str, int | float]
 
 
 @final

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from ae_cls.terminal.duration import roughly
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, Measures
 from ae_cls.train.schedule import Schedule
 
 _COST_OF_VALIDATION = 1 / 3  # of what an image costs in training: there is no way back
@@ -82,7 +82,7 @@ def _losses(title: str, terms: Mapping[str, float | None]) -> str:
     return f"{title} {loss_in_words(loss)}" + (f" ({others})" if others else "")
 
 
-def _health(health: Mapping[str, float]) -> list[str]:
+def _health(health: Measures) -> list[str]:
     """The shortest that tells a network that is well from one that is not."""
     if not health:
         return []

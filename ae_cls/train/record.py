@@ -12,6 +12,9 @@ from torch import Tensor
 from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
+Measures = Mapping[str, int | float]
+"""Of the health of a network, by name; see `pretrain.health`."""
+
 
 @final
 @dataclass(frozen=True)
@@ -21,13 +24,13 @@ class Score:
     Attributes:
         value: by which the best epoch is chosen.
         terms: the loss and its parts.
-        health: of the network; see `pretrain.health`.
+        health: of the network; often nothing.
         probe: accuracy of a classifier on its features; None: not measured after this epoch.
     """
 
     value: float
     terms: Mapping[str, float]
-    health: Mapping[str, float] = field(default_factory=dict)
+    health: Measures = field(default_factory=dict)
     probe: float | None = None
 
 
@@ -81,7 +84,7 @@ class EpochRecord:
     train: Mapping[str, float]
     valid: Mapping[str, float | None]
     best: bool
-    health: Mapping[str, float] = field(default_factory=dict)
+    health: Measures = field(default_factory=dict)
     probe: float | None = None
 
     def as_dict(self) -> dict[str, object]:
