@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ae_cls.evaluate import code_warnings, feature_warnings, image_warnings, network_warnings
+from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run.data import Data
 from ae_cls.run.features import Variety
 from ae_cls.train.record import EpochRecord, kept
@@ -33,6 +34,16 @@ def warnings_of_encoder(
     collapsed = features or code_warnings(health)
     equal = _equal_images(data)
     return [*equal, *(collapsed or ([] if equal else network_warnings(health)))]
+
+
+def labels_of_another_run(experiment: Experiment) -> list[str]:
+    """A sentence where labels of the run that made the encoder chose its epoch; often none."""
+    if not experiment.pretrain.chooses_by_labels:
+        return []
+    return [
+        "labels of the run that made the encoder chose its epoch (pretrain.keep=best_probe), and "
+        "are not counted in this budget"
+    ]
 
 
 def _equal_images(data: Data) -> list[str]:

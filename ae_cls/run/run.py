@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
+from ae_cls.errors import UsageError
 from ae_cls.evaluate import head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
@@ -14,7 +15,7 @@ from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_label
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
-from ae_cls.run.health import health_of, warnings_of_encoder
+from ae_cls.run.health import health_of, labels_of_another_run, warnings_of_encoder
 from ae_cls.run.looks import looks, note_look, reads
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
@@ -90,7 +91,12 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
 
 
 def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
-    """The first stage alone; the run folder's model can be given to `classify`."""
+    """The first stage alone; the run folder's model can be given to `classify`.
+
+    Raises:
+        UsageError: a probe is asked for, and there are no labels to read.
+    """
+    _refuse_a_probe(pretraining)
     data = prepare(pretraining)
     refuse_what_does_not_fit(pretraining, data)
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
@@ -118,6 +124,14 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
                 figures.write_pictures(work.folder / "figures", pictures)
         result = _written(work, data, metrics, trained.history)
     return replace(result, hint=how_to_classify(result.folder, data))
+
+
+def _refuse_a_probe(pretraining: Pretraining) -> None:
+    if pretraining.pretrain.reads_labels:
+        raise UsageError(
+            "ae-cls pretrain reads no labels, and a probe needs some", where="pretrain.probe_every",
+            fix="ae-cls run with the same words: it has labels; or pretrain.probe_every=null",
+        )  # fmt: skip
 
 
 def classify(classification: Classification) -> Result:
@@ -173,6 +187,7 @@ def _classify_and_report(
     variety = None if experiment.head.trains_encoder else features.variety()
     doubts = [
         *warnings_of_encoder(data, measured, variety),
+        *(labels_of_another_run(experiment) if origin else []),
         *head_warnings(classifier.head.facts),
         *experiment.head.beyond(len(data.split.labelled)),
     ]

@@ -17,6 +17,7 @@ from ae_cls.evaluate import (
 )
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
+from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.data import Data
 from ae_cls.run.leaks import groups, leaks
 from ae_cls.saved.pretrained_on import PROTOCOL as PRETRAINED_ON
@@ -139,9 +140,10 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "data_sha256": identity_sha256(identity_of(data.dataset)),
         "leaks": leaks(data.dataset, data.split),
         "groups": groups(data.dataset, data.split),
-        "encoder_saw": "training images without their labels",
+        "encoder_saw": f"training images without their labels{_chosen_by(description)}",
+        **_pretraining(description),
         "precision": data.compute.precision,
-        **_pretrained_elsewhere(data),
+        **_pretrained_elsewhere(description, data),
     }
 
 
@@ -152,12 +154,26 @@ def _pretraining_images(data: Data) -> int | None:
     return data.pretrained_on.facts["images"]
 
 
-def _pretrained_elsewhere(data: Data) -> dict[str, Any]:
+def _pretraining(description: Experiment | Pretraining) -> dict[str, Any]:
+    """Which weights pretraining left, and how often it read labels; empty without training."""
+    pretrain = description.pretrain
+    if not isinstance(pretrain, GradientPretraining) or not description.autoencoder.has_gradients:
+        return {}
+    return {"pretraining": {"keep": pretrain.keep, "probe_every": pretrain.probe_every}}
+
+
+def _chosen_by(description: Experiment | Pretraining) -> str:
+    """What labels did for the encoder; often nothing."""
+    chosen = description.pretrain.chooses_by_labels
+    return ", but labels of the budget chose the epoch" if chosen else ""
+
+
+def _pretrained_elsewhere(description: Experiment | Pretraining, data: Data) -> dict[str, Any]:
     """What the protocol says otherwise where the encoder comes from other data."""
     if data.pretrained_on is None:
         return {}
     return {
-        "encoder_saw": "images of other data without their labels",
+        "encoder_saw": f"images of other data without their labels{_chosen_by(description)}",
         PRETRAINED_ON: data.pretrained_on.facts,
     }
 

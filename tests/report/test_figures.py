@@ -253,6 +253,15 @@ def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:
     assert {"weights kept: epoch 2", "training", "validation", "epoch"} <= {*found}
 
 
+def test_the_probe_stands_beside_the_loss_where_it_was_measured() -> None:
+    probed = [record | ({"probe": 0.5} if n else {}) for n, record in enumerate(trained([3.0, 1]))]
+    figure = drawn(probed)
+    (line,) = figure.axes[1].lines
+    assert list(line.get_xdata()) == [2] and list(line.get_ydata()) == [50.0]
+    assert {"probe", "accuracy of the probe in %", "validation"} <= {*texts(figure)}
+    assert len(drawn(trained([3.0, 1.0])).axes) == 1
+
+
 def test_loss_curves_of_a_small_set_count_steps() -> None:
     found = texts(drawn(trained([3.0, 1.0, 2.0], passes=20)))
     assert {"weights kept: step 100", "step"} <= {*found} and "epoch" not in found

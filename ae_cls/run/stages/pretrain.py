@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.compute import Compute
 from ae_cls.dataset.fingerprint import numbers_sha256
+from ae_cls.encode.probe import RidgeProbe
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.pretrain.contract import Probe
 from ae_cls.processes.world import World
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing
@@ -41,7 +44,7 @@ class Trained:
 @final
 @dataclass(frozen=True)
 class Pretrain(Stage[Trained]):
-    """No label is among its inputs."""
+    """No label is among its inputs, unless a probe of the features is asked for."""
 
     name: ClassVar[str] = "pretrain"
     packages: ClassVar[tuple[str, ...]] = ("torch", "numpy", "scikit-learn")
@@ -62,26 +65,44 @@ class Pretrain(Stage[Trained]):
             "initial_weights": weights_sha256(self.data.network),
             "pretrain": self.description.pretrain.model_dump(mode="json"),
             "seed": self.description.seed,
+            **self._probed(),
         }
 
+    def _probed(self) -> dict[str, Json]:
+        """What a probe reads; its accuracies are kept, also where it only watches."""
+        if not self.description.pretrain.reads_labels:
+            return {}
+        rows, experiment = self.data.split.labelled, self._experiment
+        return {
+            "labelled": numbers_sha256(rows, self.data.dataset.labels_of(rows)),
+            "units": numbers_sha256(self.data.units(rows)),
+            "encode": experiment.encode.model_dump(mode="json"),
+        }
+
+    @property
+    def _experiment(self) -> Experiment:
+        """The description, where labels are read."""
+        assert isinstance(self.description, Experiment), "a pretraining alone has no labels"
+        return self.description
+
     def program(self) -> Sequence[Computing]:
-        return type(self.data.network), type(self.description.pretrain)
+        computing = (type(self.data.network), type(self.description.pretrain))
+        if not self.description.pretrain.reads_labels:
+            return computing
+        return *computing, RidgeProbe, type(self._experiment.encode)
 
     def about(self) -> dict[str, Json]:
         return about_network(self.description)
 
     def make(self, folder: Path, conditions: Conditions) -> None:
         network = copy.deepcopy(self.data.network)
-        history = self.description.pretrain.fit(
-            network, self._task(conditions.checkpoints, conditions.world)
-        )
+        history = self._fit(network, conditions.checkpoints, conditions.world)
         write_made(folder, conditions.world, history)
         publish(folder / WEIGHTS, weights_bytes(network))
         conditions.checkpoints.hand_over(folder)
 
     def take_part(self, world: World) -> None:
-        task = self._task(NoCheckpoints(), world)
-        self.description.pretrain.fit(copy.deepcopy(self.data.network), task)
+        self._fit(copy.deepcopy(self.data.network), NoCheckpoints(), world)
 
     def load(self, folder: Path) -> Trained:
         network = copy.deepcopy(self.data.network)
@@ -91,13 +112,25 @@ class Pretrain(Stage[Trained]):
     def may_continue(self, earlier: Mapping[str, str]) -> bool:
         return True
 
-    def _task(self, checkpoints: Checkpoints, world: World) -> TrainTask:
-        split = self.data.split
-        return TrainTask(
+    def _fit(
+        self, network: Autoencoder, checkpoints: Checkpoints, world: World
+    ) -> list[EpochRecord]:
+        split, compute = self.data.split, replace(self.data.compute, world=world)
+        task = TrainTask(
             train=self.data.images(split.pretrain),
             valid=self.data.images(split.valid),
             mirrored_is_same=self.data.dataset.mirrored_is_same,
             seed=self.description.seed,
-            compute=replace(self.data.compute, world=world),
+            compute=compute,
             checkpoints=checkpoints,
         )
+        pretrain = self.description.pretrain
+        return pretrain.fit(network, task, self._probe(compute) if pretrain.reads_labels else None)
+
+    def _probe(self, compute: Compute) -> Probe:
+        """On the labels of the budget and no others."""
+        rows = self.data.split.labelled
+        probe = RidgeProbe(
+            self._experiment.encode, self.data.labelled(rows), self.data.units(rows), compute
+        )
+        return probe.accuracy
