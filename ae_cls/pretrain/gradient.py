@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import torch
 from pydantic import Field, model_validator
@@ -44,7 +44,7 @@ class GradientPretraining(Schedule, PretrainConfig):
     )
 
     @model_validator(mode="after")
-    def _there_is_a_probe_to_choose_by(self) -> Self:
+    def _there_is_a_probe_to_choose_by(self) -> "GradientPretraining":
         if self.keep != "best_probe":
             return self
         if self.probe_every is None:

@@ -61,7 +61,9 @@ def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
         axes.legend()
 
 
-def _draw_probe(axes: Axes, records: Sequence[Record], places: Sequence[float]) -> list[Line2D]:
+def _draw_probe(
+    axes: Axes, records: Sequence[Record], places: Sequence[int | float]
+) -> list[Line2D]:
     """The accuracy that labels of the budget gave, where it was measured, on an axis of its own."""
     probed = [
         (place, 100 * record["probe"])
