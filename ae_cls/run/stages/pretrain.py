@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from ae_cls.autoencoder.contract import Autoencoder
-from ae_cls.compute import Compute
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.encode.probe import RidgeProbe
 from ae_cls.experiment.descriptions import Experiment, Pretraining
@@ -96,13 +95,17 @@ class Pretrain(Stage[Trained]):
 
     def make(self, folder: Path, conditions: Conditions) -> None:
         network = copy.deepcopy(self.data.network)
-        history = self._fit(network, conditions.checkpoints, conditions.world)
-        write_made(folder, conditions.world, history)
+        world = conditions.world
+        history = self.description.pretrain.fit(
+            network, self._task(conditions.checkpoints, world), self._probe(world)
+        )
+        write_made(folder, world, history)
         publish(folder / WEIGHTS, weights_bytes(network))
         conditions.checkpoints.hand_over(folder)
 
     def take_part(self, world: World) -> None:
-        self._fit(copy.deepcopy(self.data.network), NoCheckpoints(), world)
+        task = self._task(NoCheckpoints(), world)
+        self.description.pretrain.fit(copy.deepcopy(self.data.network), task, self._probe(world))
 
     def load(self, folder: Path) -> Trained:
         network = copy.deepcopy(self.data.network)
@@ -112,25 +115,21 @@ class Pretrain(Stage[Trained]):
     def may_continue(self, earlier: Mapping[str, str]) -> bool:
         return True
 
-    def _fit(
-        self, network: Autoencoder, checkpoints: Checkpoints, world: World
-    ) -> list[EpochRecord]:
-        split, compute = self.data.split, replace(self.data.compute, world=world)
-        task = TrainTask(
+    def _task(self, checkpoints: Checkpoints, world: World) -> TrainTask:
+        split = self.data.split
+        return TrainTask(
             train=self.data.images(split.pretrain),
             valid=self.data.images(split.valid),
             mirrored_is_same=self.data.dataset.mirrored_is_same,
             seed=self.description.seed,
-            compute=compute,
+            compute=replace(self.data.compute, world=world),
             checkpoints=checkpoints,
         )
-        pretrain = self.description.pretrain
-        return pretrain.fit(network, task, self._probe(compute) if pretrain.reads_labels else None)
 
-    def _probe(self, compute: Compute) -> Probe:
+    def _probe(self, world: World) -> Probe | None:
         """On the labels of the budget and no others."""
-        rows = self.data.split.labelled
-        probe = RidgeProbe(
-            self._experiment.encode, self.data.labelled(rows), self.data.units(rows), compute
-        )
-        return probe.accuracy
+        if not self.description.pretrain.reads_labels:
+            return None
+        rows, compute = self.data.split.labelled, replace(self.data.compute, world=world)
+        encode, units = self._experiment.encode, self.data.units(rows)
+        return RidgeProbe(encode, self.data.labelled(rows), units, compute).accuracy
