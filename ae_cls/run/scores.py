@@ -17,7 +17,6 @@ from ae_cls.evaluate import (
 )
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
-from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.data import Data
 from ae_cls.run.leaks import groups, leaks
 from ae_cls.saved.pretrained_on import PROTOCOL as PRETRAINED_ON
@@ -156,10 +155,8 @@ def _pretraining_images(data: Data) -> int | None:
 
 def _pretraining(description: Experiment | Pretraining) -> dict[str, Any]:
     """Which weights pretraining left, and how often it read labels; empty without training."""
-    pretrain = description.pretrain
-    if not isinstance(pretrain, GradientPretraining) or not description.autoencoder.has_gradients:
-        return {}
-    return {"pretraining": {"keep": pretrain.keep, "probe_every": pretrain.probe_every}}
+    said = description.pretrain.model_dump(include={"keep", "probe_every"})
+    return {"pretraining": said} if said and description.autoencoder.has_gradients else {}
 
 
 def _chosen_by(description: Experiment | Pretraining) -> str:

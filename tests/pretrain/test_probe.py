@@ -17,6 +17,8 @@ from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run import run as runner
 from ae_cls.run.checkpoints import CheckpointFolder
+from ae_cls.run.data import prepare
+from ae_cls.run.scores import protocol
 from ae_cls.store.weights import weights_bytes
 from ae_cls.train.checkpoint import Checkpoints, NoCheckpoints
 from ae_cls.train.record import EpochRecord, kept
@@ -119,6 +121,26 @@ def test_a_probe_reads_the_images_it_is_given_as_the_run_encodes_them():
     with torch.inference_mode():
         codes = model.encode(unit(IMAGES)).numpy()
     assert probe.accuracy(model.train()) == ridge_accuracy(codes, labels, units)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), {"keep": "best_loss", "probe_every": None}),
+        (
+            ("pretrain.keep=best_probe", "pretrain.probe_every=1"),
+            {"keep": "best_probe", "probe_every": 1},
+        ),
+        (("pretrain=none",), None),
+        (("autoencoder=pca",), None),
+    ],
+)
+def test_the_protocol_says_what_decided_which_weights_stay(words, said):
+    found = described("run", "device=cpu", *words)
+    assert isinstance(found, Experiment)
+    facts = protocol(found, prepare(found))
+    assert facts.get("pretraining") == said
+    assert ("chose the epoch" in facts["encoder_saw"]) == ("pretrain.keep=best_probe" in words)
 
 
 def test_pretraining_alone_refuses_a_probe_before_it_reads_data(monkeypatch):
