@@ -57,7 +57,10 @@ def finished(tmp_path_factory) -> runner.Result:
 
 def test_a_run_folder_is_complete(finished):
     names = {str(p.relative_to(finished.folder)) for p in finished.folder.rglob("*") if p.is_file()}
-    figures = ("images", "reconstructions", "loss_curves", "latent_map", "confusion_matrix")
+    figures = (
+        "images", "reconstructions", "loss_curves", "health_curves", "latent_map",
+        "confusion_matrix",
+    )  # fmt: skip
     assert names >= {
         "config.json", "metrics.json", "history.jsonl", "predictions.csv", "split.npz",
         "environment.json", "status.json", "run.log", "model/model.safetensors",

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.parts.posterior import Posterior
@@ -68,6 +68,10 @@ class Autoencoder(nn.Module, ABC):
 
     def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior | None:
         """Of images in [0, 1], where training decodes samples of a distribution; often None."""
+        return None
+
+    def code_uses(self, latents: Float[Tensor, "b d"]) -> Int64[Tensor, " k"] | None:
+        """How often codes choose each entry of a codebook; often None: there is none."""
         return None
 
     def undecayed(self) -> list[nn.Module]:

@@ -7,7 +7,7 @@ import math
 from typing import ClassVar, Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -94,6 +94,10 @@ class VqVae(Corrupting):
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         maps = self.trunk(images)
         return [*maps, self.to_vectors(maps[-1].flatten(1)).unflatten(1, self.map_shape)]
+
+    def code_uses(self, latents: Float[Tensor, "b d"]) -> Int64[Tensor, " k"]:
+        chosen = self.codebook.nearest(self._vectors(latents))
+        return chosen.bincount(minlength=self.config.codes)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

@@ -41,7 +41,7 @@ def accuracy(benchmark: Benchmark, data: Data) -> float:
 def _probe_ours(benchmark: Benchmark, contender: Contender, data: Data) -> list[dict[str, Any]]:
     accuracies = list[float]()
 
-    def validate() -> Score:
+    def validate(_: int) -> Score:
         accuracies.append(accuracy(benchmark, data))
         return Score(1 - accuracies[-1], {"accuracy": accuracies[-1]})
 

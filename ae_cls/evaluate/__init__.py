@@ -7,6 +7,7 @@ from ae_cls.evaluate.health import (
     image_warnings,
     label_warnings,
     listed,
+    network_warnings,
     warnings,
 )
 from ae_cls.evaluate.interval import wilson_interval
@@ -38,6 +39,7 @@ __all__ = [
     "image_warnings",
     "label_warnings",
     "listed",
+    "network_warnings",
     "psnr",
     "warnings",
     "wilson_interval",

@@ -14,6 +14,11 @@ RARE = 5
 """A class with fewer than one in so many of the labels that equal shares would give it is rare."""
 
 _LEAST_KL = 1.0  # nats: a code that says less cannot tell three images apart
+_MOST_DEAD = 0.75  # half of the relu units of a healthy dense layer may be silent
+_LEAST_PERPLEXITY = 0.02  # of the entries of a codebook
+_MOST_SATURATED = 0.25  # healthy networks of 8x8 pixels come to 0.1
+_HARDLY_BETTER = 0.95  # of the error of the mean image
+_FAR_FROM_PCA = 4  # times its error; what predicts hidden cells or HOG comes to 2 or 3
 
 _FEWEST_DIRECTIONS = 1.5  # effective rank; raw pixels have ten times as many
 _FEW_NUMBERS = 4  # with fewer, a code is meant to be narrow
@@ -52,20 +57,83 @@ def label_warnings(
     return [*_single(labelled), *unseen, *_rare(labelled, weighing)]
 
 
-def code_warnings(reconstruction: Mapping[str, Any]) -> list[str]:
-    """A sentence where the codes, as distributions, say next to nothing of the images.
+def code_warnings(health: Mapping[str, Any]) -> list[str]:
+    """A sentence where codes say next to nothing of the images, and what to change; often none.
 
     Args:
-        reconstruction: as in `metrics.json`; empty where nothing was rebuilt.
+        health: as in `metrics.json`, or what there is of it.
     """
-    code = reconstruction.get("code")
-    if code is None or (code["kl"] >= _LEAST_KL and code["active"] > 0):
+    if "kl" in health and (health["kl"] < _LEAST_KL or health["active"] == 0):
+        return [
+            f"the code has collapsed: {health['active']} of its {health['size']} numbers differ "
+            f"between images (KL {health['kl']:.2g} nats), and features of it say nothing; a lower "
+            "autoencoder.beta, a longer autoencoder.warm_up, autoencoder.free_bits=0.1, a smaller "
+            "autoencoder.latent_dim or longer training (pretrain=long)"
+        ]
+    if "rank" in health and health["rank"] < _FEWEST_DIRECTIONS and health["size"] >= _FEW_NUMBERS:
+        return [
+            f"the codes of validation images differ in hardly more than one direction (effective "
+            f"rank {health['rank']:.2f} of {health['size']} numbers): they have collapsed; a lower "
+            "pretrain.lr, a longer pretrain.warm_up or longer training (pretrain=long)"
+        ]
+    if "entries" in health and health["perplexity"] < 1 + _LEAST_PERPLEXITY * health["entries"]:
+        return [
+            f"the codebook has collapsed: {health['used']} of its {health['entries']} entries are "
+            f"in use (perplexity {health['perplexity']:.1f}); a smaller autoencoder.commitment, "
+            "fewer autoencoder.codes or a lower pretrain.lr"
+        ]
+    return []
+
+
+def network_warnings(health: Mapping[str, Any]) -> list[str]:
+    """A sentence for each other thing that is wrong with a pretrained network; often none.
+
+    Args:
+        health: as in `metrics.json`; empty where it was not measured.
+    """
+    if "mse" not in health:
+        return []
+    return [*_dead(health), *_saturated(health), *_badly_rebuilt(health)]
+
+
+def _dead(health: Mapping[str, Any]) -> list[str]:
+    # Of a code of distributions, numbers without a use are the rule: `code_warnings` counts them.
+    share, which = health["dead"], "numbers in the code"
+    if "kl" in health or health["dead_channels"] > share:
+        share, which = health["dead_channels"], "channels of the deepest map"
+    if share <= _MOST_DEAD:
         return []
     return [
-        f"the code has collapsed: {code['active']} of its {code['size']} numbers differ between "
-        f"images (KL {code['kl']:.2g} nats), and features of it say nothing; a lower "
-        "autoencoder.beta, a longer autoencoder.warm_up, autoencoder.free_bits=0.1, a smaller "
-        "autoencoder.latent_dim or longer training (pretrain=long)"
+        f"{100 * share:.0f} % of the {which} are the same for all validation images: these units "
+        "are dead; a lower pretrain.lr or a longer pretrain.warm_up, or a narrower autoencoder"
+    ]
+
+
+def _saturated(health: Mapping[str, Any]) -> list[str]:
+    share = health["saturated"]
+    if share <= _MOST_SATURATED:
+        return []
+    return [
+        f"{100 * share:.0f} % of rebuilt pixels lie outside [0, 1], or at its border where the "
+        "images do not: a higher pretrain.lr if the loss still falls, a lower one if it jumps, or "
+        "longer training (pretrain=long)"
+    ]
+
+
+def _badly_rebuilt(health: Mapping[str, Any]) -> list[str]:
+    mse, mean_image, pca = health["mse"], health["mean_image_mse"], health.get("pca_mse")
+    if mse > _HARDLY_BETTER * mean_image > 0:
+        return [
+            f"images are rebuilt with an error of {mse:.4f}, and the mean training image alone has "
+            f"{mean_image:.4f}: next to nothing has been learnt; another pretrain.lr, or longer "
+            "training (pretrain=long)"
+        ]
+    if pca is None or mse <= _FAR_FROM_PCA * pca:
+        return []
+    return [
+        f"a code of {health['size']} numbers rebuilds far worse (error {mse:.4f}) than as many "
+        f"principal components ({pca:.4f}): the network is undertrained or broken; longer "
+        "training (pretrain=long), another pretrain.lr, or autoencoder=pca"
     ]
 
 

@@ -161,11 +161,11 @@ def _groups(network: Network, layer_decay: float) -> list[Group]:
     return [*groups, Group([network.to_logits], 1.0)]
 
 
-def _validation(network: Network, task: Task) -> Callable[[], Score] | None:
+def _validation(network: Network, task: Task) -> Callable[[int], Score] | None:
     valid = task.valid
     if valid is None:
         return None
-    return lambda: score(network, valid, task.encoder.compute, task.choose_by)
+    return lambda _: score(network, valid, task.encoder.compute, task.choose_by)
 
 
 def _has_converged(history: Sequence[EpochRecord]) -> bool | None:

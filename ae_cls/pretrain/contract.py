@@ -1,12 +1,16 @@
 """What every pretraining answers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.settings import Settings
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.task import TrainTask
+
+Probe = Callable[[Autoencoder], float]
+"""The accuracy that labels of the budget give to the features of a network."""
 
 
 class PretrainConfig(Settings, ABC):
@@ -15,9 +19,26 @@ class PretrainConfig(Settings, ABC):
     trains: ClassVar[bool] = True
     """Whether weights are other than random afterwards."""
 
+    @property
+    def reads_labels(self) -> bool:
+        """Whether labels of the budget are read, if only to watch."""
+        return False
+
+    @property
+    def chooses_by_labels(self) -> bool:
+        """Whether they decide which weights stay."""
+        return False
+
     @abstractmethod
-    def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:
+    def fit(
+        self, model: Autoencoder, task: TrainTask, probe: Probe | None = None
+    ) -> list[EpochRecord]:
         """Train `model` in place on images without labels; one record an epoch.
+
+        Args:
+            model: to train.
+            task: images and conditions.
+            probe: where it `reads_labels`.
 
         Raises:
             TrainingError: a loss is not finite.

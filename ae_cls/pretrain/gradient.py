@@ -1,15 +1,19 @@
 """Pretraining by gradient descent on the autoencoder's own loss."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, final
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
-from ae_cls.pretrain.contract import PretrainConfig
+from ae_cls.pretrain.contract import PretrainConfig, Probe
+from ae_cls.pretrain.health import HealthCheck
 from ae_cls.processes.batch import shared_batch
 from ae_cls.train.loop import optimise, whole_loss
 from ae_cls.train.loss import Loss
@@ -26,20 +30,55 @@ class GradientPretraining(Schedule, PretrainConfig):
     """What has a closed form is solved, the rest follows the gradient until the schedule ends."""
 
     name: Literal["gradient"]
+    # Models that were saved before there was a choice watched the loss alone.
+    probe_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs from one probe to the next: how well a linear classifier tells the "
+        "labels of the budget apart, each by the others; null: never, and no label is read",
+    )
+    keep: Literal["last", "best_loss", "best_probe"] = Field(
+        default="best_loss",
+        description="weights that stay: of the last epoch, whatever `patience` says; of that with "
+        "the least validation loss; or of that with the best probe, chosen by labels",
+    )
+
+    @model_validator(mode="after")
+    def _there_is_a_probe_to_choose_by(self) -> "GradientPretraining":
+        if self.keep != "best_probe":
+            return self
+        if self.probe_every is None:
+            raise ValueError("keep=best_probe needs a probe: probe_every=1")
+        if self.probe_every > min(self.epochs, self.patience or self.epochs):
+            raise ValueError(
+                f"keep=best_probe: probe_every={self.probe_every} must not be above epochs or "
+                "patience, or training ends before there is a probe to choose by"
+            )
+        return self
+
+    @property
+    def reads_labels(self) -> bool:
+        return self.probe_every is not None
+
+    @property
+    def chooses_by_labels(self) -> bool:
+        return self.keep == "best_probe"
 
     def fit(
         self,
         model: Autoencoder,
         task: TrainTask,
+        probe: Probe | None = None,
         *,
-        validate: Callable[[], Score] | None = None,
+        validate: Callable[[int], Score] | None = None,
     ) -> list[EpochRecord]:
-        """Train `model` in place; the epoch that `validate` scores lowest is kept.
+        """Train `model` in place; the epoch that `keep` names stays, or `validate` scores lowest.
 
         Args:
             model: to train.
             task: images and conditions.
-            validate: None: the model's own loss on the validation images.
+            probe: where it `reads_labels`.
+            validate: None: by the model's own loss on the validation images, and by `keep`.
 
         Raises:
             TrainingError: a loss is not finite.
@@ -58,9 +97,37 @@ class GradientPretraining(Schedule, PretrainConfig):
             network=model,
             groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
             loss_of_batch=loss_of_batch,
-            validate=validate or (lambda: validation_loss(model, task)),
+            validate=validate or self._validation(model, task, probe),
         )
         return optimise(objective, task, self)
+
+    def _validation(
+        self, model: Autoencoder, task: TrainTask, probe: Probe | None
+    ) -> Callable[[int], Score]:
+        # The first process alone writes the record; health decides nothing.
+        health = HealthCheck.of(model, task) if task.compute.world.is_first else None
+
+        def validate(number: int) -> Score:
+            score = validation_loss(model, task)
+            is_due = self.probe_every is not None and number % self.probe_every == 0
+            return replace(
+                score,
+                health=health.measure(model) if health else {},
+                probe=probe(model) if probe and is_due else None,
+            )
+
+        return lambda number: self._by_keep(validate(number), number)
+
+    def _by_keep(self, score: Score, number: int) -> Score:
+        """The score of an epoch with the value by which the best one is chosen."""
+        match self.keep:
+            case "best_loss":
+                return score
+            case "last":
+                value = -float(number) if math.isfinite(score.value) else math.inf
+            case "best_probe":
+                value = math.inf if score.probe is None else 1 - score.probe
+        return replace(score, value=value)
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import generator
-from ae_cls.pretrain.contract import PretrainConfig
+from ae_cls.pretrain.contract import PretrainConfig, Probe
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.task import TrainTask
 
@@ -27,7 +27,9 @@ class NoPretraining(PretrainConfig):
     trains: ClassVar[bool] = False
     name: Literal["none"]
 
-    def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:
+    def fit(
+        self, model: Autoencoder, task: TrainTask, probe: Probe | None = None
+    ) -> list[EpochRecord]:
         _measure_norms(model, task)
         return []
 

@@ -90,6 +90,10 @@ class Data:
         """The images and labels of these rows."""
         return LabelledImages(self.images(rows), self.dataset.labels_of(rows))
 
+    def units(self, rows: Rows) -> Rows:
+        """Which of these rows belong together, such as copies of an image, counted from 0."""
+        return np.unique(self.dataset.bonds[rows], return_inverse=True)[1]
+
     def likeness(self, classifier: Classifier | None, seed: int) -> Likeness:
         """What a model keeps of its training images, to know others by."""
         rows = self.split.train if len(self.split.train) else self.split.pretrain

@@ -19,6 +19,7 @@ from ae_cls.report.figures import (
     confusion_matrix,
     contact_rows,
     contact_sheet,
+    health_curves,
     latent_map,
     loss_curves,
     mistake_rows,
@@ -47,6 +48,7 @@ def write_pretraining(
     """What it learnt from, and what, on validation images: reconstructions, loss, map of codes."""
     _write(folder, "images", images_figure(data.dataset, data.split.pretrain, "training"))
     write_history(folder, history)
+    _write(folder, "health_curves", health_curves([record.as_dict() for record in history]))
     if rebuilds:
         _write(folder, "reconstructions", _reconstructions(data, model, seed))
     _write(folder, "latent_map", _latent_map(data, model))

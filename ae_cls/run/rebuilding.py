@@ -14,13 +14,14 @@ from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
-from ae_cls.evaluate import SquaredError, Yardsticks, enough_images
+from ae_cls.evaluate import SquaredError
+from ae_cls.evaluate.codes import active_units
+from ae_cls.pretrain.health import fitted_yardsticks
 
 SAMPLES = 32
 """Codes of an image whose decoded images are averaged, where codes are distributions."""
 
 _BATCH = 512  # images at a time
-_ACTIVE = 0.01  # variance over images of a mean that says something of them (arXiv 1509.00519)
 
 
 @torch.inference_mode()
@@ -37,7 +38,7 @@ def reconstruction_of(
         compute: device and precision.
     """
     model = model.eval()
-    yardsticks = _yardsticks(model, train, seed, compute)
+    yardsticks = fitted_yardsticks(model, train, seed, compute)
     errors: defaultdict[str, SquaredError] = defaultdict(SquaredError)
     posteriors: list[Posterior] = []
     for positions in torch.arange(len(images)).split(_BATCH):
@@ -81,18 +82,11 @@ def _mean_of_samples(
     return torch.stack(list(images)).mean(0)
 
 
-def _yardsticks(model: Autoencoder, train: ImageRows, seed: int, compute: Compute) -> Yardsticks:
-    sample = train.sample(enough_images(model.image_shape))
-    images = to_unit(sample.take(torch.arange(len(sample))), torch.device("cpu"))
-    code = model.encode(images[:1].to(compute.device))
-    return Yardsticks.fit(images.numpy(), code_size=code.shape[1], seed=seed)
-
-
 def _code(posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
     """How much codes that are distributions say of the images; empty where they are none."""
     if not posteriors:
         return {}
     means = torch.cat([posterior.mean for posterior in posteriors])
     divergence = torch.cat([posterior.divergence().sum(1) for posterior in posteriors])
-    active = int((means.var(0, correction=0) > _ACTIVE).sum())
+    active = active_units(means.cpu().numpy())
     return {"code": {"size": means.shape[1], "active": active, "kl": divergence.mean().item()}}

@@ -7,17 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
-from ae_cls.evaluate import code_warnings, feature_warnings, head_warnings
+from ae_cls.errors import UsageError
+from ae_cls.evaluate import head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
+from ae_cls.run.health import health_of, labels_of_another_run, warnings_of_encoder
 from ae_cls.run.looks import looks, note_look, reads
 from ae_cls.run.repeated_folds import is_small, repeated_folds
 from ae_cls.run.scores import (
-    equal_images,
     evaluate_classifier,
     label_counts,
     labels_read,
@@ -90,16 +91,21 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
 
 
 def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -> Result:
-    """The first stage alone; the run folder's model can be given to `classify`."""
+    """The first stage alone; the run folder's model can be given to `classify`.
+
+    Raises:
+        UsageError: a probe is asked for, and there are no labels to read.
+    """
+    _refuse_a_probe(pretraining)
     data = prepare(pretraining)
     refuse_what_does_not_fit(pretraining, data)
     with work_on(pretraining, data, {"command": "pretrain"}, continued) as work:
         log.info("pretrain: %s on %s", pretraining.autoencoder.name, _count(data))
         trained = work.take(Pretrain(pretraining, data))
-        rebuilt = _reconstruction(pretraining, data, trained, work)
+        measured = _measured(pretraining, data, trained, work)
         metrics: dict[str, Any] = {
-            "warnings": [*equal_images(data), *code_warnings(rebuilt.get("reconstruction", {}))],
-            **rebuilt,
+            "warnings": warnings_of_encoder(data, measured),
+            **measured,
             "protocol": {
                 **protocol(pretraining, data),
                 "chosen_on": "validation images without their labels",
@@ -118,6 +124,14 @@ def pretrain(pretraining: Pretraining, continued: Mapping[str, str] = NOTHING) -
                 figures.write_pictures(work.folder / "figures", pictures)
         result = _written(work, data, metrics, trained.history)
     return replace(result, hint=how_to_classify(result.folder, data))
+
+
+def _refuse_a_probe(pretraining: Pretraining) -> None:
+    if pretraining.pretrain.reads_labels:
+        raise UsageError(
+            "ae-cls pretrain reads no labels, and a probe needs some", where="pretrain.probe_every",
+            fix="ae-cls run with the same words: it has labels; or pretrain.probe_every=null",
+        )  # fmt: skip
 
 
 def classify(classification: Classification) -> Result:
@@ -169,15 +183,11 @@ def _classify_and_report(
     if is_small(experiment, data):
         with work.stopwatch.stage("repeated folds"):
             again = repeated_folds(experiment, data, features.of_labelled)
-    # What a head fine-tunes rebuilds nothing any more.
-    rebuilt = (
-        {} if experiment.head.trains_encoder else _reconstruction(experiment, data, trained, work)
-    )
+    measured = _measured(experiment, data, trained, work)
     variety = None if experiment.head.trains_encoder else features.variety()
     doubts = [
-        *equal_images(data),
-        *code_warnings(rebuilt.get("reconstruction", {})),
-        *(feature_warnings(variety.effective_rank, numbers=variety.features) if variety else []),
+        *warnings_of_encoder(data, measured, variety),
+        *(labels_of_another_run(experiment) if origin else []),
         *head_warnings(classifier.head.facts),
         *experiment.head.beyond(len(data.split.labelled)),
     ]
@@ -185,7 +195,7 @@ def _classify_and_report(
         **scored.metrics,
         **({"repeated_folds": again} if again else {}),
         "warnings": [*warnings_of(experiment, data, scored, again), *doubts],
-        **rebuilt,
+        **measured,
         "labels": label_counts(data),
         "protocol": {
             **protocol(experiment, data),
@@ -216,13 +226,16 @@ def _classify_and_report(
     return _written(work, data, metrics, history)
 
 
-def _reconstruction(
+def _measured(
     description: Experiment | Pretraining, data: Data, trained: Trained, work: Work
 ) -> dict[str, Any]:
-    """Empty for random weights and for a control that does not decode."""
-    if not has_learnt_to_rebuild(description):
-        return {}
-    return {"reconstruction": work.take(Reconstruct(description, data, trained))}
+    """Of the pretrained network: its health after training, and how it rebuilds images."""
+    health = health_of(trained.history)
+    fine_tuned = isinstance(description, Experiment) and description.head.trains_encoder
+    # Random weights, some controls and what a head fine-tunes rebuild nothing.
+    if fine_tuned or not has_learnt_to_rebuild(description):
+        return health
+    return {**health, "reconstruction": work.take(Reconstruct(description, data, trained))}
 
 
 def _pictures(

@@ -11,7 +11,6 @@ from ae_cls.dataset.split import Part
 from ae_cls.evaluate import (
     Metrics,
     evaluate,
-    image_warnings,
     label_warnings,
     listed,
     warnings,
@@ -80,13 +79,6 @@ def warnings_of(
     ]
 
 
-def equal_images(data: Data) -> list[str]:
-    """A sentence where all images that an encoder learns from are the same; often none."""
-    copies, rows = data.dataset.copies, data.split.pretrain
-    assert copies is not None, "the pixels have not been hashed"
-    return image_warnings(len(np.unique(copies.pixels[rows])), images=len(rows))
-
-
 def _of_validation(scored: Scored) -> Metrics | None:
     """Where the run is judged by another part."""
     return None if scored.part == "valid" else scored.metrics["valid"]
@@ -147,9 +139,10 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "data_sha256": identity_sha256(identity_of(data.dataset)),
         "leaks": leaks(data.dataset, data.split),
         "groups": groups(data.dataset, data.split),
-        "encoder_saw": "training images without their labels",
+        "encoder_saw": f"training images without their labels{_chosen_by(description)}",
+        **_pretraining(description),
         "precision": data.compute.precision,
-        **_pretrained_elsewhere(data),
+        **_pretrained_elsewhere(description, data),
     }
 
 
@@ -160,12 +153,24 @@ def _pretraining_images(data: Data) -> int | None:
     return data.pretrained_on.facts["images"]
 
 
-def _pretrained_elsewhere(data: Data) -> dict[str, Any]:
+def _pretraining(description: Experiment | Pretraining) -> dict[str, Any]:
+    """Which weights pretraining left, and how often it read labels; empty without training."""
+    said = description.pretrain.model_dump(include={"keep", "probe_every"})
+    return {"pretraining": said} if said and description.autoencoder.has_gradients else {}
+
+
+def _chosen_by(description: Experiment | Pretraining) -> str:
+    """What labels did for the encoder; often nothing."""
+    chosen = description.pretrain.chooses_by_labels
+    return ", but labels of the budget chose the epoch" if chosen else ""
+
+
+def _pretrained_elsewhere(description: Experiment | Pretraining, data: Data) -> dict[str, Any]:
     """What the protocol says otherwise where the encoder comes from other data."""
     if data.pretrained_on is None:
         return {}
     return {
-        "encoder_saw": "images of other data without their labels",
+        "encoder_saw": f"images of other data without their labels{_chosen_by(description)}",
         PRETRAINED_ON: data.pretrained_on.facts,
     }
 

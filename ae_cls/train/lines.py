@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from ae_cls.terminal.duration import roughly
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, Measures
 from ae_cls.train.schedule import Schedule
 
 _COST_OF_VALIDATION = 1 / 3  # of what an image costs in training: there is no way back
@@ -55,7 +55,7 @@ def under_way(
 def of_stretch(record: EpochRecord, schedule: Schedule, images: int) -> str:
     """How a stretch of steps went: where the training is, losses, speed."""
     named = [_losses("training loss", record.train), _losses("validation", record.valid)]
-    losses = ", ".join(filter(None, named))
+    losses = ", ".join(filter(None, [*named, *_health(record.health), *_probe(record.probe)]))
     place = _place(schedule, record.step, images)
     return f"{record.stage}  {place}  {losses}  {record.images_per_second:,.0f} images/s"
 
@@ -80,6 +80,24 @@ def _losses(title: str, terms: Mapping[str, float | None]) -> str:
     if "loss" not in terms:
         return f"{title} {others}" if others else ""
     return f"{title} {loss_in_words(loss)}" + (f" ({others})" if others else "")
+
+
+def _health(health: Measures) -> list[str]:
+    """The shortest that tells a network that is well from one that is not."""
+    if not health:
+        return []
+    code = f"code: rank {health['rank']:.3g} of {health['size']}"
+    if "active" in health:
+        code += f", {health['active']} active"
+    if "entries" in health:
+        code += f", {health['used']} of {health['entries']} entries in use"
+    if health.get("pca_mse"):
+        code += f", {health['mse'] / health['pca_mse']:.2g} x PCA's error"
+    return [code]
+
+
+def _probe(accuracy: float | None) -> list[str]:
+    return [] if accuracy is None else [f"probe {100 * accuracy:.1f} %"]
 
 
 def loss_in_words(value: float | None) -> str:

@@ -93,7 +93,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
 def _train(
     training: "_Training",
     state: State,
-    validate: Callable[[], Score] | None,
+    validate: Callable[[int], Score] | None,
     checkpoints: Checkpoints,
 ) -> None:
     with Progress(
@@ -107,7 +107,8 @@ def _train(
                 if checkpoints.is_due(epoch_ended=False):
                     training.keep(state, checkpoints)
             # Without validation each epoch is better than those before.
-            score = validate() if validate else Score(-1.0 - len(state.history), {})
+            number = len(state.history) + 1
+            score = validate(number) if validate else Score(-float(number), {})
             with held():
                 state.end_epoch(training.record(state, score), score.value)
             _say(progress, training, state.history[-1])
@@ -229,6 +230,8 @@ class _Training:
             train=state.means.means(),
             valid=finite(score.terms),
             best=state.is_better(score.value),
+            health=score.health,
+            probe=score.probe,
         )
 
     def _step(self, state: State, batch: "_Batch") -> None:

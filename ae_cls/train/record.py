@@ -2,24 +2,36 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import final
 
 from jaxtyping import Float64
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
+Measures = Mapping[str, int | float]
+"""Of the health of a network, by name; see `pretrain.health`."""
+
 
 @final
 @dataclass(frozen=True)
 class Score:
-    """One validation: lower is better; `terms` are for the record."""
+    """One validation: lower is better; the rest is for the record.
+
+    Attributes:
+        value: by which the best epoch is chosen.
+        terms: the loss and its parts.
+        health: of the network; often nothing.
+        probe: accuracy of a classifier on its features; None: not measured after this epoch.
+    """
 
     value: float
     terms: Mapping[str, float]
+    health: Measures = field(default_factory=dict)
+    probe: float | None = None
 
 
 NOT_FINITE = "it was not finite"
@@ -59,6 +71,8 @@ class EpochRecord:
         train: means of the loss and its terms over its steps.
         valid: the same of the validation at its end; None where it was not finite.
         best: whether no validation before was better.
+        health: what else validation images say of the network; often nothing.
+        probe: accuracy of a classifier on its features; None: not measured.
     """
 
     stage: str
@@ -70,11 +84,17 @@ class EpochRecord:
     train: Mapping[str, float]
     valid: Mapping[str, float | None]
     best: bool
+    health: Measures = field(default_factory=dict)
+    probe: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         """The line, without what may differ between two runs with equal results."""
         line: dict[str, object] = asdict(self)
         del line["seconds"], line["images_per_second"]
+        if not self.health:
+            del line["health"]
+        if self.probe is None:
+            del line["probe"]
         if self.is_lost:
             line["why_null"] = NOT_FINITE
         return line
@@ -88,6 +108,11 @@ class EpochRecord:
         """How long it took: for environment.json."""
         names = ("stage", "epoch", "step", "seconds", "images_per_second")
         return {name: getattr(self, name) for name in names}
+
+
+def kept(history: Sequence[EpochRecord]) -> EpochRecord | None:
+    """The epoch whose weights a training leaves; None of no training."""
+    return next((record for record in reversed(history) if record.best), None)
 
 
 @final
@@ -105,6 +130,8 @@ class WrittenRecord(Settings):
     train: dict[str, float]
     valid: dict[str, float | None]
     best: bool
+    health: dict[str, int | float] = Field(default_factory=dict)
+    probe: float | None = None
 
     def record(self) -> EpochRecord:
         """What was written."""

@@ -51,12 +51,12 @@ class Objective:
         network: changed in place.
         groups: the modules that are trained, with their learning rates.
         loss_of_batch: the number to go down.
-        validate: the score after an epoch; the weights of the best epoch are kept. None: those of
-            the last epoch.
+        validate: the score after an epoch, given its number from 1; the weights of the best epoch
+            are kept. None: those of the last epoch.
     """
 
     stage: str
     network: nn.Module
     groups: Sequence[Group]
     loss_of_batch: LossOfBatch
-    validate: Callable[[], Score] | None
+    validate: Callable[[int], Score] | None

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_cls.evaluate import Metrics, code_warnings, evaluate, label_warnings, warnings
+from ae_cls.evaluate import (
+    Metrics,
+    code_warnings,
+    evaluate,
+    label_warnings,
+    network_warnings,
+    warnings,
+)
 
 
 def metrics_of(confusion: list[list[int]], names: tuple[str, ...] = ("coat", "bag")) -> Metrics:
@@ -139,12 +146,67 @@ def test_no_validation_image_is_missed_where_none_chose() -> None:
 
 @pytest.mark.parametrize(("kl", "active"), [(0.04, 0), (0.04, 3), (6.4, 0)])
 def test_a_code_that_says_nothing_is_named_with_what_to_change(kl: float, active: int) -> None:
-    [warning] = code_warnings({"code": {"size": 64, "active": active, "kl": kl}})
+    [warning] = code_warnings({"size": 64, "active": active, "kl": kl})
     assert warning.startswith(f"the code has collapsed: {active} of its 64 numbers")
     assert "autoencoder.free_bits=0.1" in warning
 
 
 def test_codes_that_say_something_or_are_no_distributions_give_no_warning() -> None:
-    assert code_warnings({"code": {"size": 64, "active": 12, "kl": 20.0}}) == []
-    assert code_warnings({"intact": {"mse": 0.1}}) == []
+    assert code_warnings({"size": 64, "active": 12, "kl": 20.0}) == []
     assert code_warnings({}) == []
+
+
+HEALTHY = {
+    "size": 64, "rank": 20.0, "dead": 0.0, "dead_channels": 0.5, "saturated": 0.05,
+    "mse": 0.02, "mean_image_mse": 0.07, "pca_mse": 0.01,
+}  # fmt: skip
+
+
+def said_of_network(**changes: float) -> list[str]:
+    health = HEALTHY | changes
+    return [*code_warnings(health), *network_warnings(health)]
+
+
+def test_a_healthy_network_gives_no_warning() -> None:
+    assert said_of_network() == []
+    assert said_of_network(active=12, kl=20.0, dead=0.9) == []
+    assert said_of_network(entries=256, used=200, perplexity=90.0) == []
+    assert network_warnings({}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "begins", "advises"),
+    [
+        ({"rank": 0.0}, "the codes of validation images differ in hardly", "pretrain.lr"),
+        (
+            {"entries": 256, "used": 9, "perplexity": 5.5},
+            "the codebook has collapsed: 9 of its 256 entries",
+            "autoencoder.commitment",
+        ),
+        ({"dead": 0.8}, "80 % of the numbers in the code are the same", "pretrain.warm_up"),
+        ({"dead_channels": 0.8}, "80 % of the channels of the deepest map", "pretrain.warm_up"),
+        (
+            {"dead_channels": 0.8, "dead": 0.9, "active": 9, "kl": 9.0},
+            "80 % of the channels of the deepest map",
+            "pretrain.lr",
+        ),
+        ({"saturated": 0.3}, "30 % of rebuilt pixels lie outside [0, 1]", "pretrain.lr"),
+        ({"mse": 0.068}, "images are rebuilt with an error of 0.0680", "pretrain=long"),
+        (
+            {"mse": 0.041},
+            "a code of 64 numbers rebuilds far worse (error 0.0410) than as many principal",
+            "pretrain=long",
+        ),
+    ],
+)
+def test_each_fault_of_a_network_is_named_once_with_what_to_change(
+    changes: dict[str, float], begins: str, advises: str
+) -> None:
+    (sentence,) = said_of_network(**changes)
+    assert sentence.startswith(begins) and advises in sentence
+
+
+def test_a_code_that_is_meant_to_be_narrow_or_loses_nothing_gives_no_warning() -> None:
+    assert said_of_network(size=2, rank=1.2) == []
+    lossless = {name: value for name, value in HEALTHY.items() if name != "pca_mse"}
+    assert network_warnings(lossless | {"mse": 0.041}) == []

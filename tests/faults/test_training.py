@@ -60,7 +60,7 @@ def trained(
         factor = factor_at(next(step)) if factor_at and draws.epoch >= 0 else 1.0
         return Loss((network.weight - 1).square().sum() * factor, {})
 
-    def validate() -> Score:
+    def validate(_: int) -> Score:
         value = next(left) if scores else float((network.weight.detach() - 1).square())
         return Score(value, {"loss": value})
 

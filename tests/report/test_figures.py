@@ -19,6 +19,7 @@ from ae_cls.report.figures import (
     confusion_matrix,
     contact_rows,
     contact_sheet,
+    health_curves,
     latent_map,
     loss_curves,
     mistake_rows,
@@ -110,6 +111,24 @@ def drawn(history: list[dict[str, object]]) -> Figure:
     return figure
 
 
+def healthy(**more: float) -> list[dict[str, object]]:
+    """A history whose network gets better."""
+    return [
+        record
+        | {"health": {
+            "size": 64, "rank": 10.0 + place, "dead": 0.1, "dead_channels": 0.0, "saturated": 0.01,
+            "mse": 0.1 / (1 + place), "mean_image_mse": 0.08, **more,
+        }}
+        for place, record in enumerate(trained([3.0, 1.0, 2.0]))
+    ]  # fmt: skip
+
+
+def health(history: list[dict[str, object]]) -> Figure:
+    figure = health_curves(history)
+    assert figure is not None
+    return figure
+
+
 def texts(figure: Figure) -> list[str]:
     figure.draw_without_rendering()  # ticks get their text when they are drawn
     return [text.get_text() for text in figure.findobj(lambda one: hasattr(one, "get_text"))]  # pyright: ignore
@@ -122,6 +141,7 @@ ALL = {
     "t-SNE": lambda: mapped(names(10), 60),
     "contact sheet": lambda: contact(names(10)),
     "mistakes": lambda: mistaken(names(10)),
+    "health curves": lambda: health(healthy(pca_mse=0.01, kl=20.0, active=12)),
     "loss curves": lambda: drawn(trained([1.0, 0.1, 0.01]) + trained([2.0, 1.9], "finetune")),
 }
 
@@ -233,6 +253,15 @@ def test_loss_curves_have_a_panel_a_stage_and_mark_the_weights_kept() -> None:
     assert {"weights kept: epoch 2", "training", "validation", "epoch"} <= {*found}
 
 
+def test_the_probe_stands_beside_the_loss_where_it_was_measured() -> None:
+    probed = [record | ({"probe": 0.5} if n else {}) for n, record in enumerate(trained([3.0, 1]))]
+    figure = drawn(probed)
+    (line,) = figure.axes[1].lines
+    assert list(line.get_xdata()) == [2] and list(line.get_ydata()) == [50.0]
+    assert {"probe", "accuracy of the probe in %", "validation"} <= {*texts(figure)}
+    assert len(drawn(trained([3.0, 1.0])).axes) == 1
+
+
 def test_loss_curves_of_a_small_set_count_steps() -> None:
     found = texts(drawn(trained([3.0, 1.0, 2.0], passes=20)))
     assert {"weights kept: step 100", "step"} <= {*found} and "epoch" not in found
@@ -256,6 +285,16 @@ def test_ticks_of_a_logarithmic_axis_are_plain_digits() -> None:
 def test_a_history_without_epochs_has_no_figure_and_one_epoch_has_one() -> None:
     assert loss_curves([]) is None
     assert_is_a_small_picture(render(drawn(trained([1.0]))))
+
+
+def test_health_has_a_panel_for_each_kind_of_measure_that_there_is() -> None:
+    plain, vae = health(healthy()), health(healthy(pca_mse=0.01, kl=20.0, active=12))
+    assert len(plain.axes) == 3 and len(vae.axes) == 4
+    assert "code of 64 numbers" in texts(plain) and "PCA of the same size" not in texts(plain)
+    assert {"active numbers", "PCA of the same size"} <= {*texts(vae)}
+    codebook = health(healthy(entries=256, used=90, perplexity=60.0))
+    assert {"codebook of 256 entries", "perplexity", "entries in use"} <= {*texts(codebook)}
+    assert health_curves(trained([1.0])) is None
 
 
 def test_a_stage_without_validation_is_drawn() -> None:

@@ -68,6 +68,7 @@ CHANGED: dict[str, Any] = {
     "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.min_steps": 3,
     "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
     "pretrain.weight_decay": 0.5, "pretrain.clip": 0.5, "pretrain.patience": 9,
+    "pretrain.probe_every": 2, "pretrain.keep": "last",
     "encode.grid": 2, "head.C": [0.5], "head.class_weight": "balanced",
     "precision": "bf16", "threads": 1, "devices": 2, "outputs": "elsewhere", "folder": "elsewhere",
     "store": "own", "checkpoint_seconds": 1.0, "test": False,
@@ -124,6 +125,30 @@ def test_another_label_changes_classification_alone():
     row = int(data.split.labelled[0])
     labels[row] = (labels[row] + 1) % 10
     assert changed_by(dataset=replace(data.dataset, labels=labels)) == {"classify"}
+
+
+def test_another_label_or_encoding_changes_pretraining_only_where_a_probe_reads_it():
+    def pretraining(*words: str, labels: int = 5) -> str:
+        return keys(base(*words, f"labels.per_class={labels}"))["pretrain"]
+
+    for word in ("pretrain.probe_every=null", "pretrain.keep=last"):
+        assert pretraining(word) == pretraining(word, labels=6)
+        assert pretraining(word) == pretraining(word, "encode=latent")
+    for word in ("pretrain.probe_every=2", "pretrain.probe_every=1 pretrain.keep=best_probe"):
+        assert pretraining(*word.split()) != pretraining(*word.split(), labels=6)
+        assert pretraining(*word.split()) != pretraining(*word.split(), "encode=latent")
+
+
+def test_a_label_beyond_the_budget_is_not_among_what_a_probe_reads():
+    experiment = base("pretrain.probe_every=1")
+    data = prepare(experiment)
+    labels = (data.dataset.labels + 1) % 10
+    shown = data.split.labelled
+    labels[shown] = data.dataset.labels[shown]
+    other = replace(data, dataset=replace(data.dataset, labels=labels))
+    assert keys(experiment, data)["pretrain"] == keys(experiment, other)["pretrain"]
+    labels[shown[0]] += 1 if labels[shown[0]] == 0 else -1
+    assert keys(experiment, data)["pretrain"] != keys(experiment, other)["pretrain"]
 
 
 def test_the_name_of_a_data_set_changes_nothing():

@@ -1,6 +1,7 @@
 """What a training says: where it is, both losses, how long it takes."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,6 +41,16 @@ def test_a_line_of_a_small_set_counts_steps() -> None:
 def test_terms_stand_in_brackets_where_the_loss_is_their_sum() -> None:
     line = of_stretch(record(211, loss=0.5, mse=0.2, kl=0.3), LARGE, 54_000)
     assert "validation 0.5 (mse 0.2, kl 0.3)" in line
+
+
+def test_health_and_probe_stand_behind_the_losses() -> None:
+    code = {"size": 64, "rank": 20.44, "mse": 0.02, "pca_mse": 0.01}
+    vae, codebook = {"active": 12, "kl": 9.0}, {"entries": 256, "used": 90, "perplexity": 60.0}
+    said = replace(record(211, loss=0.5), health=code | vae | codebook, probe=0.8125)
+    assert of_stretch(said, LARGE, 54_000).endswith(
+        "validation 0.5, code: rank 20.4 of 64, 12 active, 90 of 256 entries in use, "
+        "2 x PCA's error, probe 81.2 %  5,120 images/s"
+    )
 
 
 def test_a_loss_that_rounds_to_nothing_has_no_sign() -> None:

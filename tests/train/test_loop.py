@@ -64,7 +64,7 @@ def optimise_one_weight(network, *words: str, loss_of_batch=None, validate=None)
         groups=[Group([network], 1.0)],
         loss_of_batch=in_training,
         validate=validate
-        or (lambda: Score(float((network.weight.detach() - 1).square()), {"loss": 0.0})),
+        or (lambda _: Score(float((network.weight.detach() - 1).square()), {"loss": 0.0})),
     )
     return optimise(objective, task(table((1, 8, 8), 20)), schedule(*words))
 
@@ -157,7 +157,7 @@ def test_weights_of_the_best_validation_epoch_are_kept():
     network, scores = OneWeight(), iter([3.0, 1.0, 2.0])
     weights = []
 
-    def validate() -> Score:
+    def validate(_: int) -> Score:
         weights.append(float(network.weight.detach()))
         return Score(next(scores), {"loss": 0.0})
 
@@ -170,7 +170,7 @@ def test_weights_of_the_best_validation_epoch_are_kept():
 def test_patience_stops_after_that_many_epochs_without_a_better_score():
     network, scores = OneWeight(), iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.5])
     history = optimise_one_weight(
-        network, "epochs=6", "patience=2", validate=lambda: Score(next(scores), {"loss": 0.0})
+        network, "epochs=6", "patience=2", validate=lambda _: Score(next(scores), {"loss": 0.0})
     )
     assert len(history) == 4
 
@@ -192,13 +192,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(value):
 
 def test_a_score_that_is_never_finite_is_an_error():
     with pytest.raises(TrainingError, match="no validation"):
-        optimise_one_weight(OneWeight(), validate=lambda: Score(math.nan, {}))
+        optimise_one_weight(OneWeight(), validate=lambda _: Score(math.nan, {}))
 
 
 def test_a_score_that_is_not_finite_is_never_the_best():
     network, scores = OneWeight(), iter([math.nan, 5.0, math.nan])
     history = optimise_one_weight(
-        network, "epochs=3", validate=lambda: Score(next(scores), {"loss": 0.0})
+        network, "epochs=3", validate=lambda _: Score(next(scores), {"loss": 0.0})
     )
     assert [record.best for record in history] == [False, True, False]
 
@@ -214,7 +214,7 @@ def test_biases_and_norms_do_not_decay():
 
     objective = Objective(
         stage="test", network=model, groups=[Group([model], 1.0)],
-        loss_of_batch=loss_of_batch, validate=lambda: Score(0.0, {}),
+        loss_of_batch=loss_of_batch, validate=lambda _: Score(0.0, {}),
     )  # fmt: skip
     words = ("weight_decay=0.5", "lr=0.1", "min_steps=9")
     optimise(objective, task(table((1, 8, 8), 8)), schedule(*words))

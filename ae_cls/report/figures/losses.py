@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from ae_cls.report.figures.canvas import in_house_style
@@ -14,7 +15,7 @@ from ae_cls.report.figures.canvas import in_house_style
 Record = Mapping[str, Any]
 """One line of `history.jsonl`.
 
-Read: `stage`, `epoch`, `step`, `best` and `loss` of `train` and `valid`.
+Read: `stage`, `epoch`, `step`, `best`, `loss` of `train` and `valid`, and `probe`.
 """
 
 Curve = Float64[np.ndarray, " records"]
@@ -25,7 +26,7 @@ WIDE_RANGE = 10
 
 @in_house_style
 def loss_curves(history: Sequence[Record]) -> Figure | None:
-    """The loss of training and validation, one panel a stage; `None` without records.
+    """The loss of training and validation, one panel a stage, with the probe; `None` without any.
 
     Over epochs where there is a record of each, else over steps.
     """
@@ -40,7 +41,7 @@ def loss_curves(history: Sequence[Record]) -> Figure | None:
 
 
 def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
-    unit = _unit(records)
+    unit = unit_of(records)
     places = [record[unit] for record in records]
     train, valid = _losses(records, "train"), _losses(records, "valid")
     marker = "o" if len(places) <= 30 else ""
@@ -52,12 +53,33 @@ def _draw_stage(axes: Axes, records: Sequence[Record]) -> None:
     axes.set_xlabel(unit)
     axes.set_ylabel("loss, mean over images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if axes.lines:
+    probes = _draw_probe(axes, records, places)
+    if probes:  # which may run anywhere, and have a scale of their own
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": 2}
+        axes.legend(handles=[*axes.lines, *probes], **below)
+    elif axes.lines:
         axes.legend()
 
 
-def _unit(records: Sequence[Record]) -> str:
-    """What is counted on the horizontal axis."""
+def _draw_probe(
+    axes: Axes, records: Sequence[Record], places: Sequence[int | float]
+) -> list[Line2D]:
+    """The accuracy that labels of the budget gave, where it was measured, on an axis of its own."""
+    probed = [
+        (place, 100 * record["probe"])
+        for place, record in zip(places, records, strict=True)
+        if record.get("probe") is not None
+    ]
+    if not probed:
+        return []
+    right = axes.twinx()
+    right.set_ylabel("accuracy of the probe in %")
+    right.spines["right"].set_visible(True)
+    return right.plot(*zip(*probed, strict=True), "C2s-", markersize=3, label="probe")
+
+
+def unit_of(records: Sequence[Record]) -> str:
+    """What is counted on the horizontal axis: epochs where each record is of one, else steps."""
     by_epochs = [record["epoch"] for record in records] == list(range(1, len(records) + 1))
     return "epoch" if by_epochs else "step"
 

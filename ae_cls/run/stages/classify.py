@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
-from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Experiment
@@ -65,14 +62,9 @@ class Classify(Stage[Learned]):
     def _chosen_on(self) -> dict[str, Json]:
         """Of labels, nothing but those shown is read where settings are chosen within them."""
         if self.description.labels.chooses_within:
-            return {"units": numbers_sha256(self._units())}
+            return {"units": numbers_sha256(self.data.units(self.data.split.labelled))}
         valid = self.data.split.valid
         return {"valid": numbers_sha256(valid, self.data.dataset.labels_of(valid))}
-
-    def _units(self) -> Rows:
-        """Which labelled images belong together, counted from 0."""
-        bonds = self.data.dataset.bonds[self.data.split.labelled]
-        return np.unique(bonds, return_inverse=True)[1]
 
     def program(self) -> Sequence[Computing]:
         description = self.description
@@ -126,7 +118,7 @@ class Classify(Stage[Learned]):
         return Task(
             encoder=Encoder(self.trained.model, self.description.encode, compute),
             train=self.data.labelled(split.labelled),
-            units=self._units(),
+            units=self.data.units(split.labelled),
             valid=None if within else self.data.labelled(split.valid),
             features=self.features,
             class_names=self.data.dataset.class_names,

@@ -10,6 +10,7 @@ from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.report.figures import (
     contact_sheet,
+    health_curves,
     latent_map,
     loss_curves,
     reconstructions,
@@ -51,7 +52,7 @@ class Figures(Stage[dict[str, bytes]]):
         }
 
     def program(self) -> Sequence[Computing]:
-        figures = (contact_sheet, latent_map, loss_curves, reconstructions)
+        figures = (contact_sheet, health_curves, latent_map, loss_curves, reconstructions)
         drawing = (write_pretraining, *figures, render)
         return type(self.trained.model), Encoder, LatentConfig, *drawing
 

@@ -8,7 +8,9 @@ from typing import ClassVar, final
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.fingerprint import numbers_sha256
+from ae_cls.encode.probe import RidgeProbe
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.pretrain.contract import Probe
 from ae_cls.processes.world import World
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing
@@ -41,10 +43,10 @@ class Trained:
 @final
 @dataclass(frozen=True)
 class Pretrain(Stage[Trained]):
-    """No label is among its inputs."""
+    """No label is among its inputs, unless a probe of the features is asked for."""
 
     name: ClassVar[str] = "pretrain"
-    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    packages: ClassVar[tuple[str, ...]] = ("torch", "numpy", "scikit-learn")
 
     description: Experiment | Pretraining
     data: Data
@@ -62,26 +64,48 @@ class Pretrain(Stage[Trained]):
             "initial_weights": weights_sha256(self.data.network),
             "pretrain": self.description.pretrain.model_dump(mode="json"),
             "seed": self.description.seed,
+            **self._probed(),
         }
 
+    def _probed(self) -> dict[str, Json]:
+        """What a probe reads; its accuracies are kept, also where it only watches."""
+        if not self.description.pretrain.reads_labels:
+            return {}
+        rows, experiment = self.data.split.labelled, self._experiment
+        return {
+            "labelled": numbers_sha256(rows, self.data.dataset.labels_of(rows)),
+            "units": numbers_sha256(self.data.units(rows)),
+            "encode": experiment.encode.model_dump(mode="json"),
+        }
+
+    @property
+    def _experiment(self) -> Experiment:
+        """The description, where labels are read."""
+        assert isinstance(self.description, Experiment), "a pretraining alone has no labels"
+        return self.description
+
     def program(self) -> Sequence[Computing]:
-        return type(self.data.network), type(self.description.pretrain)
+        computing = (type(self.data.network), type(self.description.pretrain))
+        if not self.description.pretrain.reads_labels:
+            return computing
+        return *computing, RidgeProbe, type(self._experiment.encode)
 
     def about(self) -> dict[str, Json]:
         return about_network(self.description)
 
     def make(self, folder: Path, conditions: Conditions) -> None:
         network = copy.deepcopy(self.data.network)
+        world = conditions.world
         history = self.description.pretrain.fit(
-            network, self._task(conditions.checkpoints, conditions.world)
+            network, self._task(conditions.checkpoints, world), self._probe(world)
         )
-        write_made(folder, conditions.world, history)
+        write_made(folder, world, history)
         publish(folder / WEIGHTS, weights_bytes(network))
         conditions.checkpoints.hand_over(folder)
 
     def take_part(self, world: World) -> None:
         task = self._task(NoCheckpoints(), world)
-        self.description.pretrain.fit(copy.deepcopy(self.data.network), task)
+        self.description.pretrain.fit(copy.deepcopy(self.data.network), task, self._probe(world))
 
     def load(self, folder: Path) -> Trained:
         network = copy.deepcopy(self.data.network)
@@ -101,3 +125,11 @@ class Pretrain(Stage[Trained]):
             compute=replace(self.data.compute, world=world),
             checkpoints=checkpoints,
         )
+
+    def _probe(self, world: World) -> Probe | None:
+        """On the labels of the budget and no others."""
+        if not self.description.pretrain.reads_labels:
+            return None
+        rows, compute = self.data.split.labelled, replace(self.data.compute, world=world)
+        encode, units = self._experiment.encode, self.data.units(rows)
+        return RidgeProbe(encode, self.data.labelled(rows), units, compute).accuracy
