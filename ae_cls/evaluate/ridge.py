@@ -6,6 +6,7 @@ Hoerl & Kennard 1970, Ridge regression, Technometrics 12; leaving rows out in cl
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
+from threadpoolctl import threadpool_limits
 
 _PENALTIES = 10.0 ** np.arange(-5, 3.5, 0.5)  # times the mean variance along an axis
 
@@ -74,10 +75,9 @@ def _without_own(
 
 def _axes(table: Table) -> tuple[Float64[np.ndarray, "n r"], Float64[np.ndarray, " r"]]:
     """The left singular vectors and squared singular values, from the smaller of the products."""
-    if len(table) <= table.shape[1]:
-        squares, axes = np.linalg.eigh(table @ table.T)
-    else:
-        squares, axes = np.linalg.eigh(table.T @ table)
+    products = table @ table.T if len(table) <= table.shape[1] else table.T @ table
+    with threadpool_limits(1):  # on a busy machine many threads take many times as long
+        squares, axes = np.linalg.eigh(products)
     there = squares > 1e-12 * squares.max()
     squares, axes = squares[there], axes[:, there]
     return (axes if len(axes) == len(table) else table @ axes / np.sqrt(squares)), squares
