@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ae_cls.autoencoder.aae import AaeConfig
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
@@ -37,7 +38,8 @@ AutoencoderChoice = Annotated[
     | VaeConfig
     | VqVaeConfig
     | RaeConfig
-    | WaeConfig,
+    | WaeConfig
+    | AaeConfig,
     Field(discriminator="name"),
 ]
 

@@ -23,6 +23,7 @@ _OPTIONS = {
         "contractive": "contracting",
         "rae": "regularised regularized",
         "wae": "wasserstein mmd wae_mmd",
+        "aae": "adversarial gan adversarial_autoencoder",
         "pixels": "raw pixel identity none no null",
         "hog": "histogram_of_oriented_gradients",
         "lbp": "local_binary_patterns texture",
