@@ -9,6 +9,7 @@ from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
+from ae_cls.autoencoder.gmvae import GmVaeConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
@@ -36,6 +37,7 @@ AutoencoderChoice = Annotated[
     | TextbookConfig
     | ConvConfig
     | VaeConfig
+    | GmVaeConfig
     | VqVaeConfig
     | RaeConfig
     | WaeConfig

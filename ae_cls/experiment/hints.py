@@ -17,6 +17,7 @@ _OPTIONS = {
         "conv_large": "vgg vgg16 vgg19 large big",
         "vae": "variational vae_conv",
         "beta_vae": "bvae betavae b_vae",
+        "gmvae": "gm_vae vade mixture gaussian_mixture gmm clustering",
         "deep": "dense mlp stacked fully_connected",
         "shallow": "single simple linear",
         "sparse": "k_sparse ksparse wta winner_take_all kl sae",

@@ -53,7 +53,7 @@ def reconstruction_of(
     mean_image = errors["mean_image"]
     return {
         **{name: error.metrics(mean_image) for name, error in errors.items()},
-        **_code(posteriors),
+        **_code(model, posteriors),
         "images": len(images),
         "pca_axes": yardsticks.axes_kept,
         "pca_fitted_on": yardsticks.fitted_on,
@@ -88,11 +88,11 @@ def _yardsticks(model: Autoencoder, train: ImageRows, seed: int, compute: Comput
     return Yardsticks.fit(images.numpy(), code_size=code.shape[1], seed=seed)
 
 
-def _code(posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
+def _code(model: Autoencoder, posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
     """How much codes that are distributions say of the images; empty where they are none."""
     if not posteriors:
         return {}
     means = torch.cat([posterior.mean for posterior in posteriors])
-    divergence = torch.cat([posterior.divergence().sum(1) for posterior in posteriors])
+    divergence = torch.cat([model.divergence(posterior) for posterior in posteriors])
     active = int((means.var(0, correction=0) > _ACTIVE).sum())
     return {"code": {"size": means.shape[1], "active": active, "kl": divergence.mean().item()}}

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from ae_cls.autoencoder import kmeans
-from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, lloyd, whitening_of, windows_of
+from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, whitening_of, windows_of
+from ae_cls.autoencoder.parts.lloyd import PASSES, lloyd
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import UsageError
@@ -89,9 +89,9 @@ def test_lloyds_algorithm_is_that_of_scikit_learn():
     points = torch.randn(3000, 5, generator=torch.Generator().manual_seed(0))
     order = torch.randperm(3000, generator=torch.Generator().manual_seed(7))
     reference = KMeans(
-        8, init=points[order[:8]].numpy(), n_init=1, max_iter=kmeans._PASSES, tol=0
+        8, init=points[order[:8]].numpy(), n_init=1, max_iter=PASSES, tol=0
     ).fit(points.numpy())
-    assert reference.n_iter_ == kmeans._PASSES  # neither had ended before
+    assert reference.n_iter_ == PASSES  # neither had ended before
     centres = lloyd(points, 8, torch.Generator().manual_seed(7))
     assert centres.numpy() == pytest.approx(reference.cluster_centers_, abs=1e-4)
 
