@@ -9,6 +9,8 @@ from ae_cls.experiment.descriptions import COMMANDS, Experiment
 from ae_cls.experiment.read import read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+CLUSTERED = ("autoencoder=gmvae", "encode=assignments")
+"""What a head needs that reads clusters."""
 
 
 def options(group: str) -> list[str]:

@@ -148,6 +148,16 @@ def test_fine_tuning_what_has_no_weights_is_refused():
         experiment("autoencoder=pixels", "head=finetune")
 
 
+def test_counting_labels_in_clusters_needs_clusters():
+    assert experiment(
+        "autoencoder=gmvae", "encode=assignments", "head=clusters"
+    ).head.reads_clusters
+    with pytest.raises(UsageError, match="add encode=assignments"):
+        experiment("autoencoder=gmvae", "head=clusters")
+    with pytest.raises(UsageError, match="conv finds none"):
+        experiment("encode=assignments")
+
+
 def test_a_description_survives_json():
     found = experiment()
     assert read(Experiment, json.loads(found.model_dump_json())) == found

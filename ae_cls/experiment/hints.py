@@ -50,6 +50,7 @@ _OPTIONS = {
         "latent": "code codes z bottleneck embedding mean",
         "pooled": "pool pooling avgpool last",
         "multiscale": "multi multi_scale all stages",
+        "assignments": "clusters responsibilities soft_assignments",
     },
     "head": {
         "linear": "softmax logistic logreg lr logistic_regression logisticregression ridge probe",
@@ -59,6 +60,7 @@ _OPTIONS = {
         "boosting": "gbm gradient_boosting hist_gradient_boosting lightgbm xgboost",
         "lda": "discriminant linear_discriminant_analysis lineardiscriminantanalysis fisher",
         "knn": "k_nn kneighbors neighbours neighbors nearest nearest_neighbours",
+        "clusters": "cluster clustering counts vote",
         "mlp": "nn neural dense perceptron neural_network",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },

@@ -88,9 +88,9 @@ def test_about_half_of_the_centres_are_farther_than_the_mean(digits, fitted):
 def test_lloyds_algorithm_is_that_of_scikit_learn():
     points = torch.randn(3000, 5, generator=torch.Generator().manual_seed(0))
     order = torch.randperm(3000, generator=torch.Generator().manual_seed(7))
-    reference = KMeans(
-        8, init=points[order[:8]].numpy(), n_init=1, max_iter=PASSES, tol=0
-    ).fit(points.numpy())
+    reference = KMeans(8, init=points[order[:8]].numpy(), n_init=1, max_iter=PASSES, tol=0).fit(
+        points.numpy()
+    )
     assert reference.n_iter_ == PASSES  # neither had ended before
     centres = lloyd(points, 8, torch.Generator().manual_seed(7))
     assert centres.numpy() == pytest.approx(reference.cluster_centers_, abs=1e-4)
