@@ -9,13 +9,17 @@ from ae_cls.experiment.descriptions import COMMANDS, Experiment
 from ae_cls.experiment.read import read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-CLUSTERED = ("autoencoder=gmvae", "encode=assignments")
-"""What a head needs that reads clusters."""
 
 
 def options(group: str) -> list[str]:
     """The words of a config group."""
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def needed_by(option: str) -> tuple[str, ...]:
+    """The words without which an option of a group cannot be used."""
+    reads_clusters = option in ("assignments", "clusters")
+    return ("autoencoder=gmvae", "encode=assignments") if reads_clusters else ()
 
 
 @cache

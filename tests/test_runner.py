@@ -29,7 +29,7 @@ from ae_cls.store.files import sha256
 from ae_cls.store.manifest import FORMAT, check_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
-from tests.composed import CLUSTERED, described, experiment, options
+from tests.composed import described, experiment, needed_by, options
 
 DRAWING = (
     "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "device=cpu", "precision=fp32",
@@ -223,9 +223,10 @@ def test_every_head_runs_to_the_end(tmp_path, name):
         "svm": ("head.C=[10.0]", "head.gamma=[1.0]"),
         "forest": ("head.trees=20", "head.min_samples_leaf=[1]"),
         "mlp": ("head.epochs=10", "head.learning_rate=[0.001]"),
-        "clusters": (*CLUSTERED, "pretrain.min_steps=60"),
+        "clusters": ("pretrain.min_steps=60",),
         "finetune": ("head.epochs=3", "head.min_steps=60"),
     }.get(name, ())
+    words = (*needed_by(name), *words)
     result = go(tmp_path, "run", *QUICK, *SMALL_CONV, f"head={name}", *words)
     assert result.metrics["test"]["accuracy"] > 0.8
     assert ("reconstruction" in result.metrics) == (name != "finetune")
@@ -240,9 +241,7 @@ def test_every_head_runs_to_the_end(tmp_path, name):
 
 @pytest.mark.parametrize("name", options("encode"))
 def test_every_way_of_encoding_runs_to_the_end(tmp_path, name):
-    result = go(
-        tmp_path, "run", *RUN, f"encode={name}", *(CLUSTERED if name == "assignments" else ())
-    )
+    result = go(tmp_path, "run", *RUN, f"encode={name}", *needed_by(name))
     assert result.metrics["test"]["accuracy"] > 0.3
 
 

@@ -31,7 +31,7 @@ _ACTIVE = 0.01  # variance over the images from which on a number of the code sa
 
 @final
 class GmVaeConfig(VariationalConfig):
-    """A convolutional VAE, each of whose images comes from one of several normal clouds of codes."""
+    """A convolutional VAE whose codes come from one of several normal clouds each."""
 
     has_clusters: ClassVar[bool] = True
     name: Literal["gmvae"]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
-from ae_cls.autoencoder.parts.lloyd import lloyd
+from ae_cls.autoencoder.parts.lloyd import AT_ONCE, lloyd
 from ae_cls.autoencoder.parts.rotation import rotation
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
@@ -23,7 +23,6 @@ from ae_cls.errors import UsageError
 
 _FLAT = 10 / 255**2  # added to the variance of a patch, so that noise in flat ones stays small
 _REGULARISER = 0.1  # added to the eigenvalues that whitening divides by
-_AT_ONCE = 2**20  # distances: few enough to stay in the processor's cache
 _IMAGES = 1024  # at a time, while patches are drawn
 
 
@@ -103,7 +102,7 @@ class Kmeans(Fixed):
     def _nearness(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k down across"]:
         height, width = (side - self.patch + 1 for side in images.shape[2:])
         cells = min(self.config.grid, height), min(self.config.grid, width)
-        at_once = max(1, _AT_ONCE // (height * width * len(self.centres)))
+        at_once = max(1, AT_ONCE // (height * width * len(self.centres)))
         parts = [
             functional.adaptive_avg_pool2d(self._triangles(part).permute(0, 3, 1, 2), cells)
             for part in images.split(at_once)

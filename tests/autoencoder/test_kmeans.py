@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
+from ae_cls.autoencoder import kmeans
 from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, whitening_of, windows_of
 from ae_cls.autoencoder.parts.lloyd import PASSES, lloyd
 from ae_cls.dataset.contract import ImageShape
@@ -60,7 +61,7 @@ def test_codes_are_those_of_a_plain_loop_over_patches(shape, monkeypatch):
     model, rows = built(shape), table(shape, 5)
     model.fit_closed_form(rows, seed=0)
     model = model.double()
-    monkeypatch.setattr(kmeans, "_AT_ONCE", 1000)  # an image or two at a time
+    monkeypatch.setattr(kmeans, "AT_ONCE", 1000)  # an image or two at a time
     images, mean = unit(rows).double().numpy(), model.mean.numpy()
     side, (height, width) = model.patch, shape[1:]
     for image, code in zip(images, model.encode(torch.from_numpy(images)), strict=True):

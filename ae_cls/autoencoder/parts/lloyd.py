@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-PASSES = 15  # over the points; later ones hardly move a centre
-_AT_ONCE = 2**20  # distances: few enough to stay in the processor's cache
+PASSES = 15
+"""Over the points; later ones hardly move a centre."""
+AT_ONCE = 2**20
+"""Distances: few enough to stay in the processor's cache."""
 
 
 def lloyd(
@@ -28,7 +30,7 @@ def lloyd(
 def _nearest_in_parts(points: Tensor, centres: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Points, and which centre is nearest to each."""
     lengths = centres.square().sum(1)
-    for chunk in points.split(max(1, _AT_ONCE // len(centres))):
+    for chunk in points.split(max(1, AT_ONCE // len(centres))):
         distances = torch.addmm(lengths, chunk, centres.T, alpha=-2)
         # NumPy's, as it takes a tenth of the time of torch's on a CPU.
         yield chunk, torch.from_numpy(distances.numpy().argmin(1))
