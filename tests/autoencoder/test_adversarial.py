@@ -71,7 +71,7 @@ def aae(*words: str) -> Aae:
 def steepest(parameter: torch.nn.Parameter) -> tuple[tuple[int, ...], float]:
     """Where its gradient is largest, and that gradient."""
     assert parameter.grad is not None
-    place = tuple(np.unravel_index(int(parameter.grad.abs().argmax()), parameter.shape))
+    place = divmod(int(parameter.grad.abs().argmax()), parameter.shape[1])
     return place, float(parameter.grad[place])
 
 

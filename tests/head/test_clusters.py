@@ -1,5 +1,7 @@
 """The head that counts labels in clusters is its formula, and no more."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -80,7 +82,7 @@ def test_shares_that_are_none_are_refused() -> None:
 def test_the_smoothing_is_chosen_within_the_labels() -> None:
     head, train = config("clusters"), assigned(30)
     settings = {"class_count": 3, "choose_by": "accuracy", "seed": 0, "progress": False}
-    facts = head.fit_within(train, np.arange(30), **settings).facts
+    facts = json.loads(json.dumps(head.fit_within(train, np.arange(30), **settings).facts))
     assert [row["smoothing"] for row in facts["trials"]] == [0.01, 0.1, 1.0]
     few = head.fit_within(train.rows(np.arange(3)), np.arange(3), **settings).facts
     assert few["chosen"] == {"smoothing": 0.1} and few["chosen_on"] == TOO_FEW

@@ -60,17 +60,19 @@ class Mixture(nn.Module):
 
     @torch.no_grad()
     def start(self, posterior: Posterior, draw: torch.Generator) -> None:
-        """The clouds become the clusters that k-means finds in the whole batch."""
+        """The clouds become the clusters that k-means finds in the whole batch.
+
+        Where codes are too few, the other clouds stay as they are, with the least share.
+        """
         codes = batch_rows(posterior.mean).cpu()
-        count = len(self.shares)
-        repeated = codes.repeat(-(-count // len(codes)), 1)  # where codes are too few
-        self.means.copy_(lloyd(repeated, count, draw))
-        nearest = torch.cdist(posterior.mean, self.means).argmin(1)
-        members = nn.functional.one_hot(nearest, count).to(self.means)
-        spread = (posterior.mean - self.means[nearest]).square() + posterior.log_variance.exp()
+        centres = lloyd(codes, min(len(self.shares), len(codes)), draw).to(self.means)
+        nearest = torch.cdist(posterior.mean, centres).argmin(1)
+        members = nn.functional.one_hot(nearest, len(self.shares)).to(centres)
+        spread = (posterior.mean - centres[nearest]).square() + posterior.log_variance.exp()
         sizes, within = batch_sum(members.sum(0)), batch_sum(spread.sum(0))
         self.shares.copy_(_shares(sizes / len(codes)))
-        self.variances.copy_((within / len(codes)).clamp_min(_LEAST_VARIANCE))
+        self.means[: len(centres)] = centres
+        self.variances[: len(centres)] = (within / len(codes)).clamp_min(_LEAST_VARIANCE)
         self.started.fill_(1)
 
     @torch.no_grad()
