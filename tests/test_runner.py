@@ -224,7 +224,9 @@ def test_every_head_runs_to_the_end(tmp_path, name):
         "forest": ("head.trees=20", "head.min_samples_leaf=[1]"),
         "mlp": ("head.epochs=10", "head.learning_rate=[0.001]"),
         "clusters": (
-            "pretrain.min_steps=150", "autoencoder.widths=[16,32]", "autoencoder.latent_dim=16",
+            "pretrain.min_steps=150",
+            "autoencoder.widths=[16,32]",
+            "autoencoder.latent_dim=16",
         ),
         "finetune": ("head.epochs=3", "head.min_steps=60"),
     }.get(name, ())

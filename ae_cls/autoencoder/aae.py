@@ -49,8 +49,8 @@ class Aae(Convolutional):
     The article takes three steps a batch: reconstruction, discriminator, encoder. Here all move in
     one step, each along the slope of its own cost at the weights before it (simultaneous descent,
     as with the reversed gradient of Ganin & Lempitsky 2015, arXiv 1409.7495, but with the cost for
-    codes that does not saturate). How the discriminator's cost is scaled does not matter: Adam
-    divides each weight's slope by its usual size.
+    codes that does not saturate). How the discriminator's cost is scaled, or clipped with the rest,
+    hardly matters: Adam divides each weight's slope by its usual size.
 
     Neither player's cost falls while both learn, so validation judges the reconstruction alone.
     """

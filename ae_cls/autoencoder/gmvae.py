@@ -53,9 +53,9 @@ class GmVae(Variational):
     models, ICASSP, equation 20, for one component on the left). It is at least KL(posterior ||
     mixture). Pixels are weighed as those of `vae`, which this is with one cloud.
 
-    Clouds that begin at random are soon left by all codes but for those of one or two, as the
-    codes say nothing yet. So, as in the article, they begin where k-means finds clusters of codes
-    that can be decoded already.
+    The clouds begin late, as in the article: once codes can be decoded, k-means finds clusters in
+    them. Clouds that begin with the network are free to collapse into a few before its codes say
+    anything.
     """
 
     def __init__(self, image_shape: ImageShape, config: GmVaeConfig) -> None:

@@ -150,7 +150,7 @@ def all_keys(command: str) -> list[str]:
 
 
 def keys_of_options(command: str) -> dict[str, str]:
-    """Each key that some option of ours has, with the word that chooses the plainest such option."""
+    """Each key that some option of ours has, and the word that chooses the plainest such option."""
     found: dict[str, str] = {}
     for group in all_groups_of(command):
         dotted = group.replace("/", ".")

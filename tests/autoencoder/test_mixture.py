@@ -75,16 +75,16 @@ def test_the_divergence_is_that_of_100_000_codes_and_their_clouds(apart: float) 
     shares = logs.softmax(1)[0]
     generator = torch.Generator().manual_seed(7)
     clouds = torch.multinomial(shares, count, replacement=True, generator=generator)
-    each = torch.stack(
+    of_clouds = torch.stack(
         [
             normal(prior.means[cloud], prior.variances[cloud]).log_prob(codes).sum(1)
             for cloud in range(5)
         ]
     ) + prior.shares.log().unsqueeze(1)
     of_code = own.log_prob(codes).sum(1)
-    joint = of_code + shares.log()[clouds] - each[clouds, torch.arange(count)]
+    joint = of_code + shares.log()[clouds] - of_clouds[clouds, torch.arange(count)]
     assert float(joint.mean()) == pytest.approx(divergence, abs=3 * spread(joint))
-    marginal = of_code - each.logsumexp(0)
+    marginal = of_code - of_clouds.logsumexp(0)
     assert float(marginal.mean()) < divergence + 3 * spread(marginal)
     if apart == 20:  # a code tells its cloud, and the two are the same
         assert float(marginal.mean()) == pytest.approx(divergence, abs=3 * spread(marginal))
