@@ -16,6 +16,12 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
+def needed_by(option: str) -> tuple[str, ...]:
+    """The words without which an option of a group cannot be used."""
+    reads_clusters = option in ("assignments", "clusters")
+    return ("autoencoder=gmvae", "encode=assignments") if reads_clusters else ()
+
+
 @cache
 def plain(command: str, *words: str) -> dict:
     """What a command line composes to, apart from where its jobs are carried out."""

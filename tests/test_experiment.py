@@ -9,7 +9,7 @@ from ae_cls.errors import ModelFileError, UsageError
 from ae_cls.experiment.descriptions import COMMANDS, Classification, Experiment, Pretraining
 from ae_cls.experiment.read import read, read_saved
 from ae_cls.store.manifest import FORMAT
-from tests.composed import CONFIGS, described, experiment, options, plain
+from tests.composed import CONFIGS, described, experiment, needed_by, options, plain
 
 GROUPS = ["dataset", "autoencoder", "pretrain", "encode", "head"]
 NEEDED = {
@@ -59,7 +59,7 @@ def test_a_description_of_another_version_is_called_so_with_the_keys(path, said)
 
 @pytest.mark.parametrize(("group", "option"), [(g, o) for g in GROUPS for o in options(g)])
 def test_every_option_of_every_group_composes_and_validates(group, option):
-    words = [f"{group}={option}", *NEEDED.get(option, [])]
+    words = [f"{group}={option}", *NEEDED.get(option, []), *needed_by(option)]
     if group == "autoencoder":
         words.append("head=linear")
     found = getattr(experiment(*words), group)
@@ -146,6 +146,16 @@ def test_a_missing_key_is_said():
 def test_fine_tuning_what_has_no_weights_is_refused():
     with pytest.raises(UsageError, match="no weights to train"):
         experiment("autoencoder=pixels", "head=finetune")
+
+
+def test_counting_labels_in_clusters_needs_clusters():
+    assert experiment(
+        "autoencoder=gmvae", "encode=assignments", "head=clusters"
+    ).head.reads_clusters
+    with pytest.raises(UsageError, match="add encode=assignments"):
+        experiment("autoencoder=gmvae", "head=clusters")
+    with pytest.raises(UsageError, match="conv finds none"):
+        experiment("encode=assignments")
 
 
 def test_a_description_survives_json():

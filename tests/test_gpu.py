@@ -20,7 +20,7 @@ from ae_cls.run.resume import resume
 from ae_cls.run.run import Result
 from ae_cls.saved.model import load_classifier
 from tests.autoencoder.variants import TRAINED, table
-from tests.composed import described, options
+from tests.composed import described, needed_by, options
 from tests.run.test_resume import COMPARED, interrupted, told
 
 pytestmark = [
@@ -61,7 +61,7 @@ def test_every_autoencoder_does_as_well_as_on_the_cpu(name, tmp_path):
 
 @pytest.mark.parametrize("name", options("head"))
 def test_every_head_does_as_well_as_on_the_cpu(name, tmp_path):
-    results = both(tmp_path, f"head={name}")
+    results = both(tmp_path, f"head={name}", *needed_by(name))
     assert accuracy(results[1]) == pytest.approx(accuracy(results[0]), abs=APART)
 
 

@@ -30,7 +30,7 @@ from ae_cls.store.files import sha256
 from ae_cls.store.manifest import FORMAT, check_files
 from ae_cls.store.places import cache_folder
 from tests.autoencoder.variants import VARIANTS
-from tests.composed import described, experiment, options
+from tests.composed import described, experiment, needed_by, options
 
 DRAWING = (
     "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=2", "device=cpu", "precision=fp32",
@@ -257,8 +257,14 @@ def test_every_head_runs_to_the_end(tmp_path, name):
         "svm": ("head.C=[10.0]", "head.gamma=[1.0]"),
         "forest": ("head.trees=20", "head.min_samples_leaf=[1]"),
         "mlp": ("head.epochs=10", "head.learning_rate=[0.001]"),
+        "clusters": (
+            "pretrain.min_steps=150",
+            "autoencoder.widths=[16,32]",
+            "autoencoder.latent_dim=16",
+        ),
         "finetune": ("head.epochs=3", "head.min_steps=60"),
     }.get(name, ())
+    words = (*needed_by(name), *words)
     result = go(tmp_path, "run", *QUICK, *SMALL_CONV, f"head={name}", *words)
     assert result.metrics["test"]["accuracy"] > 0.8
     assert ("reconstruction" in result.metrics) == (name != "finetune")
@@ -273,7 +279,7 @@ def test_every_head_runs_to_the_end(tmp_path, name):
 
 @pytest.mark.parametrize("name", options("encode"))
 def test_every_way_of_encoding_runs_to_the_end(tmp_path, name):
-    result = go(tmp_path, "run", *RUN, f"encode={name}")
+    result = go(tmp_path, "run", *RUN, f"encode={name}", *needed_by(name))
     assert result.metrics["test"]["accuracy"] > 0.3
 
 

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ae_cls.autoencoder.aae import AaeConfig
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
+from ae_cls.autoencoder.gmvae import GmVaeConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
@@ -35,9 +37,11 @@ AutoencoderChoice = Annotated[
     | TextbookConfig
     | ConvConfig
     | VaeConfig
+    | GmVaeConfig
     | VqVaeConfig
     | RaeConfig
-    | WaeConfig,
+    | WaeConfig
+    | AaeConfig,
     Field(discriminator="name"),
 ]
 

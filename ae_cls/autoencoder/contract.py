@@ -74,6 +74,14 @@ class Autoencoder(nn.Module, ABC):
         """How often codes choose each entry of a codebook; often None: there is none."""
         return None
 
+    def divergence(self, posterior: Posterior) -> Float[Tensor, " b"]:
+        """KL divergence from the prior in nats, or the bound on it that training minimises."""
+        return posterior.divergence().sum(1)
+
+    def assignments(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"] | None:
+        """Probability of each cluster; rows sum to 1. None without clusters, as the config says."""
+        return None
+
     def undecayed(self) -> list[nn.Module]:
         """Modules that weight decay leaves alone, as the loss says what they cost; often none."""
         return []
@@ -91,6 +99,8 @@ class AutoencoderConfig(Settings, ABC):
     """Whether the gradient of the loss is its slope; a straight-through estimate is not."""
     decodes: ClassVar[bool] = True
     """Whether its codes can be turned back into images; if not, no error of them is reported."""
+    has_clusters: ClassVar[bool] = False
+    """Whether it says how probably an image belongs to each of some clusters."""
 
     @abstractmethod
     def build(self, image_shape: ImageShape) -> Autoencoder:

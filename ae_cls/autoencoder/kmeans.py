@@ -4,7 +4,6 @@ Coates, Lee & Ng 2011, An analysis of single-layer networks in unsupervised feat
 AISTATS, and the constants of their published code.
 """
 
-from collections.abc import Iterator
 from typing import ClassVar, Literal, final
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Fixed
+from ae_cls.autoencoder.parts.lloyd import AT_ONCE, lloyd
 from ae_cls.autoencoder.parts.rotation import rotation
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
@@ -24,8 +24,6 @@ from ae_cls.machine.threads import eigenvectors
 
 _FLAT = 10 / 255**2  # added to the variance of a patch, so that noise in flat ones stays small
 _REGULARISER = 0.1  # added to the eigenvalues that whitening divides by
-_PASSES = 15  # over the patches; later ones hardly move a centre
-_AT_ONCE = 2**20  # distances: few enough to stay in the processor's cache
 _IMAGES = 1024  # at a time, while patches are drawn
 
 
@@ -105,7 +103,7 @@ class Kmeans(Fixed):
     def _nearness(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k down across"]:
         height, width = (side - self.patch + 1 for side in images.shape[2:])
         cells = min(self.config.grid, height), min(self.config.grid, width)
-        at_once = max(1, _AT_ONCE // (height * width * len(self.centres)))
+        at_once = max(1, AT_ONCE // (height * width * len(self.centres)))
         parts = [
             functional.adaptive_avg_pool2d(self._triangles(part).permute(0, 3, 1, 2), cells)
             for part in images.split(at_once)
@@ -157,27 +155,3 @@ def whitening_of(
     values, axes = eigenvectors((exact - mean).T @ (exact - mean) / len(exact))
     whitening = axes / (values + _REGULARISER).sqrt() @ axes.T
     return mean.to(patches.dtype), whitening.to(patches.dtype)
-
-
-def lloyd(
-    points: Float[Tensor, "n numbers"], count: int, draw: torch.Generator
-) -> Float[Tensor, "k numbers"]:
-    """Centres by Lloyd's algorithm, from random points; one that nobody is nearest to moves."""
-    centres = points[torch.randperm(len(points), generator=draw)[:count]]
-    for _ in range(_PASSES):
-        sums, members = torch.zeros_like(centres), torch.zeros(count, dtype=torch.long)
-        for chunk, nearest in _nearest(points, centres):
-            sums.index_add_(0, nearest, chunk)
-            members += torch.bincount(nearest, minlength=count)
-        others = points[torch.randint(len(points), (count,), generator=draw)]
-        centres = torch.where(members[:, None] > 0, sums / members[:, None].clamp(min=1), others)
-    return centres
-
-
-def _nearest(points: Tensor, centres: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Points, and which centre is nearest to each."""
-    lengths = centres.square().sum(1)
-    for chunk in points.split(max(1, _AT_ONCE // len(centres))):
-        distances = torch.addmm(lengths, chunk, centres.T, alpha=-2)
-        # NumPy's, as it takes a tenth of the time of torch's on a CPU.
-        yield chunk, torch.from_numpy(distances.numpy().argmin(1))

@@ -4,43 +4,31 @@ Kingma & Welling 2014, Auto-encoding variational Bayes, arXiv 1312.6114. Higgins
 beta-VAE: learning basic visual concepts with a constrained variational framework, ICLR.
 """
 
-import math
 from typing import Literal, final
 
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ae_cls.autoencoder.contract import Autoencoder
-from ae_cls.autoencoder.parts.bases import Corrupting
-from ae_cls.autoencoder.parts.convolutional import ConvolutionalConfig
 from ae_cls.autoencoder.parts.dense import pixel_count
-from ae_cls.autoencoder.parts.losses import (
-    at_least_float32,
-    mean_squared_error,
-    weighted_mean_squared_error,
+from ae_cls.autoencoder.parts.losses import mean_squared_error, weighted_mean_squared_error
+from ae_cls.autoencoder.parts.variational import (
+    Variational,
+    VariationalConfig,
+    negative_log_likelihood,
 )
-from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_mean
 from ae_cls.train.loss import Loss
 
-_LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
-_ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes: no error is below it
-
 
 @final
-class VaeConfig(ConvolutionalConfig):
+class VaeConfig(VariationalConfig):
     """A convolutional VAE: negative log-likelihood of the pixels, plus beta times the KL."""
 
     name: Literal["vae"]
-    beta: float = Field(
-        ge=0, description="weight of the KL divergence (Higgins 2017); 1 is the VAE"
-    )
-    warm_up: float = Field(
-        ge=0, le=1, description="share of the steps over which beta grows from 0 (arXiv 1511.06349)"
-    )
     free_bits: float = Field(
         ge=0, description="nats of KL in each dimension that are free (arXiv 1606.04934)"
     )
@@ -50,34 +38,12 @@ class VaeConfig(ConvolutionalConfig):
 
 
 @final
-class Vae(Corrupting):
-    """Trunk - mean and log-variance - sample in training, mean otherwise - decoder."""
+class Vae(Variational):
+    """Its prior is the standard normal distribution."""
 
     def __init__(self, image_shape: ImageShape, config: VaeConfig) -> None:
-        super().__init__()
-        self.image_shape, self.corruption, self.config = image_shape, config.corruption, config
-        self.trunk = config.trunk(image_shape)
-        self.to_mean = config.to_code(self.trunk, image_shape)
-        self.to_log_variance = config.to_code(self.trunk, image_shape)
-        self.decoder = config.decoder(image_shape)
-
-    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        # The mean, not a sample: codes must not change between two calls.
-        return self.to_mean(self.trunk(images)[-1].flatten(1))
-
-    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        return self.decoder(latents)
-
-    def encoder_layers(self) -> list[nn.Module]:
-        return [*self.trunk.stages, self.to_mean]
-
-    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        return self.trunk(images)
-
-    def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior:
-        hidden = self.trunk(images)[-1].flatten(1)
-        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
-        return Posterior(at_least_float32(self.to_mean(hidden)), log_variance)
+        super().__init__(image_shape, config)
+        self.config = config
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
@@ -87,20 +53,6 @@ class Vae(Corrupting):
         nll = negative_log_likelihood(error, pixel_count(self.image_shape))
         kl = batch_mean(posterior.divergence().mean(0))
         penalty = kl.clamp_min(self.config.free_bits).sum()
-        total = nll + self._beta_at(progress) * penalty
+        total = nll + self.config.beta_at(progress) * penalty
         mse = mean_squared_error(output, images)
         return Loss(total, {"mse": mse.detach(), "nll": nll.detach(), "kl": kl.sum().detach()})
-
-    def _beta_at(self, progress: float) -> float:
-        warm_up = self.config.warm_up
-        return self.config.beta * (min(1.0, progress / warm_up) if warm_up else 1.0)
-
-
-def negative_log_likelihood(mse: Float[Tensor, ""], pixels: int) -> Float[Tensor, ""]:
-    """In nats an image, of normal pixels with the variance that suits this error best.
-
-    That variance is the error itself, so the weight of the KL divergence follows the data: neither
-    many pixels nor dark images nor a small spread drown the one in the other (Rybkin, Daniilidis &
-    Levine 2021, arXiv 2006.13202).
-    """
-    return pixels / 2 * ((2 * math.pi * (mse + _ROUNDING)).log() + 1)

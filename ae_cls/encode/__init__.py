@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ae_cls.encode.assignments import AssignmentsConfig
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
 from ae_cls.encode.latent import LatentConfig
@@ -11,7 +12,8 @@ from ae_cls.encode.multiscale import MultiscaleConfig
 from ae_cls.encode.pooled import PooledConfig
 
 EncodeChoice = Annotated[
-    LatentConfig | PooledConfig | MultiscaleConfig, Field(discriminator="name")
+    LatentConfig | PooledConfig | MultiscaleConfig | AssignmentsConfig,
+    Field(discriminator="name"),
 ]
 
 __all__ = ["EncodeChoice", "EncodeConfig", "Encoder", "LatentConfig"]

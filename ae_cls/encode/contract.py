@@ -1,6 +1,7 @@
 """What every way of reading features from an encoder answers."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +12,9 @@ from ae_cls.settings import Settings
 
 class EncodeConfig(Settings, ABC):
     """The contract of every option of the group `encode`."""
+
+    reads_clusters: ClassVar[bool] = False
+    """Whether features are probabilities of clusters, which few autoencoders find."""
 
     @abstractmethod
     def features(

@@ -150,14 +150,15 @@ def all_keys(command: str) -> list[str]:
 
 
 def keys_of_options(command: str) -> dict[str, str]:
-    """Each key that some option of ours has, with the word that chooses the first such option."""
+    """Each key that some option of ours has, and the word that chooses the plainest such option."""
     found: dict[str, str] = {}
     for group in all_groups_of(command):
         dotted = group.replace("/", ".")
         files = {option: config_folder() / group / f"{option}.yaml" for option in options(group)}
         values = {option: read_yaml(path) for option, path in files.items()}
-        # Those first that have all keys themselves, and not those of another option changed.
-        for option in sorted(values, key=lambda option: "name" not in values[option]):
+        # Those first that have all keys themselves, and not those of another option changed; of
+        # those the shortest word: gmvae has what vae has, and more.
+        for option in sorted(values, key=lambda name: ("name" not in values[name], len(name))):
             own = {key: value for key, value in values[option].items() if key != "defaults"}
             for name in key_names(own, f"{dotted}."):
                 found.setdefault(name, f"{dotted}={option}")

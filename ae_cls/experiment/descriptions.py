@@ -64,6 +64,20 @@ class Experiment(StagedKeys):
             )
         return self
 
+    @model_validator(mode="after")
+    def _clusters_to_read(self) -> "Experiment":
+        if self.head.reads_clusters and not self.encode.reads_clusters:
+            raise ValueError(
+                f"head={self.head.name} counts labels in clusters, and encode={self.encode.name} "
+                "gives none: add encode=assignments autoencoder=gmvae"
+            )
+        if self.encode.reads_clusters and not self.autoencoder.has_clusters:
+            raise ValueError(
+                f"encode={self.encode.name} reads clusters, and {self.autoencoder.name} finds "
+                "none: choose autoencoder=gmvae, or encode=latent"
+            )
+        return self
+
     def words(self) -> tuple[str, ...]:
         """What tells this run from others in a folder's name."""
         return self.dataset.name, self.autoencoder.name, self.head.name

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ae_cls.head.boosting import BoostingConfig
 from ae_cls.head.classifier import Classifier
+from ae_cls.head.clusters import ClustersConfig
 from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import FinetuneConfig
 from ae_cls.head.fitted import FittedHead
@@ -24,6 +25,7 @@ HeadChoice = Annotated[
     | ForestConfig
     | BoostingConfig
     | KnnConfig
+    | ClustersConfig
     | MlpConfig
     | FinetuneConfig,
     Field(discriminator="name"),

@@ -46,6 +46,8 @@ class HeadConfig(Settings, ABC):
 
     trains_encoder: ClassVar[bool]
     """Whether fitting changes the encoder, which then needs images instead of features."""
+    reads_clusters: ClassVar[bool] = False
+    """Whether features must be probabilities of clusters."""
     class_weight: ClassWeight = Field(
         description="null: labelled rows count alike; balanced: classes do, by rows / (classes x "
         "rows of the class)"

@@ -78,7 +78,7 @@ class HealthCheck:
             "error": np.square(outputs - pixels).mean(axis=(1, 2, 3), dtype=np.float64),
         }
         if posterior:
-            rows["kl"] = _numbers(posterior.divergence().sum(1))
+            rows["kl"] = _numbers(model.divergence(posterior))
         return _Look(rows, None if uses is None else uses.cpu().numpy())
 
 

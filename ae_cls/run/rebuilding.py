@@ -54,7 +54,7 @@ def reconstruction_of(
     mean_image = errors["mean_image"]
     return {
         **{name: error.metrics(mean_image) for name, error in errors.items()},
-        **_code(posteriors),
+        **_code(model, posteriors),
         "images": len(images),
         "pca_axes": yardsticks.axes_kept,
         "pca_fitted_on": yardsticks.fitted_on,
@@ -82,11 +82,11 @@ def _mean_of_samples(
     return torch.stack(list(images)).mean(0)
 
 
-def _code(posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
+def _code(model: Autoencoder, posteriors: Sequence[Posterior]) -> Mapping[str, Any]:
     """How much codes that are distributions say of the images; empty where they are none."""
     if not posteriors:
         return {}
     means = torch.cat([posterior.mean for posterior in posteriors])
-    divergence = torch.cat([posterior.divergence().sum(1) for posterior in posteriors])
+    divergence = torch.cat([model.divergence(posterior) for posterior in posteriors])
     active = active_units(means.cpu().numpy())
     return {"code": {"size": means.shape[1], "active": active, "kl": divergence.mean().item()}}

@@ -8,7 +8,8 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from ae_cls.autoencoder import kmeans
-from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, lloyd, whitening_of, windows_of
+from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, whitening_of, windows_of
+from ae_cls.autoencoder.parts.lloyd import PASSES, lloyd
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import UsageError
@@ -60,7 +61,7 @@ def test_codes_are_those_of_a_plain_loop_over_patches(shape, monkeypatch):
     model, rows = built(shape), table(shape, 5)
     model.fit_closed_form(rows, seed=0)
     model = model.double()
-    monkeypatch.setattr(kmeans, "_AT_ONCE", 1000)  # an image or two at a time
+    monkeypatch.setattr(kmeans, "AT_ONCE", 1000)  # an image or two at a time
     images, mean = unit(rows).double().numpy(), model.mean.numpy()
     side, (height, width) = model.patch, shape[1:]
     for image, code in zip(images, model.encode(torch.from_numpy(images)), strict=True):
@@ -88,10 +89,10 @@ def test_about_half_of_the_centres_are_farther_than_the_mean(digits, fitted):
 def test_lloyds_algorithm_is_that_of_scikit_learn():
     points = torch.randn(3000, 5, generator=torch.Generator().manual_seed(0))
     order = torch.randperm(3000, generator=torch.Generator().manual_seed(7))
-    reference = KMeans(
-        8, init=points[order[:8]].numpy(), n_init=1, max_iter=kmeans._PASSES, tol=0
-    ).fit(points.numpy())
-    assert reference.n_iter_ == kmeans._PASSES  # neither had ended before
+    reference = KMeans(8, init=points[order[:8]].numpy(), n_init=1, max_iter=PASSES, tol=0).fit(
+        points.numpy()
+    )
+    assert reference.n_iter_ == PASSES  # neither had ended before
     centres = lloyd(points, 8, torch.Generator().manual_seed(7))
     assert centres.numpy() == pytest.approx(reference.cluster_centers_, abs=1e-4)
 

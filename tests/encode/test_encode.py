@@ -5,13 +5,15 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
+from ae_cls.autoencoder.gmvae import GmVae
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.encode import EncodeConfig, Encoder
 from ae_cls.encode.multiscale import signed_square_root
 from ae_cls.encode.pooling import averages, pool
+from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Classification
-from tests.autoencoder.variants import VARIANTS, table, unit, variant
+from tests.autoencoder.variants import VARIANTS, config, table, unit, variant
 from tests.composed import described, options
 
 WAYS = options("encode")
@@ -24,9 +26,21 @@ def way(name: str) -> EncodeConfig:
     return found.encode
 
 
+def with_clusters(name: str) -> str:
+    """A variant that it can read."""
+    return "gmvae" if way(name).reads_clusters else "conv"
+
+
+READABLE = [
+    (autoencoder, name)
+    for autoencoder in VARIANTS
+    for name in WAYS
+    if config(autoencoder).has_clusters or not way(name).reads_clusters
+]
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
-@pytest.mark.parametrize("name", WAYS)
-@pytest.mark.parametrize("autoencoder", VARIANTS)
+@pytest.mark.parametrize(("autoencoder", "name"), READABLE)
 def test_features_are_one_row_an_image_and_the_same_each_time(autoencoder, name, shape):
     encoder = Encoder(variant(autoencoder, shape), way(name), CPU)
     images = table(shape, 6)
@@ -39,10 +53,16 @@ def test_features_are_one_row_an_image_and_the_same_each_time(autoencoder, name,
 
 @pytest.mark.parametrize("name", WAYS)
 def test_features_of_a_row_do_not_depend_on_its_neighbours(name):
-    encoder = Encoder(variant("conv", (1, 28, 28)), way(name), CPU)
+    encoder = Encoder(variant(with_clusters(name), (1, 28, 28)), way(name), CPU)
     images = table((1, 28, 28), 6)
     alone = encoder.features(ImageRows(images.images, np.array([4])))
     assert alone[0] == pytest.approx(encoder.features(images)[4], abs=1e-5)
+
+
+def test_clusters_of_a_variant_that_finds_none_are_refused():
+    with pytest.raises(UsageError, match="finds none") as refusal:
+        Encoder(variant("conv", (1, 8, 8)), way("assignments"), CPU).features(table((1, 8, 8)))
+    assert "autoencoder=gmvae" in refusal.value.fix
 
 
 def test_encoding_leaves_weights_and_buffers_as_they_were():
@@ -104,7 +124,9 @@ def test_the_signed_square_root_keeps_signs_and_has_a_finite_slope_at_0():
 
 @pytest.mark.parametrize("name", WAYS)
 def test_features_have_gradients_for_fine_tuning(name):
-    model, images = variant("conv", (1, 28, 28)), unit(table((1, 28, 28), 4))
+    model, images = variant(with_clusters(name), (1, 28, 28)), unit(table((1, 28, 28), 4))
+    if isinstance(model, GmVae):
+        model.mixture.means.normal_()  # at first all clouds are one
     way(name).features(model, images).square().sum().backward()
     first_layer = next(model.encoder_layers()[0].parameters())
     assert first_layer.grad is not None

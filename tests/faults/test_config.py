@@ -31,7 +31,9 @@ pytestmark = pytest.mark.filterwarnings(
         pytest.param(["pretrain.epochs=3.5"], "pretrain.epochs=3.5", id="C02-share"),
         pytest.param(["pretrain.lr=1e-3x"], 'pretrain.lr="1e-3x"', id="C02-letter"),
         pytest.param(
-            ["head=xgbost"], "boosting, finetune, forest, knn, lda, linear, mlp, svm", id="C05"
+            ["head=xgbost"],
+            "boosting, clusters, finetune, forest, knn, lda, linear, mlp, svm",
+            id="C05",
         ),
         pytest.param(["device=cuda"], "device=cpu or device=auto", id="C09"),
         pytest.param(["outputs="], "outputs", id="C-empty"),
@@ -114,6 +116,7 @@ def replaced(config: dict[str, Any], key: str, value: object) -> dict[str, Any]:
 CASES = [
     *((group, option) for group in ("autoencoder", "head") for option in options(group)),
     ("pretrain", "standard"), ("encode", "multiscale"), ("encode", "pooled"), ("encode", "latent"),
+    ("encode", "assignments"),
 ]  # fmt: skip
 
 
@@ -129,7 +132,7 @@ def test_every_number_is_refused_beyond_its_range(group, option):
             with pytest.raises((UsageError, ValidationError, ValueError)) as refused:
                 read(model, replaced(config, key, value))
             assert key.rpartition(".")[2] in str(refused.value), (key, value)
-    assert tried or option in ("latent", "pixels", "multiscale", "pooled", "lda")
+    assert tried or option in ("latent", "pixels", "multiscale", "pooled", "lda", "assignments")
 
 
 DEEP = 100_000

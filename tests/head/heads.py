@@ -1,4 +1,4 @@
-"""The heads of configs/head that take features, and data to fit them on."""
+"""The heads of configs/head that take any features, and data to fit them on."""
 
 import json
 from functools import cache
@@ -15,7 +15,8 @@ from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.fitted import FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
-WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "finetune")
+OTHERS = ("finetune", "clusters")  # on images, and on probabilities of clusters
+WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem not in OTHERS)
 QUICK: dict[str, dict[str, Any]] = {
     "boosting": {"iterations": 30},
     "forest": {"trees": 20},

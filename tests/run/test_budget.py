@@ -19,10 +19,11 @@ from ae_cls.run.run import Result
 from ae_cls.run.stages import Classify, Trained
 from ae_cls.store.weights import weights_sha256
 from ae_cls.train.checkpoint import NoCheckpoints
-from tests.composed import described, options
+from tests.composed import described, needed_by, options
 from tests.run.bars import written
 
 QUICK: dict[str, tuple[str, ...]] = {
+    "clusters": (*needed_by("clusters"), "pretrain=none", "autoencoder.widths=[8,8]"),
     "boosting": ("head.iterations=5",),
     "forest": ("head.trees=5",),
     "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),

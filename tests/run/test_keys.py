@@ -223,7 +223,8 @@ def test_the_program_text_of_a_stage_is_that_of_what_it_uses():
 def test_the_text_of_other_options_is_not():
     variants = {f"ae_cls.autoencoder.{name}" for name in ("vae", "deep", "pca", "textbook")}
     heads = {
-        f"ae_cls.head.{name}" for name in ("knn", "mlp", "forest", "boosting", "lda", "finetune")
+        f"ae_cls.head.{name}"
+        for name in ("knn", "mlp", "forest", "boosting", "lda", "finetune", "clusters")
     }
     others = variants | heads | {"ae_cls.autoencoder", "ae_cls.head", "ae_cls.encode.pooled"}
     for name_of_stage, modules in closures().items():
