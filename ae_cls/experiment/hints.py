@@ -57,7 +57,9 @@ _OPTIONS = {
         "boosting": "gbm gradient_boosting hist_gradient_boosting lightgbm xgboost",
         "lda": "discriminant linear_discriminant_analysis lineardiscriminantanalysis fisher",
         "knn": "k_nn kneighbors neighbours neighbors nearest nearest_neighbours",
+        "spread": "label_spreading labelspreading label_propagation propagation graph transductive",
         "mlp": "nn neural dense perceptron neural_network",
+        "joint": "supervised_autoencoder semi_supervised semisupervised swwae fused",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },
     "autoencoder.corruption": {

@@ -31,7 +31,9 @@ pytestmark = pytest.mark.filterwarnings(
         pytest.param(["pretrain.epochs=3.5"], "pretrain.epochs=3.5", id="C02-share"),
         pytest.param(["pretrain.lr=1e-3x"], 'pretrain.lr="1e-3x"', id="C02-letter"),
         pytest.param(
-            ["head=xgbost"], "boosting, finetune, forest, knn, lda, linear, mlp, svm", id="C05"
+            ["head=xgbost"],
+            "boosting, finetune, forest, joint, knn, lda, linear, mlp, spread, svm",
+            id="C05",
         ),
         pytest.param(["device=cuda"], "device=cpu or device=auto", id="C09"),
         pytest.param(["outputs="], "outputs", id="C-empty"),

@@ -15,7 +15,8 @@ from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.fitted import FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
-WORDS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "finetune")
+TRAIN_THE_ENCODER = {"finetune", "joint"}
+WORDS = sorted({path.stem for path in CONFIGS.glob("*.yaml")} - TRAIN_THE_ENCODER)
 QUICK: dict[str, dict[str, Any]] = {
     "boosting": {"iterations": 30},
     "forest": {"trees": 20},

@@ -12,7 +12,7 @@ from tests.processes.pair import JOBS, in_two
 
 TRAININGS = (
     "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "one sample left",
-    "digits", "digits, vae", "finetune",
+    "digits", "digits, vae", "finetune", "joint",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def test_a_few_labelled_images_are_judged_by_folds_of_all_of_them(
         assert any(again["left_out"] in warning for warning in result.metrics["warnings"])
         return
     assert again["n"] == 3 * per_class and again["folds"] == min(5, per_class)
-    assert again["repeats"] == (1 if head in {"boosting", "forest", "lda", "mlp"} else 5)
+    assert again["repeats"] == (1 if head in {"boosting", "forest", "lda", "mlp", "spread"} else 5)
     assert len(again["accuracies"]) == again["folds"] * again["repeats"]
     low, high = again["accuracy_ci95"]
     assert 0 <= low < again["accuracy"] < high <= 1 or again["accuracy"] == high == 1
