@@ -39,7 +39,8 @@ def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
 
 def test_without_rebuilding_it_is_fine_tuning_to_the_byte():
     joint = config("reconstruction=0").classify(task()).classifier
-    plain = finetuning().classify(task()).classifier
+    settings = finetuning().model_copy(update={"min_steps": config().min_steps})
+    plain = settings.classify(task()).classifier
     images = valid_of(task()).images
     assert joint.predict_proba(images).tobytes() == plain.predict_proba(images).tobytes()
     assert "unlabelled_rows" not in joint.head.facts
