@@ -124,7 +124,7 @@ def spread(
     graph: Graph, labels: Float64[np.ndarray, "n k"], alpha: float
 ) -> Float64[np.ndarray, "n k"]:
     """Where F = alpha S F + (1 - alpha) Y comes to rest, class by class."""
-    system = (eye_array(graph.shape[0]) - alpha * graph).tocsr()
+    system = (eye_array(len(labels)) - alpha * graph).tocsr()
     amounts = np.zeros_like(labels)
     for column in np.flatnonzero(labels.any(axis=0)):
         amounts[:, column], failed = cg(system, (1 - alpha) * labels[:, column], rtol=_RESIDUAL)

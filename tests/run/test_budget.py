@@ -14,6 +14,7 @@ from ae_cls.head.contract import TOO_FEW
 from ae_cls.head.fitted import Labelled, Pool
 from ae_cls.jobs.commands import COMMANDS
 from ae_cls.processes.world import ALONE
+from ae_cls.report.labels_read import labels_read
 from ae_cls.run.data import Data, prepare
 from ae_cls.run.run import Result
 from ae_cls.run.stages import Classify, Trained
@@ -140,3 +141,20 @@ def test_fine_tuning_within_keeps_to_its_schedule(tmp_path: Path) -> None:
     assert all(record["best"] and not record["valid"] for record in history)
     assert "schedule" in result.metrics["protocol"]["chosen_on"]
     assert "head.patience=1 has no effect" in (result.folder / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("head", "is_marked"), [("spread", True), ("joint", True), ("linear", False)]
+)
+def test_a_head_that_learns_from_images_without_a_label_is_marked(
+    tmp_path: Path, head: str, is_marked: bool
+) -> None:
+    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40}, brighter=60)
+    metrics = run(path, head, "labels.per_class=4", "test=false").metrics
+    unlabelled = metrics["protocol"]["images"]["pretrain"] - 12
+    assert unlabelled > 0
+    said = metrics["protocol"].get("head_saw")
+    assert said == (
+        f"also {unlabelled} training images without their labels" if is_marked else None
+    )
+    assert labels_read(metrics) == ("12 u" if is_marked else "12")

@@ -35,8 +35,10 @@ def _encoded(experiment: Experiment, data: Data) -> list[Encoded]:
     """The parts whose features are read."""
     if experiment.head.trains_encoder:
         return []
-    pool = [data.pool] if experiment.head.learns_from_unlabelled else []
-    return list(dict.fromkeys([*(PARTS if experiment.test else PARTS[:-1]), *pool]))
+    parts: list[Encoded] = [*(PARTS if experiment.test else PARTS[:-1])]
+    if experiment.head.learns_from_unlabelled and data.pool not in parts:
+        parts.append(data.pool)
+    return parts
 
 
 def no_features() -> Never:
