@@ -279,6 +279,7 @@ def _facts(runs: Sequence[FinishedRun]) -> dict[str, str]:
         "images": _counts(protocol["images"]),
         "copies": _copies(protocol.get("leaks", {})),
         "the network saw": _each(run.metrics["protocol"]["encoder_saw"] for run in runs),
+        "the head saw": _each(run.metrics["protocol"].get("head_saw", "") for run in runs),
         "settings chosen on": _each(run.metrics["protocol"]["chosen_on"] for run in runs),
         "runs": f"{len(runs)}",
         "versions": _each(_versions(one) for one in environments),

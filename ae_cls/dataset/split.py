@@ -16,6 +16,7 @@ from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
 
 Part = Literal["train", "valid", "test"]
+Encoded = Part | Literal["pretrain"]
 """The parts of a split that have labels."""
 
 

@@ -61,7 +61,9 @@ _OPTIONS = {
         "lda": "discriminant linear_discriminant_analysis lineardiscriminantanalysis fisher",
         "knn": "k_nn kneighbors neighbours neighbors nearest nearest_neighbours",
         "clusters": "cluster clustering counts vote",
+        "spread": "label_spreading labelspreading label_propagation propagation graph transductive",
         "mlp": "nn neural dense perceptron neural_network",
+        "joint": "supervised_autoencoder semi_supervised semisupervised swwae fused",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },
     "autoencoder.corruption": {

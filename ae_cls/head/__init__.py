@@ -11,10 +11,12 @@ from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import FinetuneConfig
 from ae_cls.head.fitted import FittedHead
 from ae_cls.head.forest import ForestConfig
+from ae_cls.head.joint import JointConfig
 from ae_cls.head.knn import KnnConfig
 from ae_cls.head.lda import LdaConfig
 from ae_cls.head.linear import LinearConfig
 from ae_cls.head.mlp import MlpConfig
+from ae_cls.head.spread import SpreadConfig
 from ae_cls.head.svm import SvmConfig
 from ae_cls.head.task import Task
 
@@ -26,8 +28,10 @@ HeadChoice = Annotated[
     | BoostingConfig
     | KnnConfig
     | ClustersConfig
+    | SpreadConfig
     | MlpConfig
-    | FinetuneConfig,
+    | FinetuneConfig
+    | JointConfig,
     Field(discriminator="name"),
 ]
 

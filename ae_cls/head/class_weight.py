@@ -49,11 +49,21 @@ def weighed_cross_entropy(
     """
     if weights is None:
         return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    return weighed_losses(logits, labels, weights, label_smoothing=label_smoothing).mean()
+
+
+def weighed_losses(
+    logits: Float[Tensor, "b k"],
+    labels: Int64[Tensor, " b"],
+    weights: Weights | None,
+    *,
+    label_smoothing: float,
+) -> Float[Tensor, " b"]:
+    """The cross-entropy of each row, as heavy as its class."""
     losses = functional.cross_entropy(
         logits, labels, label_smoothing=label_smoothing, reduction="none"
     )
-    of_classes = torch.from_numpy(weights).to(losses)
-    return (losses * of_classes[labels]).mean()
+    return losses if weights is None else losses * torch.from_numpy(weights).to(losses)[labels]
 
 
 def weight_facts(rule: ClassWeight, weights: Weights | None) -> dict[str, Fact]:

@@ -19,7 +19,7 @@ from ae_cls.head.choice import Choice, Setting, Trial, in_words
 from ae_cls.head.class_weight import ClassWeight, Weights, class_weights, weight_facts
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.feature_task import FeatureTask, Item
-from ae_cls.head.fitted import Fact, FittedHead, Labelled, Labels, Probabilities
+from ae_cls.head.fitted import Fact, FittedHead, Labelled, Labels, Pool, Probabilities
 from ae_cls.head.task import Learned, Task
 from ae_cls.head.temperature import at_temperature, fitted_temperature
 from ae_cls.settings import Settings
@@ -48,6 +48,8 @@ class HeadConfig(Settings, ABC):
     """Whether fitting changes the encoder, which then needs images instead of features."""
     reads_clusters: ClassVar[bool] = False
     """Whether features must be probabilities of clusters."""
+    learns_from_unlabelled: ClassVar[bool] = False
+    """Whether training images count whose label is not shown."""
     class_weight: ClassWeight = Field(
         description="null: labelled rows count alike; balanced: classes do, by rows / (classes x "
         "rows of the class)"
@@ -135,18 +137,21 @@ class FeatureHeadConfig(HeadConfig):
         choose_by: Measure,
         seed: int,
         progress: bool,
+        pool: Pool | None = None,
     ) -> FittedHead:
         """Fit on `train`; settings with several values are chosen on `valid`, never on test.
 
         The choice goes by the measure, then by the lower log loss, then by the order of the
         values. `class_count` may exceed the classes seen in `train`: they get probability 0.
+        `pool` has the rows of `train` and others without a label; None: there are no others.
 
         Raises:
             UsageError: there is one class only, or no validation row.
             TrainingError: features or probabilities are not finite.
         """
         _refuse_nothing_to_choose_on(valid)
-        task = FeatureTask(train, valid, class_count, choose_by, seed, progress)
+        pool = pool or _no_more_than(train)
+        task = FeatureTask(train, valid, class_count, choose_by, seed, progress, pool)
         on = f"{len(valid.labels):,} validation labels"
         choice = Choice(
             name=self.name, labels=valid.labels, by=choose_by, on=on, prefix="valid", aloud=progress
@@ -171,6 +176,7 @@ class FeatureHeadConfig(HeadConfig):
         choose_by: Measure,
         seed: int,
         progress: bool,
+        pool: Pool | None = None,
     ) -> FittedHead:
         """Fit on `train`, and choose settings on nothing else, by folds of it.
 
@@ -185,12 +191,14 @@ class FeatureHeadConfig(HeadConfig):
             choose_by: what is best on the rows held back, then as in `fit`.
             seed: every random draw follows from it.
             progress: whether bars are drawn at a terminal.
+            pool: the rows of `train` and others without a label; None: there are no others.
 
         Raises:
             UsageError: there is one class only.
             TrainingError: features or probabilities are not finite.
         """
-        task = FeatureTask(train, train.rows(_NONE), class_count, choose_by, seed, progress)
+        pool = pool or _no_more_than(train)
+        task = FeatureTask(train, train.rows(_NONE), class_count, choose_by, seed, progress, pool)
         held = stratified_folds(train.labels, units, most=FOLDS, seed=seed, purpose="head")
         if not held:
             (trial,) = self.narrowed(self.middle()).trials(task)
@@ -301,8 +309,13 @@ class FeatureHeadConfig(HeadConfig):
             choose_by=task.choose_by,
             seed=task.seed,
             progress=True,
+            pool=task.pool() if self.learns_from_unlabelled else None,
         )
         return Learned(Classifier(task.encoder, head, task.class_names), history=())
+
+
+def _no_more_than(train: Labelled) -> Pool:
+    return Pool.of(train.features, np.arange(len(train.labels)))
 
 
 def _refuse_nothing_to_choose_on(valid: Labelled) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.evaluate.metrics import Measure
-from ae_cls.head.fitted import Labelled
+from ae_cls.head.fitted import Features, Labelled, Pool
 from ae_cls.terminal.progress import progressing
 
 Classes = Int64[np.ndarray, " s"]
@@ -32,6 +32,7 @@ class FeatureTask:
         choose_by: what is best on the rows held out.
         seed: every random draw follows from it.
         progress: whether it is shown how far the work is.
+        pool: what there is to learn from, rows without a label too.
         whole: the task that this one is a fold of, if it is.
         kept: positions of its rows among those of the whole task.
 
@@ -46,6 +47,7 @@ class FeatureTask:
     choose_by: Measure
     seed: int
     progress: bool
+    pool: Pool
     whole: "FeatureTask | None" = None
     kept: Int64[np.ndarray, " _"] | None = None
     _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -58,8 +60,8 @@ class FeatureTask:
                 fix="give more labels, for example labels.per_class=10",
             )
         if self.whole is None:  # of a fold all rows have been looked at
-            for part in (self.train, self.held):
-                _refuse_non_finite(part)
+            for features in (self.pool.features, self.held.features):
+                _refuse_non_finite(features)
 
     @cached_property
     def classes(self) -> Classes:
@@ -67,10 +69,12 @@ class FeatureTask:
         return np.unique(self.train.labels)
 
     def fold(self, held: Int64[np.ndarray, " h"]) -> "FeatureTask":
-        """The rows at these positions held back, and the others to fit on."""
+        """The rows at these positions held back, and the others to fit on; the pool keeps all."""
         kept = np.delete(np.arange(len(self.train.labels)), held)
+        places = self.pool.labelled
         return replace(
             self, train=self.train.rows(kept), held=self.train.rows(held), whole=self, kept=kept,
+            pool=replace(self.pool, labelled=places[kept], held=places[held]),
         )  # fmt: skip
 
     @property
@@ -90,13 +94,13 @@ class FeatureTask:
         return progressing(items, name, total=total, unit=unit, shown=self.progress)
 
 
-def _refuse_non_finite(part: Labelled) -> None:
+def _refuse_non_finite(features: Features) -> None:
     # One infinite or undefined number makes its column's sum so: no table of flags is made.
     with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero(~np.isfinite(part.features.sum(axis=0, dtype=np.float64)))
+        wrong = np.flatnonzero(~np.isfinite(features.sum(axis=0, dtype=np.float64)))
     if len(wrong):
         raise TrainingError(
             "the encoder gave features that are not finite",
-            where=f"{len(wrong)} of {part.features.shape[1]} columns, the first is {wrong[0]}",
+            where=f"{len(wrong)} of {features.shape[1]} columns, the first is {wrong[0]}",
             fix="pretrain again with a lower learning rate, or with precision=fp32",
         )

@@ -32,6 +32,27 @@ class Labelled:
         return Labelled(self.features[positions], self.labels[positions])
 
 
+@final
+@dataclass(frozen=True)
+class Pool:
+    """Features of all images that a head may learn from, most of them often without a label.
+
+    Attributes:
+        features: of all of them.
+        labelled: position of each labelled row in it.
+        held: position of each row that is held back; none where these are not in it.
+    """
+
+    features: Features
+    labelled: Int64[np.ndarray, " l"]
+    held: Int64[np.ndarray, " h"]
+
+    @classmethod
+    def of(cls, features: Features, labelled: Int64[np.ndarray, " l"]) -> "Pool":
+        """With no row held back."""
+        return cls(features, labelled, np.zeros(0, np.int64))
+
+
 @dataclass(frozen=True, kw_only=True)
 class FittedHead(ABC):
     """A head after fitting. Predicting does not change it.

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
-from jaxtyping import Float16, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from pydantic import Field
 from torch import Tensor
 
@@ -18,10 +17,9 @@ from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Features, Probabilities
 from ae_cls.head.head_files import Layout, Stored
+from ae_cls.head.neighbours import Directions, directions, nearest
 from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser, as_tensor
 from ae_cls.settings import OneOrMore
-
-_COSINES, _ROWS = 1 << 24, 4096  # cosines held at a time, and of how many rows they are made
 
 
 @final
@@ -55,9 +53,10 @@ class KnnConfig(FeatureHeadConfig):
         # with 1,000 to 10,000 labels and took 4 to 5 with 100 at small k; on multiscale features it
         # moved up to 1.5 points either way, and gave 7 to 11 with 100 labels and k of 10 or more.
         standardiser = Standardiser.fit(task.train.features)
+        order = np.argsort(task.train.labels, kind="stable")
         widest = Knn(
             head=self.name, facts={}, mean=standardiser.mean, scale=standardiser.scale,
-            rows=_directions(task, standardiser),
+            rows=directions(task.train.features, standardiser)[order],
             counts=np.bincount(task.train.labels, minlength=task.class_count),
             class_weights=self._of_votes(task), neighbours=np.array(max(self.neighbours)),
             temperature=np.array(self.temperature),
@@ -89,8 +88,7 @@ class Knn(ArrayHead):
     Attributes:
         mean: of the training features.
         scale: standard deviation of the training features; 1 where it was 0.
-        rows: standardised training rows of length 1, in the order of their classes. Half precision
-            moves a cosine by about 1e-5 and halves the file, which holds them all.
+        rows: standardised training rows of length 1, in the order of their classes.
         counts: rows of each class.
         class_weights: factor on a vote, by its class.
         neighbours: how many rows vote, or all where there are fewer.
@@ -107,7 +105,7 @@ class Knn(ArrayHead):
     }
     mean: Float32[np.ndarray, " d"]
     scale: Float32[np.ndarray, " d"]
-    rows: Float16[np.ndarray, "n d"]
+    rows: Directions
     counts: Int64[np.ndarray, " k"]
     class_weights: Float64[np.ndarray, " k"]
     neighbours: Int64[np.ndarray, ""]
@@ -126,17 +124,9 @@ class Knn(ArrayHead):
     def nearest(self, features: Features) -> Nearest:
         """The `neighbours` most similar rows of each query; which of equal ones is left open."""
         labels = torch.arange(len(self.counts)).repeat_interleave(as_tensor(self.counts))
-        count = min(int(self.neighbours), len(self.rows))
         standardiser = Standardiser(self.mean, self.scale)
-        cosines = torch.empty(len(features), count)
-        rows = torch.empty(len(features), count, dtype=torch.int64)
-        for part, block in standardiser.blocks(features, max(1, _COSINES // len(self.rows))):
-            cosines[part], rows[part] = self._cosines(torch.from_numpy(block)).topk(count)
-        return Nearest(cosines, labels[rows])
-
-    def _cosines(self, block: Float32[Tensor, "q d"]) -> Float32[Tensor, "q n"]:
-        queries, parts = functional.normalize(block), as_tensor(self.rows).split(_ROWS)
-        return torch.cat([queries @ part.float().T for part in parts], dim=1)
+        found = nearest(features, standardiser, self.rows, int(self.neighbours))
+        return Nearest(found.cosines, labels[found.rows])
 
     def vote(self, nearest: Nearest) -> Probabilities:
         """One probability a class from the first `neighbours` of each query."""
@@ -146,13 +136,3 @@ class Knn(ArrayHead):
         labels = nearest.labels[:, : int(self.neighbours)]
         votes.scatter_add_(1, labels, weights * as_tensor(self.class_weights)[labels])
         return (votes / votes.sum(1, keepdim=True)).numpy()
-
-
-def _directions(task: FeatureTask, standardiser: Standardiser) -> Float16[np.ndarray, "n d"]:
-    """The labelled rows, standardised, of length 1, in the order of their classes."""
-    labels, features = task.train.labels, task.train.features
-    directions, place = np.empty(features.shape, np.float16), np.empty_like(labels)
-    place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
-    for rows, block in standardiser.blocks(features):
-        directions[place[rows]] = functional.normalize(torch.from_numpy(block)).numpy()
-    return directions

@@ -7,11 +7,11 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
-from ae_cls.dataset.rows import LabelledImages
+from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.encode.encoder import Encoder
 from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Labelled
+from ae_cls.head.fitted import Labelled, Pool
 from ae_cls.train.checkpoint import Checkpoints
 from ae_cls.train.record import EpochRecord
 from ae_cls.train.task import TrainTask
@@ -26,8 +26,10 @@ class Task:
         encoder: pretrained; heads that train it work on a copy.
         train: the labelled training images.
         units: number of each of them, the same for those that must stay together.
+        unlabelled: the training images whose label is not shown.
         valid: every choice is made on these; None: within the labelled training images.
         features: of both, by the pretrained encoder; computed when asked for.
+        pool: features of all training images, without a label too; computed when asked for.
         class_names: in the order of the class index.
         mirrored_is_same: whether a mirror image keeps its class.
         choose_by: what is best on images that were not fitted on.
@@ -38,8 +40,10 @@ class Task:
     encoder: Encoder
     train: LabelledImages
     units: Int64[np.ndarray, " n"]
+    unlabelled: ImageRows
     valid: LabelledImages | None
     features: Callable[[], tuple[Labelled, Labelled | None]]
+    pool: Callable[[], Pool]
     class_names: tuple[str, ...]
     mirrored_is_same: bool
     choose_by: Measure

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ae_cls.report.labels_read import labels_read
+from ae_cls.report.labels_read import UNLABELLED, labels_read
 from ae_cls.report.one_line import Column, OneLineRows
 from ae_cls.report.table import (
     RunMetrics,
@@ -89,8 +89,11 @@ def _columns(rows: Sequence[JobRow]) -> Iterator[Column]:
 
 
 def _what_labels(rows: Sequence[JobRow]) -> Iterator[RenderableType]:
-    if any("+" in labels_read(row.metrics) for row in rows):
+    labels = [labels_read(row.metrics) for row in rows]
+    if any("+" in one for one in labels):
         yield plain("labels: those learnt from + those for choosing settings")
+    if any(one.endswith(UNLABELLED) for one in labels):
+        yield plain("u: the head has also learnt from training images without a label")
 
 
 def _keys(rows: Sequence[JobRow]) -> list[str]:

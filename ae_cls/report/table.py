@@ -87,6 +87,8 @@ def empty_table(*, titles: bool) -> Table:
 def _labels(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
     if labels_read(metrics):
         yield "labels before test", *labels_in_words(metrics)
+    if saw := metrics.get("protocol", {}).get("head_saw"):
+        yield "the head saw", "", saw
 
 
 def _again(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from ae_cls.compute import Compute, start
 from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows, LabelledImages
-from ae_cls.dataset.split import Part, Split, make_split
+from ae_cls.dataset.split import Encoded, Split, make_split
 from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
@@ -99,9 +99,14 @@ class Data:
         rows = self.split.train if len(self.split.train) else self.split.pretrain
         return learn(self.images(rows), self.images(self.split.valid), classifier, seed)
 
-    def rows_of(self, part: Part) -> Rows:
+    def rows_of(self, part: Encoded) -> Rows:
         """The rows of a part of the split."""
         return getattr(self.split, part)
+
+    @property
+    def pool(self) -> Encoded:
+        """The part of all that there is to learn from: "train", unless others have no label."""
+        return "pretrain" if len(self.split.pretrain) > len(self.split.train) else "train"
 
 
 def prepare(description: Experiment | Pretraining, source: EncoderRun | None = None) -> Data:

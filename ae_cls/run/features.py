@@ -7,11 +7,11 @@ from typing import final
 import numpy as np
 
 from ae_cls.dataset.contract import Rows
-from ae_cls.dataset.split import Part
+from ae_cls.dataset.split import Encoded, Part
 from ae_cls.evaluate import effective_rank
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Features, Labelled, Probabilities
+from ae_cls.head.fitted import Features, Labelled, Pool, Probabilities
 from ae_cls.run.data import Data
 from ae_cls.run.stages import Encode, Trained
 from ae_cls.run.work import Work
@@ -51,6 +51,12 @@ class PartFeatures:
             return train, None
         return train, Labelled(self._valid, labels_of(split.valid))
 
+    def pool(self) -> Pool:
+        """Of all training images, with and without a label; no validation or test image."""
+        split = self.data.split
+        places = np.searchsorted(split.pretrain, split.labelled)
+        return Pool.of(self._of(self.data.pool), places)
+
     def of_labelled(self, rows: Rows) -> Features:
         """Of rows of the parts that have labels, by the pretrained encoder."""
         split = self.data.split
@@ -83,5 +89,5 @@ class PartFeatures:
         stage = Encode(self.experiment, self.data, self.trained, "train", positions)
         return self.work.take(stage)
 
-    def _of(self, part: Part) -> Features:
+    def _of(self, part: Encoded) -> Features:
         return self.work.take(Encode(self.experiment, self.data, self.trained, part))

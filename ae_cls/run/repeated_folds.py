@@ -15,7 +15,7 @@ from ae_cls.errors import UsageError
 from ae_cls.evaluate import corrected_interval, evaluate, wilson_interval
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.fitted import Features, Labelled, Probabilities
+from ae_cls.head.fitted import Features, Labelled, Pool, Probabilities
 from ae_cls.run.data import Data
 
 FEWEST_TEST_IMAGES = 100
@@ -120,18 +120,19 @@ class _Table:
             self.labelled.labels, self.units, most=FOLDS, seed=seed, purpose="test"
         )
         for number, held in enumerate(folds):
-            fitted_on = self._shown(held, derive_seed(seed, number))
+            left = np.delete(np.arange(len(self.labelled.labels)), held)
+            fitted_on = self._shown(left, derive_seed(seed, number))
+            pool = Pool.of(self.labelled.features[left], np.searchsorted(left, fitted_on))
             head = self.head.fit_within(
                 self.labelled.rows(fitted_on), self.units[fitted_on],
                 class_count=len(self.class_names), choose_by=self.experiment.labels.choose_by,
-                seed=self.experiment.seed, progress=False,
+                seed=self.experiment.seed, progress=False, pool=pool,
             )  # fmt: skip
             probabilities = head.predict_proba(self.labelled.features[held])
             yield _Answer(held, probabilities, len(fitted_on))
 
-    def _shown(self, held: Rows, seed: int) -> Rows:
+    def _shown(self, left: Rows, seed: int) -> Rows:
         """The rows to learn from: of those not held back, as many as the budget allows."""
-        left = np.delete(np.arange(len(self.labelled.labels)), held)
         seen, classes = np.unique(self.labelled.labels[left], return_inverse=True)
         names = tuple(self.class_names[index] for index in seen)
         return draw_labelled(left, classes, names, self.experiment.labels, seed)

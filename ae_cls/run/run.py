@@ -23,6 +23,7 @@ from ae_cls.run.scores import (
     label_counts,
     labels_read,
     protocol,
+    unlabelled_read,
     warnings_of,
 )
 from ae_cls.run.size import refuse_what_does_not_fit
@@ -171,7 +172,8 @@ def _classify_and_report(
 ) -> Result:
     """Fit the head on the labelled rows, read the test part once or never, write the run folder."""
     features = PartFeatures(experiment, data, trained, work)
-    learned = work.take(Classify(experiment, data, trained, features.to_learn_from))
+    classify = Classify(experiment, data, trained, features.to_learn_from, features.pool)
+    learned = work.take(classify)
     classifier, history = learned.classifier, [*trained.history, *learned.history]
     with work.stopwatch.stage("evaluate"):
         if experiment.test:
@@ -200,6 +202,7 @@ def _classify_and_report(
         "protocol": {
             **protocol(experiment, data),
             **labels_read(experiment, data, classifier.head),
+            **unlabelled_read(classifier.head),
             **work.continuation(),
         },
         "encoder": {

@@ -192,3 +192,11 @@ def labels_read(experiment: Experiment, data: Data, head: FittedHead) -> dict[st
         },
         "chosen_on": head.facts["chosen_on"],
     }
+
+
+def unlabelled_read(head: FittedHead) -> dict[str, Any]:
+    """What the protocol says where the head has learnt from images without a label, too."""
+    count = head.facts.get("unlabelled_rows")
+    if not count:
+        return {}
+    return {"head_saw": f"also {count:,} training images without their labels"}

@@ -32,7 +32,6 @@ from ae_cls.train.failing import (
 )
 from ae_cls.train.lines import forecast, loss_in_words, of_stretch, under_way
 from ae_cls.train.loss import Loss
-from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score, finite
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
@@ -251,9 +250,10 @@ class _Training:
         """The batches of these steps; a stretch may pass over a small set several times."""
         images, compute = self.task.train, self.task.compute
         rows = torch.from_numpy(images.rows)
-        orders = passes(len(images), self.schedule.length.batch_of(len(images)), self.task.seed)
+        size = self.schedule.length.batch_of(len(images))
+        positions_at = self.task.order(len(images), size, self.task.seed)
         for step in range(first, last):
-            number, whole = orders(step)
+            number, whole = positions_at(step)
             positions = compute.world.share_of(whole)
             taken = compute.staged(images.take(positions))
             yield _Batch(step, number, len(whole), positions, rows[positions], taken)

@@ -12,6 +12,7 @@ from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.train.checkpoint import Checkpoints, NoCheckpoints
 from ae_cls.train.loss import Loss
+from ae_cls.train.order import Order, passes
 from ae_cls.train.record import Score
 from ae_cls.train.step import Group
 
@@ -31,6 +32,7 @@ class TrainTask:
         seed: every random draw follows from it.
         compute: device, precision and processes.
         checkpoints: where the training continues from, and what it leaves behind.
+        order: which images a step sees.
     """
 
     train: ImageRows
@@ -39,6 +41,7 @@ class TrainTask:
     seed: int
     compute: Compute
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    order: Order = passes
 
 
 @final

@@ -22,7 +22,7 @@ from ae_cls.evaluate import (
     warnings,
 )
 from ae_cls.head.contract import HeadConfig
-from ae_cls.head.finetune import _has_converged
+from ae_cls.head.network import has_converged
 from ae_cls.machine import memory as machine_memory
 from ae_cls.machine.faults import as_ours
 from ae_cls.run import checkpoints, log
@@ -367,12 +367,12 @@ def test_a_head_that_has_not_converged_is_named(facts, says):
     ("losses", "converged"),
     [([0.5], None), ([0.5, 0.2], False), ([0.5, 0.2, 0.195], True), ([0.2, 0.3], True)],
 )
-def test_fine_tuning_has_converged_once_its_training_loss_is_still(losses, converged):
+def test_fine_tuninghas_converged_once_its_training_loss_is_still(losses, converged):
     history = [
         EpochRecord("finetune", n, n, 0.1, 1.0, 1.0, {"loss": loss}, {}, best=True)
         for n, loss in enumerate(losses)
     ]
-    assert _has_converged(history) is converged
+    assert has_converged(history) is converged
 
 
 def evaluated(answers: list[int], labels: list[int]):

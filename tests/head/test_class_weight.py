@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "boosting": {"iterations": 10, "max_leaf_nodes": [7]},
     "svm": {"C": [1.0], "gamma": [0.3]},
     "knn": {"neighbours": [10]},
+    "spread": {"neighbours": [10], "alpha": [0.9]},
     "forest": {"trees": 20, "min_samples_leaf": [5]},
     "mlp": {"epochs": 8, "width": [32], "learning_rate": [0.003], "batch_size": 64},
 }

@@ -11,7 +11,8 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, LabelledImages, to_unit
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Classification
-from ae_cls.head.finetune import FinetuneConfig, _groups, _network, score
+from ae_cls.head.finetune import FinetuneConfig
+from ae_cls.head.network import classification_loss, layer_groups, network_of, score
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import Task
 from ae_cls.train.checkpoint import NoCheckpoints
@@ -53,7 +54,9 @@ def task(name: str = "conv", *, seed: int = 0, count: int = 64) -> Task:
         encoder,
         parts[0],
         np.arange(half),
+        replace(parts[0].images, rows=np.arange(half, count)),
         parts[1],
+        unasked,
         unasked,
         ("above", "below"),
         False,
@@ -116,12 +119,15 @@ def test_images_of_a_rare_class_weigh_more_in_the_loss_and_the_weights_are_told(
     facts = [learned.classifier.head.facts["class_weight"] for learned in (plain, weighed)]
     assert facts[0] is None
     assert isinstance(facts[1], dict) and facts[1]["weights"] == pytest.approx(expected.tolist())
-    network = _network(one)
+    network = network_of(one)
     torch.nn.init.normal_(network.to_logits.weight, generator=torch.Generator().manual_seed(1))
     images, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 2
-    loss = config()._loss(network.eval(), images, labels, expected).total
+    smoothing = config().label_smoothing
+    loss = classification_loss(
+        network.eval(), images, labels, expected, label_smoothing=smoothing
+    ).total
     of_images = torch.nn.functional.cross_entropy(
-        network(images), labels, label_smoothing=config().label_smoothing, reduction="none"
+        network(images), labels, label_smoothing=smoothing, reduction="none"
     )
     by_hand = (of_images.detach().numpy() * expected[labels.numpy()]).mean()
     assert loss.item() == pytest.approx(by_hand)
@@ -149,7 +155,7 @@ def test_with_equally_many_images_class_weights_change_nothing():
 def test_epochs_are_scored_by_the_measure(measure, theirs):
     one = replace(task(count=90), choose_by=measure)
     one = replace(one, valid=thinned(replace(one, train=valid_of(one)), 1, 7).train)
-    network = _network(one)
+    network = network_of(one)
     torch.nn.init.normal_(network.to_logits.weight, generator=torch.Generator().manual_seed(1))
     found = score(network, valid_of(one), CPU, measure)
     with torch.inference_mode():
@@ -181,21 +187,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
 
 
 def test_early_layers_learn_slower():
-    network = _network(task())
-    rates = [group.rate for group in _groups(network, 0.5)]
+    network = network_of(task())
+    rates = [group.rate for group in layer_groups(network, 0.5)]
     # Two stages, the code layer, the linear layer on top.
     assert rates == [0.125, 0.25, 0.5, 1.0]
-    depths = [group.modules for group in _groups(network, 0.5)]
+    depths = [group.modules for group in layer_groups(network, 0.5)]
     assert depths[0] == [network.encoder.trunk.stages[0]]
 
 
 def test_no_decay_of_the_rate_is_one_rate_for_all():
-    assert {group.rate for group in _groups(_network(task()), 1.0)} == {1.0}
+    assert {group.rate for group in layer_groups(network_of(task()), 1.0)} == {1.0}
 
 
 def test_an_untrained_network_is_at_chance_and_unsure():
     one = task()
-    found = score(_network(one), valid_of(one), CPU, "accuracy")
+    found = score(network_of(one), valid_of(one), CPU, "accuracy")
     assert found.terms["loss"] == pytest.approx(np.log(2))  # the linear layer starts at 0
 
 

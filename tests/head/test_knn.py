@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_cls.head import knn
+from ae_cls.head import knn, neighbours
 from ae_cls.head.fitted import Labelled
 from ae_cls.head.knn import Knn, KnnConfig
 from tests.head.heads import blobs, config, digits
@@ -39,8 +39,8 @@ def by_loop(train: Labelled, queries: np.ndarray, *, k: int, temperature: float)
 
 @pytest.mark.parametrize("k", [1, 7, 1000])
 def test_votes_agree_with_a_loop(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "_COSINES", 32 * 1100)
-    monkeypatch.setattr(knn, "_ROWS", 100)
+    monkeypatch.setattr(neighbours, "_COSINES", 32 * 1100)
+    monkeypatch.setattr(neighbours, "_ROWS", 100)
     train, valid, test = digits()
     head = fit(train, valid, 10, neighbours=[k], temperature=0.07)
     ours = head.predict_proba(test.features[:100])
@@ -101,6 +101,6 @@ def test_a_row_at_the_mean_is_no_division_by_zero() -> None:
 def test_parts_of_the_rows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     head, queries = fit(blobs(300), blobs(20, seed=1), 4, neighbours=[20]), blobs(40, seed=2)
     whole = head.predict_proba(queries.features)
-    monkeypatch.setattr(knn, "_ROWS", 64)
-    monkeypatch.setattr(knn, "_COSINES", 300 * 7)  # seven queries at a time
+    monkeypatch.setattr(neighbours, "_ROWS", 64)
+    monkeypatch.setattr(neighbours, "_COSINES", 300 * 7)  # seven queries at a time
     assert np.abs(head.predict_proba(queries.features) - whole).max() < 1e-4

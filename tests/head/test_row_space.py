@@ -7,6 +7,7 @@ from ae_cls.head import row_space
 from ae_cls.head.axes import Axes, axes_of
 from ae_cls.head.descent import Descent, log_loss, squared_hinge
 from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.fitted import Pool
 from ae_cls.head.row_space import Space
 from ae_cls.head.standardise import Standardiser
 from tests.head.heads import blobs
@@ -60,7 +61,8 @@ def test_rows_that_are_all_equal_leave_nothing_to_see_and_do_not_fail() -> None:
 @pytest.mark.parametrize(("count", "width"), [(40, 6), (40, 90)])
 def test_folds_share_the_space_of_the_whole_and_find_nearly_its_minimum(count, width) -> None:
     train = blobs(count, 3, width=width)
-    task = FeatureTask(train, train.rows(np.zeros(0, np.int64)), 3, "accuracy", 0, False)
+    pool, none = Pool.of(train.features, np.arange(count)), train.rows(np.zeros(0, np.int64))
+    task = FeatureTask(train, none, 3, "accuracy", 0, False, pool)
     fold = task.fold(np.arange(0, count, 5))
     shared, own = Space.of_task(fold), Space.of(fold.train.features, task_standardiser(task))
     assert shared.of_features is Space.of_task(task).of_features

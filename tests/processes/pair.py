@@ -110,13 +110,13 @@ def real(name: str, world: World) -> dict[str, Any]:
     }
 
 
-def finetuning(world: World) -> dict[str, Any]:
+def training_encoder(head: str, world: World) -> dict[str, Any]:
     """Losses of 20 steps, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
     words = ("batch_size=16", "min_steps=20", "epochs=1", "lr=0.0005")
-    found = described("classify", "encoder=x", "head=finetune", *(f"head.{word}" for word in words))
+    found = described("classify", "encoder=x", f"head={head}", *(f"head.{word}" for word in words))
     assert isinstance(found, Classification)
-    steps, images = EachStep(), table(SHAPE, 61)
+    steps, images = EachStep(), table(SHAPE, 90)
     labels = np.random.default_rng(0).integers(0, 3, 61)
     parts = [
         LabelledImages(replace(images, rows=rows), labels[rows])
@@ -126,8 +126,8 @@ def finetuning(world: World) -> dict[str, Any]:
     learned = found.head.classify(
         Task(
             Encoder(variant("conv", SHAPE), found.encode, compute),
-            parts[0], np.arange(40), parts[1],
-            features=no_features,
+            parts[0], np.arange(40), replace(images, rows=np.arange(61, 90)), parts[1],
+            features=no_features, pool=no_features,
             class_names=("a", "b", "c"), mirrored_is_same=True, choose_by="accuracy",
             seed=0, checkpoints=steps,
         )
@@ -294,7 +294,8 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "digits": partial(real, "conv"),
     "digits, vae": partial(real, "vae"),
-    "finetune": finetuning,
+    "finetune": partial(training_encoder, "finetune"),
+    "joint": partial(training_encoder, "joint"),
     "losses": every_loss,
     "norms": batch_norms,
     "encoding": encoding,

@@ -12,7 +12,7 @@ from tests.processes.pair import JOBS, in_two
 
 TRAININGS = (
     "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "aae", "gmvae",
-    "one sample left", "digits", "digits, vae", "finetune",
+    "one sample left", "digits", "digits, vae", "finetune", "joint",
 )  # fmt: skip
 
 

@@ -11,9 +11,10 @@ import torch
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.contract import TOO_FEW
-from ae_cls.head.fitted import Labelled
+from ae_cls.head.fitted import Labelled, Pool
 from ae_cls.jobs.commands import COMMANDS
 from ae_cls.processes.world import ALONE
+from ae_cls.report.labels_read import labels_read
 from ae_cls.run.data import Data, prepare
 from ae_cls.run.run import Result
 from ae_cls.run.stages import Classify, Trained
@@ -22,16 +23,18 @@ from ae_cls.train.checkpoint import NoCheckpoints
 from tests.composed import described, needed_by, options
 from tests.run.bars import written
 
+TRAINED = (
+    "head.epochs=2", "head.min_steps=1", "autoencoder=conv", "pretrain=none",
+    "autoencoder.widths=[8,8]",
+)  # fmt: skip
 QUICK: dict[str, tuple[str, ...]] = {
     "clusters": (*needed_by("clusters"), "pretrain=none", "autoencoder.widths=[8,8]"),
     "boosting": ("head.iterations=5",),
     "forest": ("head.trees=5",),
     "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),
     "mlp": ("head.epochs=4", "head.width=[16]"),
-    "finetune": (
-        "head.epochs=2", "head.min_steps=1", "autoencoder=conv", "pretrain=none",
-        "autoencoder.widths=[8,8]",
-    ),
+    "finetune": TRAINED,
+    "joint": TRAINED,
 }  # fmt: skip
 
 
@@ -66,7 +69,12 @@ def fitted(one: Experiment, data: Data) -> tuple[dict[str, bytes], dict]:
         within = one.labels.chooses_within
         return labelled(data.split.labelled), None if within else labelled(data.split.valid)
 
-    stage = Classify(one, data, trained, features)
+    def pool() -> Pool:
+        split = data.split
+        every = encoder.features(data.images(split.pretrain))
+        return Pool.of(every, np.searchsorted(split.pretrain, split.labelled))
+
+    stage = Classify(one, data, trained, features, pool)
     learned = one.head.classify(stage._task(NoCheckpoints(), ALONE))
     return learned.classifier.head.files(), stage.inputs()
 
@@ -94,7 +102,7 @@ def test_the_other_regime_reads_the_labels_of_validation(tmp_path: Path, head: s
     assert before[1]["valid"] != after[1]["valid"]
     facts = json.loads(before[0]["head.json"])["facts"]
     assert facts["chosen_on"] == f"{len(data.split.valid)} validation labels"
-    if head != "finetune":  # its scores stand in the history
+    if not one.head.trains_encoder:  # its scores stand in the history
         assert facts["trials"] != json.loads(after[0]["head.json"])["facts"]["trials"]
 
 
@@ -134,3 +142,20 @@ def test_fine_tuning_within_keeps_to_its_schedule(tmp_path: Path) -> None:
     assert all(record["best"] and not record["valid"] for record in history)
     assert "schedule" in result.metrics["protocol"]["chosen_on"]
     assert "head.patience=1 has no effect" in (result.folder / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("head", "is_marked"), [("spread", True), ("joint", True), ("linear", False)]
+)
+def test_a_head_that_learns_from_images_without_a_label_is_marked(
+    tmp_path: Path, head: str, is_marked: bool
+) -> None:
+    path = written(tmp_path, {"coat": 40, "bag": 40, "boot": 40}, brighter=60)
+    metrics = run(path, head, "labels.per_class=4", "test=false").metrics
+    unlabelled = metrics["protocol"]["images"]["pretrain"] - 12
+    assert unlabelled > 0
+    said = metrics["protocol"].get("head_saw")
+    assert said == (
+        f"also {unlabelled} training images without their labels" if is_marked else None
+    )
+    assert labels_read(metrics) == ("12 u" if is_marked else "12")

@@ -46,7 +46,7 @@ def keys(experiment: Experiment, data: Data | None = None) -> dict[str, str]:
     stages = [
         Pretrain(experiment, data),
         Encode(experiment, data, trained, "train"),
-        Classify(experiment, data, trained, no_features),
+        Classify(experiment, data, trained, no_features, no_features),
     ]
     return {stage.name: stage.key().name for stage in stages}
 
@@ -201,7 +201,7 @@ def closures(*words: str) -> dict[str, set[str]]:
     trained = Trained(data.network, "weights")
     stages = [
         Pretrain(experiment, data), Encode(experiment, data, trained, "train"),
-        Classify(experiment, data, trained, no_features),
+        Classify(experiment, data, trained, no_features, no_features),
         Reconstruct(experiment, data, trained), Figures(experiment, data, trained),
     ]  # fmt: skip
     return {
@@ -224,7 +224,17 @@ def test_the_text_of_other_options_is_not():
     variants = {f"ae_cls.autoencoder.{name}" for name in ("vae", "deep", "pca", "textbook")}
     heads = {
         f"ae_cls.head.{name}"
-        for name in ("knn", "mlp", "forest", "boosting", "lda", "finetune", "clusters")
+        for name in (
+            "knn",
+            "mlp",
+            "forest",
+            "boosting",
+            "lda",
+            "spread",
+            "finetune",
+            "joint",
+            "clusters",
+        )
     }
     others = variants | heads | {"ae_cls.autoencoder", "ae_cls.head", "ae_cls.encode.pooled"}
     for name_of_stage, modules in closures().items():

@@ -1,10 +1,9 @@
 """The stages of a run, in their order. This list is all that names them."""
 
-from typing import Any
+from typing import Any, Never
 
-from ae_cls.dataset.split import Part
+from ae_cls.dataset.split import Encoded, Part
 from ae_cls.experiment.descriptions import Experiment, Pretraining
-from ae_cls.head.fitted import Labelled
 from ae_cls.run.data import Data
 from ae_cls.run.stage import Stage
 from ae_cls.run.stages.classify import Classify
@@ -27,13 +26,22 @@ def stages_after_pretraining(
     ]
     if isinstance(description, Pretraining):
         return last
-    parts = PARTS if description.test else PARTS[:-1]
-    encoded = [] if description.head.trains_encoder else parts
-    encode = [Encode(description, data, trained, part) for part in encoded]
-    return [*encode, Classify(description, data, trained, no_features), *last]
+    encode = [Encode(description, data, trained, part) for part in _encoded(description, data)]
+    classify = Classify(description, data, trained, no_features, no_features)
+    return [*encode, classify, *last]
 
 
-def no_features() -> tuple[Labelled, Labelled | None]:
+def _encoded(experiment: Experiment, data: Data) -> list[Encoded]:
+    """The parts whose features are read."""
+    if experiment.head.trains_encoder:
+        return []
+    parts: list[Encoded] = [*(PARTS if experiment.test else PARTS[:-1])]
+    if experiment.head.learns_from_unlabelled and data.pool not in parts:
+        parts.append(data.pool)
+    return parts
+
+
+def no_features() -> Never:
     """For a `Classify` that is not made, or that reads images."""
     raise AssertionError("features were asked for that nobody has encoded")
 

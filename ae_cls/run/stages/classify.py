@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, final
 
+import numpy as np
+
 from ae_cls.dataset.fingerprint import numbers_sha256
 from ae_cls.encode import Encoder
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Labelled
+from ae_cls.head.fitted import Labelled, Pool
 from ae_cls.head.head_files import refuse_other_sizes
 from ae_cls.head.task import Learned, Task
 from ae_cls.processes.world import World
@@ -39,6 +41,7 @@ class Classify(Stage[Learned]):
     data: Data
     trained: Trained
     features: Callable[[], tuple[Labelled, Labelled | None]]
+    pool: Callable[[], Pool]
 
     @property
     def is_made_together(self) -> bool:
@@ -49,6 +52,7 @@ class Classify(Stage[Learned]):
         return {
             "labelled": numbers_sha256(split.labelled, labels_of(split.labelled)),
             **self._chosen_on(),
+            **self._unlabelled(),
             "classes": len(self.data.dataset.class_names),
             "mirrored_is_same": self.data.dataset.mirrored_is_same,
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
@@ -65,6 +69,12 @@ class Classify(Stage[Learned]):
             return {"units": numbers_sha256(self.data.units(self.data.split.labelled))}
         valid = self.data.split.valid
         return {"valid": numbers_sha256(valid, self.data.dataset.labels_of(valid))}
+
+    def _unlabelled(self) -> dict[str, Json]:
+        """Nothing where a head does not learn from them."""
+        if not self.description.head.learns_from_unlabelled:
+            return {}
+        return {"pool": numbers_sha256(self.data.split.pretrain)}
 
     def program(self) -> Sequence[Computing]:
         description = self.description
@@ -119,8 +129,10 @@ class Classify(Stage[Learned]):
             encoder=Encoder(self.trained.model, self.description.encode, compute),
             train=self.data.labelled(split.labelled),
             units=self.data.units(split.labelled),
+            unlabelled=self.data.images(np.setdiff1d(split.pretrain, split.labelled)),
             valid=None if within else self.data.labelled(split.valid),
             features=self.features,
+            pool=self.pool,
             class_names=self.data.dataset.class_names,
             mirrored_is_same=self.data.dataset.mirrored_is_same,
             choose_by=self.description.labels.choose_by,

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from ae_cls.dataset.fingerprint import numbers_sha256
-from ae_cls.dataset.split import Part
+from ae_cls.dataset.split import Encoded
 from ae_cls.encode import Encoder
 from ae_cls.encode.feature_table import read_table, write_table
 from ae_cls.experiment.descriptions import Experiment
@@ -40,7 +40,7 @@ class Encode(Stage[Features]):
     description: Experiment
     data: Data
     trained: Trained
-    part: Part
+    part: Encoded
     positions: Int64[np.ndarray, " r"] | None = None
 
     @property

@@ -1,0 +1,201 @@
+"""A network that classifies: an encoder and a linear layer on its features, trained together."""
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from typing import final
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.compute import Compute
+from ae_cls.dataset.rows import LabelledImages, to_unit
+from ae_cls.encode.contract import EncodeConfig
+from ae_cls.encode.encoder import Encoder
+from ae_cls.evaluate.metrics import Measure, confusion_matrix, measured
+from ae_cls.head.class_weight import Weights, weighed_cross_entropy
+from ae_cls.head.classifier import Classifier
+from ae_cls.head.fitted import Fact
+from ae_cls.head.softmax import Softmax
+from ae_cls.head.task import Learned, Task
+from ae_cls.processes.batch import batch_sum, shared_batch
+from ae_cls.train.loop import optimise
+from ae_cls.train.loss import Loss
+from ae_cls.train.record import EpochRecord, Score
+from ae_cls.train.schedule import Schedule
+from ae_cls.train.step import Group
+from ae_cls.train.task import LossOfBatch, Objective, TrainTask
+
+log = logging.getLogger(__name__)
+
+SCHEDULE_KEPT = "nothing: the schedule is kept to its end"
+"""What settings were chosen on where no label but those to learn from is read."""
+
+_VALID_BATCH = 512  # images at a time
+# The log loss is squeezed below what one answer more or less changes in a measure: of accuracy 1/n,
+# of the others about 1/n² with classes of unlike sizes.
+_TIE = 1e-9
+_STILL = 0.02  # nats; a training loss that falls by no more from one validation to the next
+
+
+@final
+class Network(nn.Module):
+    """Encoder, features, normalisation, linear layer."""
+
+    def __init__(
+        self, encoder: Autoencoder, encode: EncodeConfig, *, features: int, class_count: int
+    ) -> None:
+        super().__init__()
+        self.encoder, self.encode = encoder, encode
+        # Features of all stages differ in scale by orders; without this the linear layer trains
+        # at the pace of the largest.
+        self.normalise = nn.BatchNorm1d(features, affine=False)
+        self.to_logits = nn.Linear(features, class_count)
+        nn.init.zeros_(self.to_logits.weight)
+        nn.init.zeros_(self.to_logits.bias)
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        return self.to_logits(self.normalise(self.encode.features(self.encoder, images)))
+
+    def as_head(self, name: str, facts: dict[str, Fact]) -> Softmax:
+        """The part after the encoder, as every linear head is saved."""
+        running_mean, running_variance = self.normalise.running_mean, self.normalise.running_var
+        assert running_mean is not None and running_variance is not None
+        return Softmax(
+            head=name,
+            mean=_array(running_mean),
+            scale=_array((running_variance + self.normalise.eps).sqrt()),
+            weight=_array(self.to_logits.weight),
+            bias=_array(self.to_logits.bias),
+            facts=facts,
+        )
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().numpy()
+
+
+def network_of(task: Task) -> Network:
+    """The encoder that the task gives, copied, with a linear layer of zeros."""
+    encoder = copy.deepcopy(task.encoder.model)
+    probe = to_unit(task.train.images.take(torch.arange(1)), task.encoder.compute.device)
+    with torch.inference_mode():
+        features = task.encoder.encode.features(encoder.eval(), probe).shape[1]
+    network = Network(
+        encoder, task.encoder.encode, features=features, class_count=len(task.class_names)
+    )
+    return network.to(task.encoder.compute.device)
+
+
+def layer_groups(network: Network, layer_decay: float) -> list[Group]:
+    """The encoder's layers, early ones slower, and the linear layer."""
+    layers = network.encoder.encoder_layers()
+    rates = [layer_decay ** (len(layers) - depth) for depth in range(len(layers))]
+    groups = [Group([layer], rate) for layer, rate in zip(layers, rates, strict=True)]
+    return [*groups, Group([network.to_logits], 1.0)]
+
+
+def classification_loss(
+    network: Network,
+    images: Float[Tensor, "b c h w"],
+    labels: Int64[Tensor, " b"],
+    weights: Weights | None,
+    *,
+    label_smoothing: float,
+) -> Loss:
+    """Mean cross-entropy of the images, and the share that is answered rightly."""
+    logits = network(images).float()
+    labels = labels.to(logits.device)
+    total = weighed_cross_entropy(logits, labels, weights, label_smoothing=label_smoothing)
+    accuracy = (logits.argmax(1) == labels).float().mean()
+    return Loss(total, {"accuracy": accuracy.detach()})
+
+
+def learned(
+    network: Network,
+    groups: Sequence[Group],
+    loss_of_batch: LossOfBatch,
+    *,
+    stage: str,
+    task: Task,
+    training: TrainTask,
+    schedule: Schedule,
+    facts: dict[str, Fact],
+) -> Learned:
+    """The network after its training, as a classifier.
+
+    Args:
+        network: changed in place.
+        groups: what is trained.
+        loss_of_batch: the number to go down.
+        stage: the name of the head.
+        task: says on what the best epoch is chosen, and by what.
+        training: images and conditions.
+        schedule: how long and how hard.
+        facts: what else there is to say.
+    """
+    if task.valid is None and schedule.patience is not None:
+        log.warning(
+            "head.patience=%d has no effect: with labels.choose=within the schedule is kept",
+            schedule.patience,
+        )
+    objective = Objective(stage, network, groups, loss_of_batch, _validation(network, task))
+    history = optimise(objective, training, schedule)
+    encoder = Encoder(network.encoder, task.encoder.encode, task.encoder.compute)
+    said: dict[str, Fact] = {
+        "converged": has_converged(history), "chosen_by": task.choose_by,
+        "chosen_on": _chosen_on(task),
+    }  # fmt: skip
+    classifier = Classifier(encoder, network.as_head(stage, {**said, **facts}), task.class_names)
+    return Learned(classifier, tuple(history))
+
+
+def _validation(network: Network, task: Task) -> Callable[[int], Score] | None:
+    valid = task.valid
+    if valid is None:
+        return None
+    return lambda _: score(network, valid, task.encoder.compute, task.choose_by)
+
+
+def has_converged(history: Sequence[EpochRecord]) -> bool | None:
+    """Whether the training loss had stopped falling at the end; None where nothing tells."""
+    if len(history) < 2:
+        return None
+    before, last = (record.train["loss"] for record in history[-2:])
+    return before - last <= _STILL
+
+
+def _chosen_on(task: Task) -> str:
+    return f"{len(task.valid.labels):,} validation labels" if task.valid else SCHEDULE_KEPT
+
+
+@torch.inference_mode()
+def score(network: Network, valid: LabelledImages, compute: Compute, by: Measure) -> Score:
+    """What the measure lacks to 1; ties go to the lower log loss, which the record has too."""
+    network.eval()
+    labels, classes = torch.from_numpy(valid.labels), network.to_logits.out_features
+    confusion, log_loss = np.zeros((classes, classes), np.int64), 0.0
+    for whole in torch.arange(len(valid.images)).split(_VALID_BATCH):
+        positions = compute.world.share_of(whole)
+        with compute.autocast():
+            batch = to_unit(valid.images.take(positions), compute.device)
+            logits = network(batch).float().cpu()
+        with shared_batch(compute.world, own=len(positions), count=len(whole)):
+            sums = batch_sum(_confusion_and_log_loss(logits, labels[positions])).numpy()
+        confusion += sums[:-1].astype(np.int64).reshape(classes, classes)
+        log_loss += float(sums[-1])
+    log_loss /= len(labels)
+    reached = {one: measured(one, confusion) for one in dict.fromkeys(("accuracy", by))}
+    tie = _TIE * log_loss / (1 + log_loss)
+    return Score(1 - reached[by] + tie, {"loss": log_loss, **reached})
+
+
+def _confusion_and_log_loss(logits: Float[Tensor, "b k"], labels: Tensor) -> Float[Tensor, " s"]:
+    """The confusion matrix, row by row, and the summed log loss."""
+    confusion = confusion_matrix(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
+    log_loss = functional.cross_entropy(logits, labels, reduction="sum")
+    return torch.cat([torch.from_numpy(confusion).flatten().double(), log_loss.double()[None]])
