@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ae_cls.autoencoder.backbone import BackboneConfig
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
@@ -34,6 +35,7 @@ AutoencoderChoice = Annotated[
     | DeepConfig
     | TextbookConfig
     | ConvConfig
+    | BackboneConfig
     | VaeConfig
     | VqVaeConfig
     | RaeConfig

@@ -27,6 +27,8 @@ class Autoencoder(nn.Module, ABC):
     image_shape: ImageShape
     allows_bf16: ClassVar[bool] = True
     """Whether half-precision matrix products are exact enough for it."""
+    is_drawn: bool = True
+    """Whether its weights begin at random; else its batch norms have seen images already."""
 
     @abstractmethod
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -96,6 +98,18 @@ class AutoencoderConfig(Settings, ABC):
             UsageError: the images are too small for the network, with the fix.
         """
 
+    @property
+    def supervised_prior(self) -> str:
+        """What its weights knew before they saw a first image, as a sentence; often nothing."""
+        return ""
+
+    def fill_initial(self, network: Autoencoder) -> None:
+        """Fill in weights that are read from elsewhere; often none are.
+
+        Raises:
+            UsageError: there are none, or they are of another network.
+        """
+
     def small(self) -> "AutoencoderConfig":
         """The same variant, small enough to learn eight images of 8x8 in a second; for tests."""
         return self
@@ -130,11 +144,19 @@ def bytes_of(network: torch.nn.Module) -> int:
     return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
-def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:
+def build(
+    config: AutoencoderConfig, image_shape: ImageShape, seed: int, *, is_filled: bool = True
+) -> Autoencoder:
     """The network with weights that follow from the seed; torch's generator stays as it was.
 
+    Args:
+        config: of the network.
+        image_shape: of what it takes.
+        seed: of the weights that are drawn.
+        is_filled: whether it gets the weights that its config names; what was trained needs none.
+
     Raises:
-        UsageError: the images are too small for it.
+        UsageError: the images are too small for it, or weights that it names are not there.
         TrainingError: it needs more memory than there is.
     """
     refuse_more_than_there_is(
@@ -143,4 +165,7 @@ def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Auto
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "init"))
-        return config.build(image_shape)
+        network = config.build(image_shape)
+    if is_filled:
+        config.fill_initial(network)
+    return network

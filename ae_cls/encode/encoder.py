@@ -16,9 +16,6 @@ from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.feature_table import joined
 from ae_cls.terminal.progress import progressing
 
-BATCH = 512
-"""Images at a time. Always the same: another batch size may change the last bit of a feature."""
-
 
 @final
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Encoder:
         the others get none, and have done their work when they have asked for them.
         """
         self.model.eval()
-        world, batches = self.compute.world, torch.arange(len(images)).split(BATCH)
+        world, batches = self.compute.world, torch.arange(len(images)).split(images.at_a_time)
         own = (self._of_batch(images.take(batch)) for batch in world.dealt(batches))
         parts = progressing(
             world.in_order(own, [len(batch) for batch in batches]), "encode",

@@ -18,8 +18,6 @@ from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
 
-_VALID_BATCH = 512  # images at a time
-
 
 @final
 class GradientPretraining(Schedule, PretrainConfig):
@@ -68,7 +66,7 @@ def validation_loss(model: Autoencoder, task: TrainTask) -> Score:
     """The loss over `task.valid` with the same corruption each time: epochs can be compared."""
     model.eval()
     images, compute, terms = task.valid, task.compute, Means()
-    for whole in torch.arange(len(images)).split(_VALID_BATCH):
+    for whole in torch.arange(len(images)).split(images.at_a_time):
         positions = compute.world.share_of(whole)
         batch = to_unit(images.take(positions), compute.device)
         samples = torch.from_numpy(images.rows)[positions].to(compute.device)

@@ -19,7 +19,6 @@ from ae_cls.evaluate import SquaredError, Yardsticks, enough_images
 SAMPLES = 32
 """Codes of an image whose decoded images are averaged, where codes are distributions."""
 
-_BATCH = 512  # images at a time
 _ACTIVE = 0.01  # variance over images of a mean that says something of them (arXiv 1509.00519)
 
 
@@ -40,7 +39,7 @@ def reconstruction_of(
     yardsticks = _yardsticks(model, train, seed, compute)
     errors: defaultdict[str, SquaredError] = defaultdict(SquaredError)
     posteriors: list[Posterior] = []
-    for positions in torch.arange(len(images)).split(_BATCH):
+    for positions in torch.arange(len(images)).split(images.at_a_time):
         clean = to_unit(images.take(positions), compute.device)
         draws = Draws(seed, 0, torch.from_numpy(images.rows)[positions].to(compute.device))
         pixels = clean.cpu().numpy()

@@ -148,6 +148,7 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "leaks": leaks(data.dataset, data.split),
         "groups": groups(data.dataset, data.split),
         "encoder_saw": "training images without their labels",
+        "supervised_prior": description.autoencoder.supervised_prior,
         "precision": data.compute.precision,
         **_pretrained_elsewhere(data),
     }
