@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -16,6 +18,21 @@ from ae_cls.machine.faults import is_out_of_memory
 from ae_cls.machine.memory import refuse_more_than_there_is
 from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
+
+
+@final
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a stack, as it is trained by itself on the codes of the layers below.
+
+    Attributes:
+        modules: that learn: the layer, and what decodes its code. A decoder that is no part of the
+            network is thrown away afterwards.
+        loss: as `Autoencoder.loss`; the layers below are asked without a slope.
+    """
+
+    modules: Sequence[nn.Module]
+    loss: Callable[[Float[Tensor, "b c h w"], Draws, float], Loss]
 
 
 class Autoencoder(nn.Module, ABC):
@@ -72,6 +89,10 @@ class Autoencoder(nn.Module, ABC):
         """Of images in [0, 1], where training decodes samples of a distribution; often None."""
         return None
 
+    def layers(self) -> list[Layer]:
+        """From the first on, of a network that is a stack; decoders that it lacks are drawn."""
+        return []
+
     def undecayed(self) -> list[nn.Module]:
         """Modules that weight decay leaves alone, as the loss says what they cost; often none."""
         return []
@@ -89,6 +110,9 @@ class AutoencoderConfig(Settings, ABC):
     """Whether the gradient of the loss is its slope; a straight-through estimate is not."""
     decodes: ClassVar[bool] = True
     """Whether its codes can be turned back into images; if not, no error of them is reported."""
+
+    is_stack: ClassVar[bool] = False
+    """Whether its layers can be trained one after another."""
 
     @abstractmethod
     def build(self, image_shape: ImageShape) -> Autoencoder:

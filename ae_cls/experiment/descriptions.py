@@ -1,11 +1,11 @@
 """The frozen, validated description of what a command is to do."""
 
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any, final, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from ae_cls.autoencoder import AutoencoderChoice
+from ae_cls.autoencoder import AutoencoderChoice, AutoencoderConfig
 from ae_cls.dataset import DatasetChoice
 from ae_cls.dataset.labels import ALL_SHOWN, LabelsConfig
 from ae_cls.dataset.split import SplitConfig, SplitWords
@@ -15,7 +15,7 @@ from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.check import Check
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.head import HeadChoice
-from ae_cls.pretrain import PretrainChoice
+from ae_cls.pretrain import PretrainChoice, PretrainConfig
 from ae_cls.settings import PathText
 
 ReadsTest = Annotated[
@@ -31,6 +31,11 @@ class Pretraining(StagedKeys):
     split: SplitConfig
     autoencoder: AutoencoderChoice
     pretrain: PretrainChoice
+
+    @model_validator(mode="after")
+    def _layers_to_train(self) -> "Pretraining":
+        _refuse_no_stack(self.pretrain, self.autoencoder)
+        return self
 
     @property
     def labels(self) -> LabelsConfig:
@@ -56,6 +61,11 @@ class Experiment(StagedKeys):
     test: ReadsTest
 
     @model_validator(mode="after")
+    def _layers_to_train(self) -> "Experiment":
+        _refuse_no_stack(self.pretrain, self.autoencoder)
+        return self
+
+    @model_validator(mode="after")
     def _something_to_fine_tune(self) -> "Experiment":
         if self.head.trains_encoder and not self.autoencoder.has_gradients:
             raise ValueError(
@@ -71,6 +81,17 @@ class Experiment(StagedKeys):
     def pretraining(self) -> Pretraining:
         """The first stage of this experiment."""
         return Pretraining(**{name: getattr(self, name) for name in Pretraining.model_fields})
+
+
+def _refuse_no_stack(pretrain: PretrainConfig, autoencoder: AutoencoderConfig) -> None:
+    if pretrain.goes_by_layers and not autoencoder.is_stack:
+        kinds = get_args(get_args(AutoencoderChoice)[0])
+        stacks = [kind.model_fields["name"].annotation for kind in kinds if kind.is_stack]
+        names = " or ".join(name for literal in stacks for name in get_args(literal))
+        raise ValueError(
+            "pretrain=layerwise trains layers one after another, which cannot be done with "
+            f"autoencoder={autoencoder.name}: choose {names}, or another pretrain"
+        )
 
 
 @final

@@ -47,6 +47,7 @@ _OPTIONS = {
         "standard": "default yes on true normal",
         "quick": "fast short",
         "long": "slow full",
+        "layerwise": "greedy stacked layer_wise layer_by_layer",
     },
     "encode": {
         "latent": "code codes z bottleneck embedding mean",

@@ -14,6 +14,8 @@ class PretrainConfig(Settings, ABC):
 
     trains: ClassVar[bool] = True
     """Whether weights are other than random afterwards."""
+    goes_by_layers: ClassVar[bool] = False
+    """Whether it trains the layers of a stack one after another."""
 
     @abstractmethod
     def fit(self, model: Autoencoder, task: TrainTask) -> list[EpochRecord]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import to_unit
@@ -42,29 +42,45 @@ class GradientPretraining(Schedule, PretrainConfig):
         Raises:
             TrainingError: a loss is not finite.
         """
-        if task.compute.world.is_first:
-            model.fit_closed_form(task.train, task.seed)
-        task.compute.world.copy_from_first(model.state_dict().values())
+        solve(model, task)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return []
+        return optimise(of_whole(model, task, validate), task, self)
 
-        def loss_of_batch(images: Tensor, positions: Tensor, draws: Draws, progress: float) -> Loss:
-            return model.loss(images, draws, progress)
 
-        objective = Objective(
-            stage="pretrain",
-            network=model,
-            groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
-            loss_of_batch=loss_of_batch,
-            validate=validate or (lambda: validation_loss(model, task)),
-        )
-        return optimise(objective, task, self)
+def solve(model: Autoencoder, task: TrainTask) -> None:
+    """Find in closed form what has one, in the first process, for all."""
+    if task.compute.world.is_first:
+        model.fit_closed_form(task.train, task.seed)
+    task.compute.world.copy_from_first(model.state_dict().values())
+
+
+def of_whole(
+    model: Autoencoder, task: TrainTask, validate: Callable[[], Score] | None = None
+) -> Objective:
+    """Training of all weights by the model's own loss."""
+    return Objective(
+        stage="pretrain",
+        network=model,
+        groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
+        loss_of_batch=lambda images, positions, draws, progress: model.loss(
+            images, draws, progress
+        ),
+        validate=validate or (lambda: validation_loss(model, task)),
+    )
+
+
+def validation_loss(model: Autoencoder, task: TrainTask) -> Score:
+    """The loss over `task.valid` with the same corruption each time: epochs can be compared."""
+    return mean_loss(model, model.loss, task)
 
 
 @torch.inference_mode()
-def validation_loss(model: Autoencoder, task: TrainTask) -> Score:
-    """The loss over `task.valid` with the same corruption each time: epochs can be compared."""
-    model.eval()
+def mean_loss(
+    network: nn.Module, loss_of: Callable[[Tensor, Draws, float], Loss], task: TrainTask
+) -> Score:
+    """As `validation_loss`, of a network in training and what is to go down."""
+    network.eval()
     images, compute, terms = task.valid, task.compute, Means()
     for whole in torch.arange(len(images)).split(images.at_a_time):
         positions = compute.world.share_of(whole)
@@ -72,7 +88,7 @@ def validation_loss(model: Autoencoder, task: TrainTask) -> Score:
         samples = torch.from_numpy(images.rows)[positions].to(compute.device)
         shared = shared_batch(compute.world, own=len(positions), count=len(whole))
         with compute.autocast(), shared:
-            loss = whole_loss(model.loss(batch, Draws(task.seed, 0, samples), progress=1.0))
+            loss = whole_loss(loss_of(batch, Draws(task.seed, 0, samples), 1.0))
         terms.add(loss, len(whole))
     means = terms.means()
     return Score(means["loss"], means)
