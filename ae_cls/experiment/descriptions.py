@@ -5,7 +5,7 @@ from typing import Annotated, Any, final, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from ae_cls.autoencoder import AutoencoderChoice, AutoencoderConfig
+from ae_cls.autoencoder import AutoencoderChoice
 from ae_cls.dataset import DatasetChoice
 from ae_cls.dataset.labels import ALL_SHOWN, LabelsConfig
 from ae_cls.dataset.split import SplitConfig, SplitWords
@@ -15,7 +15,7 @@ from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.experiment.check import Check
 from ae_cls.experiment.common import StagedKeys
 from ae_cls.head import HeadChoice
-from ae_cls.pretrain import PretrainChoice, PretrainConfig
+from ae_cls.pretrain import PretrainChoice
 from ae_cls.settings import PathText
 
 ReadsTest = Annotated[
@@ -83,7 +83,7 @@ class Experiment(StagedKeys):
         return Pretraining(**{name: getattr(self, name) for name in Pretraining.model_fields})
 
 
-def _refuse_no_stack(pretrain: PretrainConfig, autoencoder: AutoencoderConfig) -> None:
+def _refuse_no_stack(pretrain: PretrainChoice, autoencoder: AutoencoderChoice) -> None:
     if pretrain.goes_by_layers and not autoencoder.is_stack:
         kinds = get_args(get_args(AutoencoderChoice)[0])
         stacks = [kind.model_fields["name"].annotation for kind in kinds if kind.is_stack]
