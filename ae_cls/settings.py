@@ -22,12 +22,13 @@ PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
 """A file or folder. Its key stands in `configs.PATH_KEYS`, so that any name can be typed for it."""
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """The path from the root on; nothing stays nothing."""
     # expanduser leaves a home that is not known here as it is.
     return str(Path(os.path.expanduser(path)).absolute()) if path else path  # noqa: PTH111
 
 
-KeptPath = Annotated[PathText, AfterValidator(_absolute)]
+KeptPath = Annotated[PathText, AfterValidator(absolute)]
 """A path that is kept absolute: whoever reads it again, in whatever folder, finds the same."""
 
 Value = TypeVar("Value")

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ae_cls.autoencoder.aae import AaeConfig
+from ae_cls.autoencoder.backbone import BackboneConfig
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
@@ -36,6 +37,7 @@ AutoencoderChoice = Annotated[
     | DeepConfig
     | TextbookConfig
     | ConvConfig
+    | BackboneConfig
     | VaeConfig
     | GmVaeConfig
     | VqVaeConfig

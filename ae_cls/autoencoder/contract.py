@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -18,6 +20,21 @@ from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
 
+@final
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a stack, as it is trained by itself on the codes of the layers below.
+
+    Attributes:
+        modules: that learn: the layer, and what decodes its code. A decoder that is no part of the
+            network is thrown away afterwards.
+        loss: as `Autoencoder.loss`; the layers below are asked without a slope.
+    """
+
+    modules: Sequence[nn.Module]
+    loss: Callable[[Float[Tensor, "b c h w"], Draws, float], Loss]
+
+
 class Autoencoder(nn.Module, ABC):
     """A network (or a fixed transform) between images and codes.
 
@@ -27,6 +44,8 @@ class Autoencoder(nn.Module, ABC):
     image_shape: ImageShape
     allows_bf16: ClassVar[bool] = True
     """Whether half-precision matrix products are exact enough for it."""
+    is_drawn: bool = True
+    """Whether its weights begin at random; else its batch norms have seen images already."""
 
     @abstractmethod
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -82,6 +101,10 @@ class Autoencoder(nn.Module, ABC):
         """Probability of each cluster; rows sum to 1. None without clusters, as the config says."""
         return None
 
+    def layers(self) -> list[Layer]:
+        """From the first on, of a network that is a stack; decoders that it lacks are drawn."""
+        return []
+
     def undecayed(self) -> list[nn.Module]:
         """Modules that weight decay leaves alone, as the loss says what they cost; often none."""
         return []
@@ -102,12 +125,27 @@ class AutoencoderConfig(Settings, ABC):
     has_clusters: ClassVar[bool] = False
     """Whether it says how probably an image belongs to each of some clusters."""
 
+    is_stack: ClassVar[bool] = False
+    """Whether its layers can be trained one after another."""
+
     @abstractmethod
     def build(self, image_shape: ImageShape) -> Autoencoder:
         """The network for images of this shape, with random weights from torch's current generator.
 
         Raises:
             UsageError: the images are too small for the network, with the fix.
+        """
+
+    @property
+    def supervised_prior(self) -> str:
+        """What its weights knew before they saw a first image, as a sentence; often nothing."""
+        return ""
+
+    def fill_initial(self, network: Autoencoder) -> None:
+        """Fill in weights that are read from elsewhere; often none are.
+
+        Raises:
+            UsageError: there are none, or they are of another network.
         """
 
     def small(self) -> "AutoencoderConfig":
@@ -144,11 +182,19 @@ def bytes_of(network: torch.nn.Module) -> int:
     return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
-def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Autoencoder:
+def build(
+    config: AutoencoderConfig, image_shape: ImageShape, seed: int, *, is_filled: bool = True
+) -> Autoencoder:
     """The network with weights that follow from the seed; torch's generator stays as it was.
 
+    Args:
+        config: of the network.
+        image_shape: of what it takes.
+        seed: of the weights that are drawn.
+        is_filled: whether it gets the weights that its config names; what was trained needs none.
+
     Raises:
-        UsageError: the images are too small for it.
+        UsageError: the images are too small for it, or weights that it names are not there.
         TrainingError: it needs more memory than there is.
     """
     refuse_more_than_there_is(
@@ -157,4 +203,7 @@ def build(config: AutoencoderConfig, image_shape: ImageShape, seed: int) -> Auto
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "init"))
-        return config.build(image_shape)
+        network = config.build(image_shape)
+    if is_filled:
+        config.fill_initial(network)
+    return network

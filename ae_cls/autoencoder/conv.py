@@ -4,13 +4,16 @@ Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders fo
 feature extraction, ICANN.
 """
 
-from typing import Literal, final
+from functools import partial
+from typing import ClassVar, Literal, final
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
-from ae_cls.autoencoder.contract import Autoencoder
+from ae_cls.autoencoder.contract import Autoencoder, Layer
+from ae_cls.autoencoder.parts.blocks import enlarging
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
 from ae_cls.autoencoder.parts.hog_head import HogHead
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
@@ -23,6 +26,7 @@ from ae_cls.train.loss import Loss
 class ConvConfig(ConvolutionalConfig):
     """A convolutional encoder with a linear code, and its mirror."""
 
+    is_stack: ClassVar[bool] = True
     name: Literal["conv"]
     # Models that were saved before there was a choice learnt pixels.
     target: Literal["pixels", "hog", "both"] = Field(
@@ -49,14 +53,74 @@ class Conv(Convolutional):
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
-        deepest = self.trunk(seen.images)[-1]
+        return self._loss_of_map(self.trunk(seen.images)[-1], images, seen.weight)
+
+    def _loss_of_map(
+        self,
+        deepest: Float[Tensor, "b _ _ _"],
+        images: Float[Tensor, "b c h w"],
+        weight: Float[Tensor, "#b #c #h #w"],
+    ) -> Loss:
         # With HOG alone the code and the decoder learn from the maps, but the maps not from them.
         map_of_code = deepest.detach() if self.config.target == "hog" else deepest
         output = self.decode(self.to_latent(map_of_code.flatten(1)))
-        rebuilt = reconstruction_loss(output, images, seen.weight)
+        rebuilt = reconstruction_loss(output, images, weight)
         if self.hog_head is None:
             return rebuilt
-        hog = self.hog_head.error(deepest, images, seen.weight)
+        hog = self.hog_head.error(deepest, images, weight)
         return Loss(
             rebuilt.total + self.config.hog_weight * hog, {**rebuilt.terms, "hog": hog.detach()}
         )
+
+    def layers(self) -> list[Layer]:
+        """Every stage but the last with a decoder to throw away, as the real one is no mirror."""
+        if len(self.trunk.stages) == 1:
+            return [Layer(list(self.children()), self.loss)]
+        *inner, last = self.trunk.stages
+        layers = [
+            Layer((stage, decoder), partial(self._loss_of_stage, number, decoder))
+            for number, (stage, decoder) in enumerate(zip(inner, self._decoders(), strict=True))
+        ]
+        others = [module for module in self.children() if module is not self.trunk]
+        return [*layers, Layer([last, *others], self._loss_of_last_stage)]
+
+    def _decoders(self) -> list[nn.Module]:
+        """From the map of each stage but the last to what that stage is given."""
+        channels, *widths = (self.image_shape[0], *self.trunk.widths[:-1])
+        factors = [2 * self.trunk.patch, *(2 for _ in widths[1:])]
+        outputs = [channels, *widths[:-1]]
+        return [
+            enlarging(width, output, factor=factor)
+            for width, output, factor in zip(widths, outputs, factors, strict=True)
+        ]
+
+    def _loss_of_stage(
+        self,
+        number: int,
+        decoder: nn.Module,
+        images: Float[Tensor, "b c h w"],
+        draws: Draws,
+        progress: float,
+    ) -> Loss:
+        below = self._below(number, images)
+        seen = self.corruption.apply(below, draws)
+        maps = (
+            self.trunk.stages[number](seen.images)
+            if number
+            else self.trunk.first_maps(seen.images, 1)[-1]
+        )
+        height, width = below.shape[2:]
+        return reconstruction_loss(decoder(maps)[:, :, :height, :width], below, seen.weight)
+
+    def _loss_of_last_stage(
+        self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float
+    ) -> Loss:
+        last = len(self.trunk.stages) - 1
+        seen = self.corruption.apply(self._below(last, images), draws)
+        everywhere = images.new_ones(1, 1, 1, 1)
+        return self._loss_of_map(self.trunk.stages[last](seen.images), images, everywhere)
+
+    @torch.no_grad()
+    def _below(self, number: int, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
+        """What the stage of this number is given; its own weights and norms take no part."""
+        return self.trunk.first_maps(images, number)[-1] if number else images

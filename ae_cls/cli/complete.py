@@ -8,7 +8,7 @@ from pathlib import Path
 from ae_cls.cli.flags import sort_words
 from ae_cls.cli.parser import Command
 from ae_cls.errors import UsageError
-from ae_cls.experiment import configs
+from ae_cls.experiment import configs, recipes
 
 _SCRIPTS = Path(__file__).with_name("shells")
 
@@ -89,7 +89,8 @@ def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: st
     from ae_cls.cli.combinations import combinations
     from ae_cls.cli.compose import composed
 
-    yield from (f"{name}=" for name in configs.all_groups_of(command))
+    offered = [recipes.GROUP] if command in recipes.COMMANDS else []
+    yield from (f"{name}=" for name in (*configs.all_groups_of(command), *offered))
     config = composed(command, combinations(words, folders)[0].words, folders)
     node = OmegaConf.to_container(OmegaConf.select(config, outer) if outer else config)
     start = f"{outer}." if outer else ""

@@ -8,6 +8,7 @@ from ae_cls.cli.parser import Parser, Withheld
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 from ae_cls.experiment.hints import same_keys
+from ae_cls.experiment.recipes import spelt_out
 
 _ROOTS = "the roots are ours; --config-dir FOLDER adds options"
 _ONLY_COMPOSES = "Hydra only composes the config here; --cfg job prints it"
@@ -88,7 +89,11 @@ def sort_words(command: str, words: Sequence[str]) -> Words:
     modes = [name for name in ("help", "multirun", "cfg", "explain") if getattr(given, name, False)]
     folders = () if given.config_dir is None else (given.config_dir,)
     return Words(
-        tuple(given.words), folders, modes[0] if modes else "", given.package, given.resolve
+        spelt_out(command, given.words, folders),
+        folders,
+        modes[0] if modes else "",
+        given.package,
+        given.resolve,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ae_cls.cli.flags import parser
-from ae_cls.experiment import configs
+from ae_cls.experiment import configs, recipes
 
 _WIDTH = 80
 
@@ -20,11 +20,20 @@ def help_of(command: str) -> str:
         f"usage: ae-cls {command} [GROUP=OPTION ...] [KEY=VALUE ...] [FLAG ...], in any order",
         f"Groups; * is the default. An option's own keys: ae-cls {command} GROUP=OPTION --help",
         *(_group(name, default) for name, default in configs.all_groups_of(command).items()),
+        *([_recipes()] if command in recipes.COMMANDS else []),
         _section("Keys, with their defaults", _keys(command)),
         _section("Flags", _flags(command)),
         "\n".join(["Examples", *(f"  {example}" for example in configs.examples(root))]),
     ]
     return "\n\n".join(parts)
+
+
+def _recipes() -> str:
+    title = (
+        f"{recipes.GROUP}: recipes, whole commands by name; what each costs and should give is in"
+    )
+    rows = [(f"  {name}", says) for name, says in configs.described_options(recipes.GROUP).items()]
+    return _section(f"{title} {configs.config_folder() / recipes.GROUP}", rows)
 
 
 def _group(name: str, default: str | None) -> str:

@@ -62,6 +62,11 @@ class Arm:
         return self.any_run.is_pretrained
 
     @property
+    def supervised_prior(self) -> str:
+        """What the network knew before, perhaps from labels; empty where it began at random."""
+        return self.any_run.metrics["protocol"].get("supervised_prior", "")
+
+    @property
     def network(self) -> object:
         """Equal for arms of the same network."""
         return self.any_run.config["autoencoder"]

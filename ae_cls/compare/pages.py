@@ -91,7 +91,7 @@ def _line(row: Row, *, leads: bool) -> Line:
     low, high = shares(row.accuracy)
     return Line(
         rank="" if row.rank is None else str(row.rank),
-        arm=row.arm.name,
+        arm=_marked(row.arm),
         accuracy=percent(row.accuracy.difference),
         interval=f"{percent(low)} to {percent(high)}",
         difference=_difference(row),
@@ -104,12 +104,16 @@ def _line(row: Row, *, leads: bool) -> Line:
 def _cost_line(row: Row) -> Cost:
     speeds = [run.images_per_second for run in row.runs if run.images_per_second]
     return Cost(
-        arm=row.arm.name,
+        arm=_marked(row.arm),
         seconds=f"{np.mean([run.seconds for run in row.runs]):,.1f}",
         speed=f"{np.mean(speeds):,.0f}" if speeds else "",
         weights=f"{row.runs[0].weights:,}" if row.runs[0].weights else "",
         accuracy=percent(row.accuracy.difference),
     )
+
+
+def _marked(arm: Arm) -> str:
+    return f"{arm.name} (supervised prior)" if arm.supervised_prior else arm.name
 
 
 def _said(row: Row) -> str:
@@ -280,6 +284,9 @@ def _facts(runs: Sequence[FinishedRun]) -> dict[str, str]:
         "copies": _copies(protocol.get("leaks", {})),
         "the network saw": _each(run.metrics["protocol"]["encoder_saw"] for run in runs),
         "the head saw": _each(run.metrics["protocol"].get("head_saw", "") for run in runs),
+        "supervised prior": _each(
+            run.metrics["protocol"].get("supervised_prior", "") for run in runs
+        ),
         "settings chosen on": _each(run.metrics["protocol"]["chosen_on"] for run in runs),
         "runs": f"{len(runs)}",
         "versions": _each(_versions(one) for one in environments),

@@ -101,20 +101,20 @@ class FinishedRun:
     @cached_property
     def is_pretrained(self) -> bool:
         """Whether a network was trained by gradients without labels, here or where it was kept."""
-        return any(one["stage"] == "pretrain" for one in self.environment.get("epochs", []))
+        return any(is_pretraining(one["stage"]) for one in self.environment.get("epochs", []))
 
     @property
     def trains_encoder(self) -> bool:
         """Whether the head changed the encoder."""
-        return any(one["stage"] != "pretrain" for one in self.environment.get("epochs", []))
+        return any(not is_pretraining(one["stage"]) for one in self.environment.get("epochs", []))
 
     @property
     def seconds(self) -> float:
         """Of all that was computed for it, also where it was kept from an earlier run."""
         epochs = self.environment.get("epochs", [])
         stages = self.environment.get("seconds", {})
-        pretraining = sum(one["seconds"] for one in epochs if one["stage"] == "pretrain")
-        fitting = sum(one["seconds"] for one in epochs if one["stage"] != "pretrain")
+        pretraining = sum(one["seconds"] for one in epochs if is_pretraining(one["stage"]))
+        fitting = sum(one["seconds"] for one in epochs if not is_pretraining(one["stage"]))
         return pretraining + max(fitting, stages.get("classify", 0.0)) + stages.get("encode", 0.0)
 
     @property
@@ -123,7 +123,7 @@ class FinishedRun:
         rates = [
             one["images_per_second"]
             for one in self.environment.get("epochs", [])
-            if one["stage"] == "pretrain"
+            if is_pretraining(one["stage"])
         ]
         return sum(rates) / len(rates) if rates else None
 
@@ -145,6 +145,11 @@ class Unreadable:
 
     folder: Path
     why: str
+
+
+def is_pretraining(stage: str) -> bool:
+    """Whether a stage in the history is of training without labels, of all layers or of one."""
+    return stage.startswith("pretrain")
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadable]]:

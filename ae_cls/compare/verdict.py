@@ -66,7 +66,8 @@ class Row:
         budget: for people.
         labels: their mean number.
         accuracy: mean over its runs, with its interval.
-        rank: shared by arms that cannot be told apart; None where there are no pairs for it.
+        rank: shared by arms that cannot be told apart; None where there are no pairs for it, or
+            the network knew labels of other images that those of other arms did not.
         runs: how many.
         against: the comparison with the leading pretrained arm; None for that one, or unpaired.
     """
@@ -248,7 +249,7 @@ def _rows(
     rows: list[Row] = []
     for budget in budgets:
         there = [arm for arm in arms if arm.at(budget)]
-        ranks = _ranks(there, budget)
+        ranks = _ranks([arm for arm in there if not arm.supervised_prior] or there, budget)
         lead = leading[budget].name if budget in leading else ""
         against = {
             one.control: one for one in versus if one.budget == budget and one.pretrained == lead

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ae_cls.dataset.contract import ImageTable, Rows
 
+_MOST_AT_A_TIME = 512
+_MOST_PIXELS = _MOST_AT_A_TIME * 64**2  # of which vgg16 makes half a gigabyte in its first layer
+
 
 @final
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class ImageRows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def at_a_time(self) -> int:
+        """Images that go through a network together where nothing is learnt; fewer of large ones.
+
+        The same for all images of one shape: another number may change the last bit of a feature.
+        """
+        height, width = self.images.shape[2:]
+        return max(1, min(_MOST_AT_A_TIME, _MOST_PIXELS // (height * width)))
 
     def take(self, positions: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
         """The images at these positions of `rows`, as a copy."""

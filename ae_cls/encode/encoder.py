@@ -18,9 +18,6 @@ from ae_cls.encode.feature_table import joined
 from ae_cls.terminal.progress import progressing
 from ae_cls.train.threads import take_fastest
 
-BATCH = 512
-"""Images at a time. Always the same: another batch size may change the last bit of a feature."""
-
 _WORTH_A_TRIAL = 50  # batches, of which a trial encodes six
 
 
@@ -54,7 +51,7 @@ class Encoder:
         the others get none, and have done their work when they have asked for them.
         """
         self.model.eval()
-        world, batches = self.compute.world, torch.arange(len(images)).split(BATCH)
+        world, batches = self.compute.world, torch.arange(len(images)).split(images.at_a_time)
         if self.compute.most_threads is not None and len(batches) >= _WORTH_A_TRIAL:
             first = images.take(batches[0])
             take_fastest(self.compute.most_threads, lambda: self._seconds(first))

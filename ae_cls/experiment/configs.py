@@ -10,8 +10,8 @@ from ae_cls.store.places import at_home
 
 PATH_KEYS = frozenset(
     {
-        "dataset.image_folder", "dataset.labels_csv", "dataset.root", "encoder", "folder",
-        "outputs", "search.folder", "study.folder",
+        "autoencoder.weights", "dataset.image_folder", "dataset.labels_csv", "dataset.root",
+        "encoder", "folder", "outputs", "search.folder", "study.folder",
     }
 )  # fmt: skip
 """The keys of type `PathText`, listed here because the models cannot be asked without torch."""

@@ -1,7 +1,7 @@
 """The frozen, validated description of what a command is to do."""
 
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any, final, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -32,6 +32,11 @@ class Pretraining(StagedKeys):
     autoencoder: AutoencoderChoice
     pretrain: PretrainChoice
 
+    @model_validator(mode="after")
+    def _layers_to_train(self) -> "Pretraining":
+        _refuse_no_stack(self.pretrain, self.autoencoder)
+        return self
+
     @property
     def labels(self) -> LabelsConfig:
         """No budget: pretraining reads no label, so all may stay."""
@@ -54,6 +59,11 @@ class Experiment(StagedKeys):
     encode: EncodeChoice
     head: HeadChoice
     test: ReadsTest
+
+    @model_validator(mode="after")
+    def _layers_to_train(self) -> "Experiment":
+        _refuse_no_stack(self.pretrain, self.autoencoder)
+        return self
 
     @model_validator(mode="after")
     def _something_to_fine_tune(self) -> "Experiment":
@@ -85,6 +95,17 @@ class Experiment(StagedKeys):
     def pretraining(self) -> Pretraining:
         """The first stage of this experiment."""
         return Pretraining(**{name: getattr(self, name) for name in Pretraining.model_fields})
+
+
+def _refuse_no_stack(pretrain: PretrainChoice, autoencoder: AutoencoderChoice) -> None:
+    if pretrain.goes_by_layers and not autoencoder.is_stack:
+        kinds = get_args(get_args(AutoencoderChoice)[0])
+        stacks = [kind.model_fields["name"].annotation for kind in kinds if kind.is_stack]
+        names = " or ".join(name for literal in stacks for name in get_args(literal))
+        raise ValueError(
+            "pretrain=layerwise trains layers one after another, which cannot be done with "
+            f"autoencoder={autoencoder.name}: choose {names}, or another pretrain"
+        )
 
 
 @final

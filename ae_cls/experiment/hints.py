@@ -12,9 +12,13 @@ from ae_cls.store.places import at_home
 _OPTIONS = {
     "autoencoder": {
         "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution "
-        "masked mae resnet unet",
+        "masked mae unet",
         "denoising": "dae denoise",
-        "conv_large": "vgg vgg16 vgg19 large big",
+        "conv_large": "large big",
+        "backbone": "torchvision resnet resnet18 imagenet timm",
+        "backbone autoencoder.network=vgg16": "vgg vgg16 vgg19",
+        "backbone autoencoder.network=resnet50": "resnet50 resnet101",
+        "backbone autoencoder.network=mobilenet_v3_small": "mobilenet",
         "vae": "variational vae_conv",
         "beta_vae": "bvae betavae b_vae",
         "gmvae": "gm_vae vade mixture gaussian_mixture gmm clustering",
@@ -45,6 +49,7 @@ _OPTIONS = {
         "standard": "default yes on true normal",
         "quick": "fast short",
         "long": "slow full",
+        "layerwise": "greedy stacked layer_wise layer_by_layer",
     },
     "encode": {
         "latent": "code codes z bottleneck embedding mean",

@@ -1,13 +1,14 @@
 """What is wrong with composed values, as the user typed them; one line a mistake."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ae_cls.errors import UsageError
+from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment.configs import key_names
 from ae_cls.experiment.hints import meant_key
 
@@ -40,7 +41,16 @@ def mistake_line(mistake: ErrorDetails, plain: dict[str, Any]) -> str:
         return meant_key(typed, [name for name in key_names(plain) if name != typed]).said(typed)
     if mistake["type"] == "missing":
         return f"{'.'.join(key)}: has no value"
-    return f"{'.'.join(key)}{_shown(mistake['input'])}: {said}"
+    return f"{'.'.join(key)}{_shown(mistake['input'])}: {said}{_near(mistake)}"
+
+
+def _near(mistake: ErrorDetails) -> str:
+    """The nearest of the words that are allowed, as a question; often none."""
+    if mistake["type"] != "literal_error":
+        return ""
+    known = re.findall(r"'([^']*)'", mistake.get("ctx", {}).get("expected", ""))
+    near = did_you_mean(str(mistake["input"]), known)
+    return f"; {near}" if near else ""
 
 
 def _shown(value: Any) -> str:

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 SCHEDULE_KEPT = "nothing: the schedule is kept to its end"
 """What settings were chosen on where no label but those to learn from is read."""
 
-_VALID_BATCH = 512  # images at a time
 # The log loss is squeezed below what one answer more or less changes in a measure: of accuracy 1/n,
 # of the others about 1/n² with classes of unlike sizes.
 _TIE = 1e-9
@@ -179,7 +178,7 @@ def score(network: Network, valid: LabelledImages, compute: Compute, by: Measure
     network.eval()
     labels, classes = torch.from_numpy(valid.labels), network.to_logits.out_features
     confusion, log_loss = np.zeros((classes, classes), np.int64), 0.0
-    for whole in torch.arange(len(valid.images)).split(_VALID_BATCH):
+    for whole in torch.arange(len(valid.images)).split(valid.images.at_a_time):
         positions = compute.world.share_of(whole)
         with compute.autocast():
             batch = to_unit(valid.images.take(positions), compute.device)

@@ -18,6 +18,8 @@ class PretrainConfig(Settings, ABC):
 
     trains: ClassVar[bool] = True
     """Whether weights are other than random afterwards."""
+    goes_by_layers: ClassVar[bool] = False
+    """Whether it trains the layers of a stack one after another."""
 
     @property
     def reads_labels(self) -> bool:

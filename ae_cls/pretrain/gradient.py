@@ -7,7 +7,7 @@ from typing import Literal, final
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import to_unit
@@ -21,8 +21,6 @@ from ae_cls.train.record import EpochRecord, Means, Score
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
-
-_VALID_BATCH = 512  # images at a time
 
 
 @final
@@ -83,38 +81,20 @@ class GradientPretraining(Schedule, PretrainConfig):
         Raises:
             TrainingError: a loss is not finite.
         """
-        if task.compute.world.is_first:
-            model.fit_closed_form(task.train, task.seed)
-        task.compute.world.copy_from_first(model.state_dict().values())
+        solve(model, task)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return []
-
-        def loss_of_batch(images: Tensor, positions: Tensor, draws: Draws, progress: float) -> Loss:
-            return model.loss(images, draws, progress)
-
-        objective = Objective(
-            stage="pretrain",
-            network=model,
-            groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
-            loss_of_batch=loss_of_batch,
-            validate=validate or self._validation(model, task, probe),
-        )
-        return optimise(objective, task, self)
+        validate = validate or self._validation(model, task, probe)
+        return optimise(of_whole(model, task, validate), task, self)
 
     def _validation(
         self, model: Autoencoder, task: TrainTask, probe: Probe | None
     ) -> Callable[[int], Score]:
-        # The first process alone writes the record; health decides nothing.
-        health = HealthCheck.of(model, task) if task.compute.world.is_first else None
+        watched = with_health(model, task)
 
         def validate(number: int) -> Score:
-            score = validation_loss(model, task)
             is_due = self.probe_every is not None and number % self.probe_every == 0
-            return replace(
-                score,
-                health=health.measure(model) if health else {},
-                probe=probe(model) if probe and is_due else None,
-            )
+            return replace(watched(number), probe=probe(model) if probe and is_due else None)
 
         return lambda number: self._by_keep(validate(number), number)
 
@@ -130,18 +110,54 @@ class GradientPretraining(Schedule, PretrainConfig):
         return replace(score, value=value)
 
 
-@torch.inference_mode()
+def solve(model: Autoencoder, task: TrainTask) -> None:
+    """Find in closed form what has one, in the first process, for all."""
+    if task.compute.world.is_first:
+        model.fit_closed_form(task.train, task.seed)
+    task.compute.world.copy_from_first(model.state_dict().values())
+
+
+def of_whole(model: Autoencoder, task: TrainTask, validate: Callable[[int], Score]) -> Objective:
+    """Training of all weights by the model's own loss."""
+    return Objective(
+        stage="pretrain",
+        network=model,
+        groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
+        loss_of_batch=lambda images, positions, draws, progress: model.loss(
+            images, draws, progress
+        ),
+        validate=validate,
+    )
+
+
+def with_health(model: Autoencoder, task: TrainTask) -> Callable[[int], Score]:
+    """The loss on the validation images after an epoch, and how healthy the network is."""
+    # The first process alone writes the record; health decides nothing.
+    health = HealthCheck.of(model, task) if task.compute.world.is_first else None
+    return lambda _: replace(
+        validation_loss(model, task), health=health.measure(model) if health else {}
+    )
+
+
 def validation_loss(model: Autoencoder, task: TrainTask) -> Score:
     """The loss over `task.valid` with the same corruption each time: epochs can be compared."""
-    model.eval()
+    return mean_loss(model, model.loss, task)
+
+
+@torch.inference_mode()
+def mean_loss(
+    network: nn.Module, loss_of: Callable[[Tensor, Draws, float], Loss], task: TrainTask
+) -> Score:
+    """As `validation_loss`, of a network in training and what is to go down."""
+    network.eval()
     images, compute, terms = task.valid, task.compute, Means()
-    for whole in torch.arange(len(images)).split(_VALID_BATCH):
+    for whole in torch.arange(len(images)).split(images.at_a_time):
         positions = compute.world.share_of(whole)
         batch = to_unit(images.take(positions), compute.device)
         samples = torch.from_numpy(images.rows)[positions].to(compute.device)
         shared = shared_batch(compute.world, own=len(positions), count=len(whole))
         with compute.autocast(), shared:
-            loss = whole_loss(model.loss(batch, Draws(task.seed, 0, samples), progress=1.0))
+            loss = whole_loss(loss_of(batch, Draws(task.seed, 0, samples), 1.0))
         terms.add(loss, len(whole))
     means = terms.means()
     return Score(means["loss"], means)

@@ -17,7 +17,7 @@ from ae_cls.evaluate.codes import active_units, dead_units, perplexity, saturate
 from ae_cls.train.record import Measures
 from ae_cls.train.task import TrainTask
 
-_IMAGES, _BATCH = 1024, 512  # few enough to cost next to nothing beside an epoch
+_IMAGES = 1024  # few enough to cost next to nothing beside an epoch
 
 
 @final
@@ -46,7 +46,7 @@ class HealthCheck:
     def measure(self, model: Autoencoder) -> Measures:
         """By name; none where codes or rebuilt images are not finite."""
         model.eval()
-        looks = [self._look(model, batch) for batch in self.images.batches(_BATCH)]
+        looks = [self._look(model, batch) for batch in self.images.batches(self.images.at_a_time)]
         rows = {name: np.concatenate([look.rows[name] for look in looks]) for name in looks[0].rows}
         if not all(np.isfinite(row).all() for row in rows.values()):
             return {}
@@ -106,7 +106,7 @@ def _floors(yardsticks: Yardsticks, images: ImageRows) -> dict[str, float]:
     """The error of the mean image, and that of PCA unless its code loses nothing."""
     names = ("mean_image", "pca")[: 1 if yardsticks.axes is None else 2]
     errors = dict.fromkeys(names, SquaredError())
-    for batch in images.batches(_BATCH):
+    for batch in images.batches(images.at_a_time):
         pixels = to_unit(batch, torch.device("cpu")).numpy()
         rebuilt = yardsticks.rebuilt(pixels)
         errors = {name: errors[name].add(rebuilt[name], pixels) for name in names}

@@ -19,6 +19,7 @@ from ae_cls.report.table import (
     name_of,
     plain,
     rebuilt_cells,
+    supervised_prior,
     uncut,
 )
 
@@ -82,6 +83,9 @@ def _columns(rows: Sequence[JobRow]) -> Iterator[Column]:
     labels = [labels_read(row.metrics) for row in rows]
     if any(labels):
         yield Column.of_numbers("labels", labels)
+    priors = ["yes" if supervised_prior(row.metrics) else "" for row in rows]
+    if any(priors):
+        yield Column("supervised prior", [*map(plain, priors)], "left", may_be_cut=False)
     yield from _scores(rows)
     yield Column.of_numbers("seconds", [_seconds(row) for row in rows])
     if any(row.doing for row in rows):

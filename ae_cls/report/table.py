@@ -50,7 +50,13 @@ def summary_table(
     table.add_column(justify="right", no_wrap=True)
     for _ in range(2):  # in a narrow terminal these wrap, and nothing is cut
         table.add_column(justify="right", overflow="fold")
-    rows = (*_labels(metrics), *_accuracies(metrics), *_again(metrics), *_rebuilding(metrics))
+    rows = (
+        *_prior(metrics),
+        *_labels(metrics),
+        *_accuracies(metrics),
+        *_again(metrics),
+        *_rebuilding(metrics),
+    )
     for row in rows:
         table.add_row(*map(plain, row))
     if "test" in metrics and test_read_by > 1:
@@ -82,6 +88,16 @@ def empty_table(*, titles: bool) -> Table:
     """A table to fill, with a line of titles or without."""
     # No lines: they would be noise in a pipe or an encoding without them.
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
+
+
+def _prior(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:
+    if prior := supervised_prior(metrics):
+        yield "supervised prior", "", prior
+
+
+def supervised_prior(metrics: RunMetrics) -> str:
+    """What the encoder knew before, perhaps from labels; empty where it began at random."""
+    return metrics.get("protocol", {}).get("supervised_prior", "")
 
 
 def _labels(metrics: RunMetrics) -> Iterator[tuple[str, ...]]:

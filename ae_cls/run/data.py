@@ -125,7 +125,9 @@ def prepare(description: Experiment | Pretraining, source: EncoderRun | None = N
     dataset = read(description.dataset)
     if source is not None:
         source.refuse_other_shape(dataset)
-    network = build(description.autoencoder, dataset.image_shape, description.seed)
+    network = build(
+        description.autoencoder, dataset.image_shape, description.seed, is_filled=source is None
+    )
     split = make_split(dataset, description.split, description.labels, description.seed)
     dataset = replace(dataset, notes=(*dataset.notes, *leaks.notes(dataset, split)))
     for note in dataset.notes:

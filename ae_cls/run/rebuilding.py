@@ -21,8 +21,6 @@ from ae_cls.pretrain.health import fitted_yardsticks
 SAMPLES = 32
 """Codes of an image whose decoded images are averaged, where codes are distributions."""
 
-_BATCH = 512  # images at a time
-
 
 @torch.inference_mode()
 def reconstruction_of(
@@ -41,7 +39,7 @@ def reconstruction_of(
     yardsticks = fitted_yardsticks(model, train, seed, compute)
     errors: defaultdict[str, SquaredError] = defaultdict(SquaredError)
     posteriors: list[Posterior] = []
-    for positions in torch.arange(len(images)).split(_BATCH):
+    for positions in torch.arange(len(images)).split(images.at_a_time):
         clean = to_unit(images.take(positions), compute.device)
         draws = Draws(seed, 0, torch.from_numpy(images.rows)[positions].to(compute.device))
         pixels = clean.cpu().numpy()

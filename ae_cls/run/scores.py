@@ -141,6 +141,7 @@ def protocol(description: Experiment | Pretraining, data: Data) -> dict[str, Any
         "groups": groups(data.dataset, data.split),
         "encoder_saw": f"training images without their labels{_chosen_by(description)}",
         **_pretraining(description),
+        "supervised_prior": description.autoencoder.supervised_prior,
         "precision": data.compute.precision,
         **_pretrained_elsewhere(description, data),
     }

@@ -70,6 +70,7 @@ class _Protocol(_Numbers):
     pretrained_on: dict[str, Any] | None = None
     labels: dict[str, Any] | None = None
     encoder_saw: str = ""
+    supervised_prior: str = ""
     chosen_on: str = ""
 
 

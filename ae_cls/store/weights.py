@@ -1,5 +1,6 @@
 """The weights of a network as a safetensors file, and back; weights that do not fit are refused."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -64,17 +65,33 @@ def load_weights(model: nn.Module, content: bytes) -> None:
     """
     refuse_other_weights(model, content)
     tensors = safetensors.torch.load(content)
-    if wrong := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
-        raise ModelFileError(
-            "the weights hold numbers that are not finite", where=WEIGHTS,
-            why=", ".join(sorted(wrong)[:5]),
-        )  # fmt: skip
+    refuse_not_finite(tensors, WEIGHTS)
     model.load_state_dict(tensors, strict=True)
 
 
+def refuse_not_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Every number must be finite.
+
+    Raises:
+        ModelFileError: with the names of tensors in which one is not.
+    """
+    if wrong := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
+        raise ModelFileError(
+            "the weights hold numbers that are not finite", where=where,
+            why=", ".join(sorted(wrong)[:5]),
+        )  # fmt: skip
+
+
+def facts_of(tensors: Mapping[str, Tensor]) -> dict[str, TensorFacts]:
+    """Of each tensor, by its name; a type that no network here has is called as torch calls it."""
+    return {
+        name: TensorFacts(_DTYPES.get(tensor.dtype, str(tensor.dtype)), tuple(tensor.shape))
+        for name, tensor in tensors.items()
+    }
+
+
 def _tensors_of(model: nn.Module) -> dict[str, TensorFacts]:
-    state = model.state_dict()
-    return {name: TensorFacts(_DTYPES[t.dtype], tuple(t.shape)) for name, t in state.items()}
+    return facts_of(model.state_dict())
 
 
 def _is_finite(tensor: Tensor) -> bool:

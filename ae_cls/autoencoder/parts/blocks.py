@@ -70,6 +70,8 @@ class Trunk(nn.Module):
     has sides of 1 / (patch x 2**(i + 1)) of the image's, and the last two are of the same size.
 
     Attributes:
+        widths: channels of the maps.
+        patch: side in pixels of the squares folded into channels.
         outputs: channels of the deepest map.
         sides: its height and width.
         stride: side in pixels of the square that one cell of it stands for.
@@ -80,7 +82,7 @@ class Trunk(nn.Module):
     ) -> None:
         super().__init__()
         self.sides = map_sides(image_shape, patch=patch, stages=len(widths))
-        self.outputs = widths[-1]
+        self.widths, self.patch, self.outputs = widths, patch, widths[-1]
         self.stride = total_stride(patch=patch, stages=len(widths))
         self.unshuffle = nn.PixelUnshuffle(patch)
         inputs = image_shape[0] * patch**2
@@ -90,13 +92,24 @@ class Trunk(nn.Module):
             inputs = width
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        return self.first_maps(images, len(self.stages))
+
+    def first_maps(
+        self, images: Float[Tensor, "b c h w"], count: int
+    ) -> list[Float[Tensor, "b _ _ _"]]:
+        """Those of the first so many stages; the others are not asked."""
         # A one-channel image counts as both layouts and comes out of the unshuffle contiguous, so
         # the layout is set after it; every later layer keeps it.
         folded = self.unshuffle(pad_to_multiple(images, self.stride))
         maps = [folded.contiguous(memory_format=torch.channels_last)]
-        for stage in self.stages:
+        for stage in [*self.stages][:count]:
             maps.append(stage(maps[-1]))
         return maps[1:]
+
+
+def enlarging(inputs: int, outputs: int, *, factor: int) -> nn.Sequential:
+    """From a map to one with sides larger by this factor, from each cell alone; linear."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs * factor**2, 1), nn.PixelShuffle(factor))
 
 
 def _stage(inputs: int, width: int, depth: int, *, pooled: bool) -> nn.Sequential:

@@ -113,7 +113,8 @@ class Pretrain(Stage[Trained]):
         return Trained(network, sha256_in(folder, WEIGHTS), read_history(folder))
 
     def may_continue(self, earlier: Mapping[str, str]) -> bool:
-        return True
+        # A first layer that trains longer gives all others another input.
+        return not self.description.pretrain.goes_by_layers
 
     def _task(self, checkpoints: Checkpoints, world: World) -> TrainTask:
         split = self.data.split
