@@ -11,6 +11,7 @@ from ae_cls.autoencoder.deep import DeepConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
+from ae_cls.autoencoder.mae import MaeConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.rae import RaeConfig
@@ -37,7 +38,8 @@ AutoencoderChoice = Annotated[
     | VaeConfig
     | VqVaeConfig
     | RaeConfig
-    | WaeConfig,
+    | WaeConfig
+    | MaeConfig,
     Field(discriminator="name"),
 ]
 

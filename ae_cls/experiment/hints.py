@@ -12,7 +12,8 @@ from ae_cls.store.places import at_home
 _OPTIONS = {
     "autoencoder": {
         "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution "
-        "masked mae resnet unet",
+        "resnet unet",
+        "mae": "vit transformer vision_transformer masked_autoencoder",
         "denoising": "dae denoise",
         "conv_large": "vgg vgg16 vgg19 large big",
         "vae": "variational vae_conv",
@@ -61,7 +62,7 @@ _OPTIONS = {
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },
     "autoencoder.corruption": {
-        "patch_mask": "mask masking patches mae",
+        "patch_mask": "mask masking patches",
         "gaussian": "noise normal gauss",
         "salt_pepper": "salt_and_pepper impulse",
         "none": "no off clean null",

@@ -289,6 +289,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "winners": partial(pretraining, "sparse", ("autoencoder.kind=winner_take_all",)),
     "rae": partial(pretraining, "rae", ("autoencoder.kind=gradient_penalty",)),
     "wae": partial(pretraining, "wae", ()),
+    "mae": partial(pretraining, "mae", ()),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "digits": partial(real, "conv"),
     "digits, vae": partial(real, "vae"),

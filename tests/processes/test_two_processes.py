@@ -11,8 +11,8 @@ from ae_cls.processes.world import ALONE
 from tests.processes.pair import JOBS, in_two
 
 TRAININGS = (
-    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "one sample left",
-    "digits", "digits, vae", "finetune",
+    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "mae",
+    "one sample left", "digits", "digits, vae", "finetune",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A convolutional encoder with a linear code and its mirror, which several variants share."""
 
 from abc import ABC
+from typing import ClassVar
 
 from jaxtyping import Float
 from pydantic import Field
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Corrupting
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, patch_side
+from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, group_norm, patch_side
 from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
@@ -18,6 +19,8 @@ from ae_cls.settings import Width
 class TrunkConfig(AutoencoderConfig, ABC):
     """The sizes of trunk and decoder, whatever the code between them."""
 
+    norms_span_batch: ClassVar[bool] = True
+    """Whether the norms of the trunk look at the whole batch, or at one image alone."""
     widths: tuple[Width, ...] = Field(
         min_length=1,
         max_length=64,
@@ -35,7 +38,8 @@ class TrunkConfig(AutoencoderConfig, ABC):
     def trunk(self, image_shape: ImageShape) -> Trunk:
         """Images to maps."""
         patch = self.patch or patch_side(image_shape)
-        return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch)
+        norm = nn.BatchNorm2d if self.norms_span_batch else group_norm
+        return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch, norm=norm)
 
     def painter(self, image_shape: ImageShape, *, numbers: int, most_cells: int) -> Decoder:
         """From a code of so many numbers, in at most so many cells a side, to images."""
