@@ -12,6 +12,7 @@ from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
 from ae_cls.autoencoder.mae import MaeConfig
+from ae_cls.autoencoder.masked_conv import MaskedConvConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.rae import RaeConfig
@@ -39,7 +40,8 @@ AutoencoderChoice = Annotated[
     | VqVaeConfig
     | RaeConfig
     | WaeConfig
-    | MaeConfig,
+    | MaeConfig
+    | MaskedConvConfig,
     Field(discriminator="name"),
 ]
 

@@ -13,6 +13,7 @@ _OPTIONS = {
     "autoencoder": {
         "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution "
         "resnet unet",
+        "masked_conv": "masked spark maskfeat sparse_conv",
         "mae": "vit transformer vision_transformer masked_autoencoder",
         "denoising": "dae denoise",
         "conv_large": "vgg vgg16 vgg19 large big",

@@ -290,6 +290,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "rae": partial(pretraining, "rae", ("autoencoder.kind=gradient_penalty",)),
     "wae": partial(pretraining, "wae", ()),
     "mae": partial(pretraining, "mae", ()),
+    "masked_conv": partial(pretraining, "masked_conv", ()),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "digits": partial(real, "conv"),
     "digits, vae": partial(real, "vae"),

@@ -11,7 +11,7 @@ from ae_cls.processes.world import ALONE
 from tests.processes.pair import JOBS, in_two
 
 TRAININGS = (
-    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "mae",
+    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "mae", "masked_conv",
     "one sample left", "digits", "digits, vae", "finetune",
 )  # fmt: skip
 
