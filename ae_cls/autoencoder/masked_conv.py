@@ -4,6 +4,7 @@ Tian et al. 2023, Designing BERT for convolutional networks: sparse and hierarch
 (SparK), arXiv 2301.03580. Woo et al. 2023, ConvNeXt V2, arXiv 2301.00808.
 """
 
+import math
 from typing import ClassVar, Literal, final
 
 import torch
@@ -14,11 +15,14 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.parts.cell_heads import CellHeads, Target
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
-from ae_cls.autoencoder.parts.losses import mean_squared_error
+from ae_cls.autoencoder.parts.losses import at_least_float32, mean_squared_error
 from ae_cls.autoencoder.parts.visible import visible_cells, visible_maps
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.train.loss import Loss
+
+_SMALL = 16  # pixels a side
+_FLAT = 0.01  # variance over images of a place in the map that hardly varies; its rounding does
 
 
 @final
@@ -43,6 +47,12 @@ class MaskedConvConfig(ConvolutionalConfig):
         ge=1, le=16, description="3x3 convolutions that fill in the hidden cells of the last map"
     )
 
+    def patch_of(self, image_shape: ImageShape) -> int:
+        # Of four cells an image, which two stages would leave of 8x8 pixels, those that are visible
+        # say little of the others.
+        small = min(image_shape[1:]) < _SMALL
+        return 1 if small and self.patch is None else super().patch_of(image_shape)
+
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return MaskedConv(image_shape, self)
 
@@ -56,6 +66,10 @@ class MaskedConv(Convolutional):
         self.hog_weight = config.hog_weight
         self.corruption = config.corruption.in_cells_of(self.trunk.stride)
         width = self.trunk.outputs
+        # Maps hardly differ from one another, so their mean would be all that is rebuilt for long.
+        # Not codes: a bias before a norm has no slope, and Adam makes steps of its rounding.
+        numbers = width * math.prod(self.trunk.sides)
+        self.standardise = nn.BatchNorm1d(numbers, eps=_FLAT, affine=False)
         self.hidden_token = nn.Parameter(0.02 * torch.randn(width))
         self.filling = nn.Sequential(
             *(
@@ -68,10 +82,13 @@ class MaskedConv(Convolutional):
             config.target, width, cell=self.trunk.stride, channels=image_shape[0]
         )
 
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        return self._code(self.trunk(images)[-1])
+
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         with torch.no_grad():  # else each image would be trained on twice, and once unmasked
             deepest = self.trunk(images)[-1]
-        mse = mean_squared_error(self.decode(self.to_latent(deepest.flatten(1))), images)
+        mse = mean_squared_error(self.decode(self._code(deepest)), images)
         seen = self.corruption.apply(images, draws)
         visible = visible_cells(seen.hidden, images, self.trunk.stride)
         errors = self.heads.errors(self.filled(seen.images, visible), images, seen.weight)
@@ -87,3 +104,6 @@ class MaskedConv(Convolutional):
         maps = visible_maps(self.trunk, images, visible)[-1]
         tokens = self.hidden_token[:, None, None] * (1 - visible)
         return self.filling(maps + tokens.to(maps.dtype))
+
+    def _code(self, deepest: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b d"]:
+        return self.to_latent(self.standardise(at_least_float32(deepest.flatten(1))))

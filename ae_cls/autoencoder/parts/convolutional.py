@@ -35,9 +35,13 @@ class TrunkConfig(AutoencoderConfig, ABC):
     )
     corruption: CorruptionChoice
 
+    def patch_of(self, image_shape: ImageShape) -> int:
+        """Side in pixels of the squares that are folded into channels."""
+        return self.patch or patch_side(image_shape)
+
     def trunk(self, image_shape: ImageShape) -> Trunk:
         """Images to maps."""
-        patch = self.patch or patch_side(image_shape)
+        patch = self.patch_of(image_shape)
         norm = nn.BatchNorm2d if self.norms_span_batch else group_norm
         return Trunk(image_shape, widths=self.widths, depth=self.depth, patch=patch, norm=norm)
 
@@ -48,7 +52,7 @@ class TrunkConfig(AutoencoderConfig, ABC):
             latent_dim=numbers,
             code_cells=most_cells,
             width=self.decoder_width,
-            patch=self.patch or patch_side(image_shape),
+            patch=self.patch_of(image_shape),
             stages=len(self.widths),
         )
 
