@@ -14,6 +14,8 @@ from ae_cls.autoencoder.gmvae import GmVaeConfig
 from ae_cls.autoencoder.hog import HogConfig
 from ae_cls.autoencoder.kmeans import KmeansConfig
 from ae_cls.autoencoder.lbp import LbpConfig
+from ae_cls.autoencoder.mae import MaeConfig
+from ae_cls.autoencoder.masked_conv import MaskedConvConfig
 from ae_cls.autoencoder.pca import PcaConfig
 from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.autoencoder.rae import RaeConfig
@@ -43,7 +45,9 @@ AutoencoderChoice = Annotated[
     | VqVaeConfig
     | RaeConfig
     | WaeConfig
-    | AaeConfig,
+    | AaeConfig
+    | MaeConfig
+    | MaskedConvConfig,
     Field(discriminator="name"),
 ]
 

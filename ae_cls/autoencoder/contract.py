@@ -119,7 +119,8 @@ class AutoencoderConfig(Settings, ABC):
     has_gradients: ClassVar[bool] = True
     """Whether the encoder has weights that gradient descent can train."""
     has_exact_gradients: ClassVar[bool] = True
-    """Whether the gradient of the loss is its slope; a straight-through estimate is not."""
+    """Whether the gradient of the loss is its slope. A straight-through estimate is not, nor is one
+    that keeps the error of rebuilt pixels from the encoder."""
     decodes: ClassVar[bool] = True
     """Whether its codes can be turned back into images; if not, no error of them is reported."""
     has_clusters: ClassVar[bool] = False

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, Layer
 from ae_cls.autoencoder.parts.blocks import enlarging
+from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
-from ae_cls.autoencoder.parts.hog_head import HogHead
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
@@ -29,10 +29,11 @@ class ConvConfig(ConvolutionalConfig):
     is_stack: ClassVar[bool] = True
     name: Literal["conv"]
     # Models that were saved before there was a choice learnt pixels.
-    target: Literal["pixels", "hog", "both"] = Field(
+    target: Target = Field(
         default="pixels",
-        description="what the encoder learns from: pixels, the gradient directions (HOG) of each "
-        "cell, or both; the decoder rebuilds pixels in any case",
+        description="what the encoder learns from: pixels; those of each cell normalised to mean 0 "
+        "and variance 1; the gradient directions (HOG) of each cell; or both: pixels and hog; the "
+        "decoder rebuilds pixels in any case",
     )
     hog_weight: float = Field(
         default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
@@ -44,12 +45,17 @@ class ConvConfig(ConvolutionalConfig):
 
 @final
 class Conv(Convolutional):
-    """Beside the code a head for HOG."""
+    """Beside the code a head for what is predicted of each cell."""
 
     def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__(image_shape, config)
         self.config = config
-        self.hog_head = None if config.target == "pixels" else HogHead(self.trunk)
+        inputs, cell = self.trunk.outputs, self.trunk.stride
+        self.hog_head = self.pixel_head = None
+        if config.target in ("hog", "both"):
+            self.hog_head = HogHead(inputs, cell=cell)
+        if config.target == "normalised":
+            self.pixel_head = PixelHead(inputs, cell=cell, channels=image_shape[0], normalised=True)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
@@ -61,16 +67,26 @@ class Conv(Convolutional):
         images: Float[Tensor, "b c h w"],
         weight: Float[Tensor, "#b #c #h #w"],
     ) -> Loss:
-        # With HOG alone the code and the decoder learn from the maps, but the maps not from them.
-        map_of_code = deepest.detach() if self.config.target == "hog" else deepest
+        rebuilt = self._rebuilt(deepest, images, weight)
+        if self.hog_head is not None:
+            hog = self.hog_head.error(deepest, images, weight)
+            return _with(rebuilt, "hog", hog, weight=self.config.hog_weight)
+        if self.pixel_head is not None:
+            return _with(rebuilt, "cells", self.pixel_head.error(deepest, images, weight))
+        return rebuilt
+
+    def _rebuilt(
+        self,
+        deepest: Float[Tensor, "b _ _ _"],
+        images: Float[Tensor, "b c h w"],
+        weight: Float[Tensor, "#b #c #h #w"],
+    ) -> Loss:
+        # Where cells alone are the target, code and decoder learn from the maps, but the maps not
+        # from them.
+        teaches = self.config.target in ("pixels", "both")
+        map_of_code = deepest if teaches else deepest.detach()
         output = self.decode(self.to_latent(map_of_code.flatten(1)))
-        rebuilt = reconstruction_loss(output, images, weight)
-        if self.hog_head is None:
-            return rebuilt
-        hog = self.hog_head.error(deepest, images, weight)
-        return Loss(
-            rebuilt.total + self.config.hog_weight * hog, {**rebuilt.terms, "hog": hog.detach()}
-        )
+        return reconstruction_loss(output, images, weight)
 
     def layers(self) -> list[Layer]:
         """Every stage but the last with a decoder to throw away, as the real one is no mirror."""
@@ -124,3 +140,7 @@ class Conv(Convolutional):
     def _below(self, number: int, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
         """What the stage of this number is given; its own weights and norms take no part."""
         return self.trunk.first_maps(images, number)[-1] if number else images
+
+
+def _with(rebuilt: Loss, name: str, error: Float[Tensor, ""], *, weight: float = 1.0) -> Loss:
+    return Loss(rebuilt.total + weight * error, {**rebuilt.terms, name: error.detach()})

@@ -11,8 +11,9 @@ from ae_cls.store.places import at_home
 
 _OPTIONS = {
     "autoencoder": {
-        "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution "
-        "masked mae unet",
+        "conv": "ae autoencoder cae cnn convnet convolutional conv_autoencoder convolution unet",
+        "masked_conv": "masked spark maskfeat sparse_conv",
+        "mae": "vit transformer vision_transformer masked_autoencoder",
         "denoising": "dae denoise",
         "conv_large": "large big",
         "backbone": "torchvision resnet resnet18 imagenet timm",
@@ -72,7 +73,7 @@ _OPTIONS = {
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },
     "autoencoder.corruption": {
-        "patch_mask": "mask masking patches mae",
+        "patch_mask": "mask masking patches",
         "gaussian": "noise normal gauss",
         "salt_pepper": "salt_and_pepper impulse",
         "none": "no off clean null",

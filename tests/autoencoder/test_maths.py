@@ -9,6 +9,7 @@ import torch.nn.functional as functional
 from skimage.feature import hog
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from torch import nn
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.hog import HogConfig
@@ -202,7 +203,7 @@ def test_a_1x1_convolution_and_shuffle_are_a_transposed_convolution():
 
 
 def test_the_trunk_computes_in_channels_last_from_its_first_layer():
-    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=2, patch=2)
+    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=2, patch=2, norm=nn.BatchNorm2d)
     for maps in trunk(torch.rand(4, 1, 28, 28)):
         assert maps.is_contiguous(memory_format=torch.channels_last)
 
@@ -223,7 +224,7 @@ def test_the_last_map_is_what_the_code_is_made_of(name):
 
 
 def test_max_pooling_before_the_norm_is_max_pooling_after_it_while_scales_are_positive():
-    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=1, patch=2).eval()
+    trunk = Trunk((1, 28, 28), widths=(8, 16), depth=1, patch=2, norm=nn.BatchNorm2d).eval()
     convolution, pool, norm, relu = trunk.stages[0]
     folded = functional.pixel_unshuffle(unit(table((1, 28, 28))), 2)
     after = pool(relu(norm(convolution(folded))))

@@ -291,6 +291,8 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "wae": partial(pretraining, "wae", ()),
     "aae": partial(pretraining, "aae", ()),
     "gmvae": partial(pretraining, "gmvae", ("autoencoder.clusters=5", "autoencoder.beta=2")),
+    "mae": partial(pretraining, "mae", ()),
+    "masked_conv": partial(pretraining, "masked_conv", ()),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
     "digits": partial(real, "conv"),
     "digits, vae": partial(real, "vae"),

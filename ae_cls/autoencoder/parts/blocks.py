@@ -9,6 +9,7 @@ transposed convolutions or full-resolution maps; masked autoencoders need no mor
 """
 
 import math
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -78,7 +79,13 @@ class Trunk(nn.Module):
     """
 
     def __init__(
-        self, image_shape: ImageShape, *, widths: tuple[int, ...], depth: int, patch: int
+        self,
+        image_shape: ImageShape,
+        *,
+        widths: tuple[int, ...],
+        depth: int,
+        patch: int,
+        norm: Callable[[int], nn.Module],
     ) -> None:
         super().__init__()
         self.sides = map_sides(image_shape, patch=patch, stages=len(widths))
@@ -88,7 +95,8 @@ class Trunk(nn.Module):
         inputs = image_shape[0] * patch**2
         self.stages = nn.ModuleList()
         for number, width in enumerate(widths, start=1):
-            self.stages.append(_stage(inputs, width, depth, pooled=number < len(widths)))
+            pooled = number < len(widths)
+            self.stages.append(_stage(inputs, width, depth, pooled=pooled, norm=norm))
             inputs = width
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
@@ -98,13 +106,17 @@ class Trunk(nn.Module):
         self, images: Float[Tensor, "b c h w"], count: int
     ) -> list[Float[Tensor, "b _ _ _"]]:
         """Those of the first so many stages; the others are not asked."""
-        # A one-channel image counts as both layouts and comes out of the unshuffle contiguous, so
-        # the layout is set after it; every later layer keeps it.
-        folded = self.unshuffle(pad_to_multiple(images, self.stride))
-        maps = [folded.contiguous(memory_format=torch.channels_last)]
+        maps = [self.folded(images)]
         for stage in [*self.stages][:count]:
             maps.append(stage(maps[-1]))
         return maps[1:]
+
+    def folded(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
+        """What the first stage sees."""
+        # A one-channel image counts as both layouts and comes out of the unshuffle contiguous, so
+        # the layout is set after it; every later layer keeps it.
+        folded = self.unshuffle(pad_to_multiple(images, self.stride))
+        return folded.contiguous(memory_format=torch.channels_last)
 
 
 def enlarging(inputs: int, outputs: int, *, factor: int) -> nn.Sequential:
@@ -112,13 +124,20 @@ def enlarging(inputs: int, outputs: int, *, factor: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs * factor**2, 1), nn.PixelShuffle(factor))
 
 
-def _stage(inputs: int, width: int, depth: int, *, pooled: bool) -> nn.Sequential:
+def group_norm(width: int) -> nn.GroupNorm:
+    """A norm that looks at one image alone, in at most eight groups of channels."""
+    return nn.GroupNorm(math.gcd(width, 8), width)
+
+
+def _stage(
+    inputs: int, width: int, depth: int, *, pooled: bool, norm: Callable[[int], nn.Module]
+) -> nn.Sequential:
     layers: list[nn.Module] = []
     for number in range(1, depth + 1):
         layers.append(nn.Conv2d(inputs, width, 3, padding=1, bias=False))
         if pooled and number == depth:
             layers.append(nn.MaxPool2d(2))
-        layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        layers += [norm(width), nn.ReLU(inplace=True)]
         inputs = width
     return nn.Sequential(*layers)
 

@@ -1,7 +1,7 @@
 """A convolutional encoder with a linear code and its mirror, which several variants share."""
 
 from abc import ABC
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import AutoencoderConfig
 from ae_cls.autoencoder.parts.bases import Corrupting
-from ae_cls.autoencoder.parts.blocks import Decoder, Trunk, depth_by_size, patch_side
+from ae_cls.autoencoder.parts.blocks import (
+    Decoder,
+    Trunk,
+    depth_by_size,
+    group_norm,
+    patch_side,
+)
 from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.dataset.contract import ImageShape
@@ -19,6 +25,8 @@ from ae_cls.settings import Width
 class TrunkConfig(AutoencoderConfig, ABC):
     """The sizes of trunk and decoder, whatever the code between them."""
 
+    norms_span_batch: ClassVar[bool] = True
+    """Whether the norms of the trunk look at the whole batch, or at one image alone."""
     widths: tuple[Width, ...] = Field(
         min_length=1,
         max_length=64,
@@ -35,10 +43,19 @@ class TrunkConfig(AutoencoderConfig, ABC):
     )
     corruption: CorruptionChoice
 
+    def patch_of(self, image_shape: ImageShape) -> int:
+        """Side in pixels of the squares that are folded into channels."""
+        by_size = patch_side(image_shape)
+        if self.patch is None:
+            return max(by_size, 2)
+        return by_size if self.patch == "auto" else self.patch
+
     def trunk(self, image_shape: ImageShape) -> Trunk:
         """Images to maps."""
         depth = depth_by_size(image_shape) if self.depth == "auto" else self.depth
-        return Trunk(image_shape, widths=self.widths, depth=depth, patch=self._patch(image_shape))
+        patch = self.patch_of(image_shape)
+        norm = nn.BatchNorm2d if self.norms_span_batch else group_norm
+        return Trunk(image_shape, widths=self.widths, depth=depth, patch=patch, norm=norm)
 
     def painter(self, image_shape: ImageShape, *, numbers: int, most_cells: int) -> Decoder:
         """From a code of so many numbers, in at most so many cells a side, to images."""
@@ -47,15 +64,9 @@ class TrunkConfig(AutoencoderConfig, ABC):
             latent_dim=numbers,
             code_cells=most_cells,
             width=self.decoder_width,
-            patch=self._patch(image_shape),
+            patch=self.patch_of(image_shape),
             stages=len(self.widths),
         )
-
-    def _patch(self, image_shape: ImageShape) -> int:
-        by_size = patch_side(image_shape)
-        if self.patch is None:
-            return max(by_size, 2)
-        return by_size if self.patch == "auto" else self.patch
 
 
 class ConvolutionalConfig(TrunkConfig, ABC):

@@ -11,21 +11,29 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
 from ae_cls.draws import Draws
+from ae_cls.errors import UsageError
 from ae_cls.settings import Settings
 
 
 @final
 @dataclass(frozen=True)
 class Corrupted:
-    """Corrupted images and the weight of each pixel in the loss (not normalised)."""
+    """What the encoder sees in training, and what the loss looks at.
+
+    Attributes:
+        images: corrupted.
+        weight: of each pixel in the loss; not normalised.
+        hidden: 1 where a pixel was taken away, 0 where it is as it was or noisy.
+    """
 
     images: Float[Tensor, "b c h w"]
     weight: Float[Tensor, "#b #c #h #w"]
+    hidden: Float[Tensor, "b 1 #h #w"]
 
 
 class Corruption(Settings, ABC):
@@ -35,6 +43,14 @@ class Corruption(Settings, ABC):
     def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
         """What the encoder sees in training, and which pixels the loss looks at."""
 
+    def in_cells_of(self, side: int) -> "Corruption":
+        """The same, hiding whole cells of `side` pixels a side, if it hides cells.
+
+        Raises:
+            UsageError: its own cells are no multiple of these.
+        """
+        return self
+
 
 @final
 class NoCorruption(Corruption):
@@ -43,7 +59,7 @@ class NoCorruption(Corruption):
     name: Literal["none"]
 
     def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
-        return Corrupted(images, images.new_ones(len(images), 1, 1, 1))
+        return Corrupted(images, *_all_alike(images))
 
 
 class Emphasised(Corruption, ABC):
@@ -79,14 +95,37 @@ class PatchMask(Emphasised):
         height, width = images.shape[2:]
         cell = self.cell or cell_side(min(height, width))
         down, across = -(-height // cell), -(-width // cell)
-        scores = draws.uniform("patch_mask", down * across)
-        # The lowest scores are hidden: an exact count for every image.
-        lowest = scores.argsort(dim=1)[:, : round(self.ratio * down * across)]
-        grid = torch.zeros_like(scores).scatter_(1, lowest, 1.0).view(-1, 1, down, across)
+        order = shuffled_cells(draws, "patch_mask", down * across)
+        # The first are hidden: an exact count for every image.
+        first = order[:, : round(self.ratio * down * across)]
+        grid = images.new_zeros(order.shape).scatter_(1, first, 1.0).view(-1, 1, down, across)
         grid = grid * (draws.uniform("patch_mask_share", 1) < self.share)[:, :, None, None]
-        grid = grid.to(images.dtype)
         mask = grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
-        return Corrupted(images * (1 - mask), self._weight(mask))
+        return Corrupted(images * (1 - mask), self._weight(mask), mask)
+
+    def in_cells_of(self, side: int) -> Corruption:
+        if self.cell is None:
+            return self.model_copy(update={"cell": side})
+        if self.cell % side:
+            raise UsageError(
+                f"cells of {self.cell} pixels a side would hide parts of what the network takes "
+                f"together, {side}x{side} pixels",
+                where="autoencoder.corruption.cell",
+                fix=f"a multiple of {side}, or null; or another autoencoder.patch",
+            )
+        return self
+
+
+def _all_alike(
+    images: Float[Tensor, "b c h w"],
+) -> tuple[Float[Tensor, "b 1 1 1"], Float[Tensor, "b 1 1 1"]]:
+    """The same weight for every pixel, and none hidden."""
+    return images.new_ones(len(images), 1, 1, 1), images.new_zeros(len(images), 1, 1, 1)
+
+
+def shuffled_cells(draws: Draws, purpose: str, count: int) -> Int64[Tensor, "b {count}"]:
+    """The cells of each image in an order of its own."""
+    return draws.uniform(purpose, count).argsort(dim=1)
 
 
 def cell_side(side: int) -> int:
@@ -103,7 +142,7 @@ class Gaussian(Corruption):
 
     def apply(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Corrupted:
         noise = draws.normal("gaussian", images[0].numel()).view_as(images)
-        return Corrupted(images + self.deviation * noise, images.new_ones(len(images), 1, 1, 1))
+        return Corrupted(images + self.deviation * noise, *_all_alike(images))
 
 
 @final
@@ -120,7 +159,8 @@ class SaltPepper(Emphasised):
         uniform = draws.uniform("salt_pepper", height * width).view(-1, 1, height, width)
         hidden = (uniform < self.ratio).to(images.dtype)
         salt = (uniform < self.ratio / 2).to(images.dtype)
-        return Corrupted(torch.lerp(images, salt.expand_as(images), hidden), self._weight(hidden))
+        noisy = torch.lerp(images, salt.expand_as(images), hidden)
+        return Corrupted(noisy, self._weight(hidden), torch.zeros_like(hidden))
 
 
 CorruptionChoice = Annotated[

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from ae_cls.autoencoder.conv import Conv, ConvConfig
+from ae_cls.autoencoder.parts.cell_heads import PixelHead
+from ae_cls.autoencoder.parts.cells import hog_of_cells, normalised, pixels_of_cells
 from ae_cls.autoencoder.parts.directions import histograms
-from ae_cls.autoencoder.parts.hog_head import hog_of_cells
 from tests.autoencoder.variants import SHAPES, config, draws, table, unit, variant
 
-TARGETS = ["pixels", "hog", "both"]
+TARGETS = ["pixels", "normalised", "hog", "both"]
 
 
 def conv(target: str, shape: tuple[int, int, int] = (1, 28, 28), *words: str) -> Conv:
@@ -69,10 +70,44 @@ def test_a_flat_cell_has_no_direction():
     assert hog_of_cells(torch.full((1, 3, 8, 8), 0.7), 4).count_nonzero() == 0
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_normalised_cells_have_mean_0_and_variance_1(shape):
+    images = unit(table(shape, 3))
+    cells = pixels_of_cells(images, 4)
+    assert torch.equal(cells[:, :, 0, 0], images[:, :, :4, :4].flatten(1))
+    found = normalised(cells, dim=1)
+    assert found.mean(1).abs().max() < 1e-4
+    assert (found.var(1) - cells.var(1) / (cells.var(1) + 1e-6)).abs().max() < 1e-4
+    mean, deviation = cells[1, :, 0, 1].mean(), cells[1, :, 0, 1].var().add(1e-6).sqrt()
+    torch.testing.assert_close(found[1, :, 0, 1], (cells[1, :, 0, 1] - mean) / deviation)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8)])
+def test_a_cell_of_one_colour_is_normalised_to_nothing(shape):
+    flat = pixels_of_cells(torch.full((2, *shape), 0.7), 1 if shape[0] == 1 else 4)
+    assert normalised(flat, dim=1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("is_normalised", [False, True])
+def test_the_pixels_of_a_cell_cost_what_they_differ(is_normalised):
+    head, images = (
+        PixelHead(5, cell=4, channels=3, normalised=is_normalised),
+        unit(table((3, 8, 8))),
+    )
+    maps, weight = torch.rand(24, 5, 2, 2), torch.zeros(24, 1, 8, 8)
+    weight[:, :, :4, 4:] = 0.5
+    cell = images[:, :, :4, 4:].flatten(1)
+    if is_normalised:
+        cell = (cell - cell.mean(1, True)) / (cell.var(1, keepdim=True) + 1e-6).sqrt()
+    expected = (head(maps)[:, :, 0, 1] - cell).square().mean()
+    torch.testing.assert_close(head.error(maps, images, weight), expected)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_terms_say_what_is_predicted(target):
     terms = conv(target).loss(unit(table((1, 28, 28))), draws(24), 1.0).terms
-    assert set(terms) == ({"mse"} if target == "pixels" else {"mse", "hog"})
+    beside = {"pixels": set(), "normalised": {"cells"}, "hog": {"hog"}, "both": {"hog"}}
+    assert set(terms) == {"mse"} | beside[target]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -92,8 +127,9 @@ def test_gradients_reach_every_weight_and_the_loss_falls(target, shape):
     assert totals[-1] < 0.9 * totals[0]
 
 
-def test_with_hog_alone_pixels_teach_the_code_but_not_the_maps():
-    model, images = conv("hog").eval(), unit(table((1, 28, 28)))
+@pytest.mark.parametrize("target", ["normalised", "hog"])
+def test_with_cells_alone_pixels_teach_the_code_but_not_the_maps(target):
+    model, images = conv(target).eval(), unit(table((1, 28, 28)))
     first = model.trunk.stages[0][0].weight
 
     def slope() -> torch.Tensor:
