@@ -73,7 +73,9 @@ def test_every_member_of_every_union_has_a_file():
         kinds = getattr(members, "__args__", (members,))
         names = {kind.model_fields["name"].annotation.__args__[0] for kind in kinds}
         files = {
-            experiment(f"{group}={o}", *NEEDED.get(o, [])).model_dump()[group]["name"]
+            experiment(f"{group}={o}", *NEEDED.get(o, []), *needed_by(o)).model_dump()[group][
+                "name"
+            ]
             for o in options(group)
         }
         assert names == files

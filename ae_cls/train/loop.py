@@ -171,7 +171,11 @@ class _Training:
         """Say how long it will take, on as many threads as are fastest."""
         if self.task.compute.world.size > 1:
             return  # a trial lasts until it has taken long enough, which each would judge alone
-        rate = self._tried(state, None if state.step else self.task.compute.most_threads)
+        trial, before = self._trial(state), torch.get_num_threads()
+        most = None if state.step else self.task.compute.most_threads
+        with held():  # or what the trial changes for a moment would be in the checkpoint
+            rate = trial.images_per_second(most_threads=most)
+        self._say_threads(before)
         log.info("%s", forecast(
             self.stage, self.schedule, done=state.step, images=self.images,
             validated=len(self.task.valid), rate=rate,
@@ -183,21 +187,23 @@ class _Training:
         long_enough = state.history[-1].seconds > _WORTH_A_TRIAL
         if most is None or not long_enough or state.step == self.steps:
             return False
-        self._tried(state, most)
+        with held():
+            self._trial(state).images_per_second(most_threads=most)
+        self._say_threads(before)
         return torch.get_num_threads() != before
 
-    def _tried(self, state: State, most_threads: int | None) -> float:
-        """Images per second; where there is a choice, on a number of threads chosen anew."""
+    def _trial(self, state: State) -> Trial:
         batch = self.schedule.length.batch_of(self.images)
-        trial = Trial(state.network, self.loss_of_batch, self.augment, self.task, batch)
-        before = torch.get_num_threads()
-        with held():  # or what the trial changes for a moment would be in the checkpoint
-            rate = trial.images_per_second(most_threads=most_threads)
-        if (now := torch.get_num_threads()) != before:
-            log.info("%s: on %d of %d threads, as the machine is busy with other things"
-                     if now < before else "%s: on %d of %d threads again",
-                     self.stage, now, most_threads)  # fmt: skip
-        return rate
+        return Trial(state.network, self.loss_of_batch, self.augment, self.task, batch)
+
+    def _say_threads(self, before: int) -> None:
+        """Where another number of threads than before has been chosen."""
+        now, most = torch.get_num_threads(), self.task.compute.most_threads
+        if now < before:
+            said = "%s: on %d of %d threads, as the machine is busy with other things"
+            log.info(said, self.stage, now, most)
+        elif now > before:
+            log.info("%s: on %d of %d threads again", self.stage, now, most)
 
     def under_way(self, state: State) -> str:
         """Where it is within a stretch."""

@@ -49,19 +49,15 @@ class Trial:
                 it has.
         """
         with _as_it_was(self.network):
-            size = self._size()
+            largest = min(self.batch_size, len(self.task.train))
+            size = min(_FIRST, largest)
+            self._seconds(size)  # the very first wakes threads and libraries
+            while size < largest and self._seconds(size) < _ENOUGH:
+                size = min(size * _GROWTH, largest)
             if most_threads is not None:
                 take_fastest(most_threads, lambda: self._seconds(size))
             # The shorter of two: at first, what computes this size is still put together.
             return size / min(self._seconds(size), self._seconds(size))
-
-    def _size(self) -> int:
-        largest = min(self.batch_size, len(self.task.train))
-        size = min(_FIRST, largest)
-        self._seconds(size)  # the very first wakes threads and libraries
-        while size < largest and self._seconds(size) < _ENOUGH:
-            size = min(size * _GROWTH, largest)
-        return size
 
     def _seconds(self, size: int) -> float:
         started, compute, positions = time.perf_counter(), self.task.compute, torch.arange(size)

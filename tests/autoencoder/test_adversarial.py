@@ -146,7 +146,8 @@ def test_codes_of_digits_come_to_look_normal_while_images_are_rebuilt() -> None:
     images, means, spreads, discrepancies = unit(digits(0, 1797))[900:1400], [], [], []
     normal = draws(500).normal("test", 16)
     for penalty in (0, 3):
-        model = trained(variant("aae", SHAPE, words=[f"autoencoder.penalty={penalty}"]), 150)
+        words = [f"autoencoder.penalty={penalty}", "autoencoder.patch=2"]
+        model = trained(variant("aae", SHAPE, words=words), 150)
         with torch.inference_mode():
             latents = model.encode(images)
             error = (model.decode(latents) - images).square().mean()

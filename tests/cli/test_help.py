@@ -76,7 +76,7 @@ def test_help_of_options_says_what_their_keys_mean_and_may_be(ae_cls: AeCls) -> 
     for row in (
         "autoencoder=vae: convolutional variational autoencoder; its code is the mean",
         "autoencoder.latent_dim=64 numbers in the code; whole number from 1 ",
-        "autoencoder.corruption=... gaussian, none, patch_mask, salt_pepper: ",
+        "autoencoder.corruption=... gaussian, hidden_cells, none, patch_mask, salt_pepper: ",
         "autoencoder.corruption.deviation=0.2 ",
         "autoencoder.widths=[128,64] ",
         "; number from 0 to 1 ",

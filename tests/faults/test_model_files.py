@@ -384,9 +384,10 @@ def test_k08_weights_of_another_architecture_are_refused_with_five_names(
     )
     (other / WEIGHTS).rename(model / WEIGHTS)
     error = refused(model, WEIGHTS)
-    missing, unexpected = error.why.splitlines()
+    missing, unexpected, other_shape = error.why.splitlines()
     assert missing.startswith("missing: ") and missing.count(",") == 5 and "more" in missing
     assert unexpected == "unexpected: bias, to_pixels"
+    assert other_shape.startswith("of another shape or type: to_latent.weight (F32 (8, 64), not")
 
 
 def test_k08_weights_of_another_width_are_refused_and_none_is_taken(

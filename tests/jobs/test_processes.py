@@ -275,7 +275,7 @@ def test_jobs_of_a_sweep_give_the_bytes_of_a_single_run_and_share_the_cores(
         environment = json.loads((folder / "environment.json").read_text())
         share = max(len(os.sched_getaffinity(0)) // 2, 1) if place else 1
         assert environment["threads"] == share
-        assert config["threads"] == (None if place else 1)
+        assert config["threads"] == ("auto" if place else 1)
         if config["seed"] == 0 and share == 1:
             one, other = (tmp_path / "alone" / "metrics.json", folder / "metrics.json")
             assert one.read_bytes() == other.read_bytes()

@@ -92,9 +92,9 @@ def pretraining(
     return {"losses": steps.losses(), "valid": history[0].valid, "weights": model.state_dict()}
 
 
-def real(name: str, world: World) -> dict[str, Any]:
+def real(variant: tuple[str, ...], world: World) -> dict[str, Any]:
     """Losses of 20 steps and validation of a default network on the digits."""
-    words = (f"autoencoder={name}", "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=20")
+    words = (*variant, "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=20")
     found = described("pretrain", *words)
     assert isinstance(found, Pretraining)
     prepared, steps = prepare(found), EachStep()
@@ -290,12 +290,12 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "rae": partial(pretraining, "rae", ("autoencoder.kind=gradient_penalty",)),
     "wae": partial(pretraining, "wae", ()),
     "aae": partial(pretraining, "aae", ()),
-    "gmvae": partial(pretraining, "gmvae", ("autoencoder.clusters=5", "autoencoder.beta=2")),
+    "gmvae": partial(pretraining, "gmvae", ("autoencoder.clusters=5", "autoencoder.patch=2")),
     "mae": partial(pretraining, "mae", ()),
     "masked_conv": partial(pretraining, "masked_conv", ()),
     "one sample left": partial(pretraining, "conv", (), batch_size=7),
-    "digits": partial(real, "conv"),
-    "digits, vae": partial(real, "vae"),
+    "digits": partial(real, ("autoencoder=conv",)),
+    "digits, vae": partial(real, ("autoencoder=vae", "autoencoder.patch=2")),
     "finetune": partial(training_encoder, "finetune"),
     "joint": partial(training_encoder, "joint"),
     "losses": every_loss,

@@ -29,7 +29,9 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.to_queries_keys_values = linear(width, 3 * width)
+        # No bias: one of the keys adds the same to all of a query's products, so it has no slope,
+        # and Adam makes steps of its rounding (as Bao 2021, arXiv 2106.08254, leaves it out).
+        self.to_queries_keys_values = linear(width, 3 * width, bias=False)
         self.from_heads = linear(width, width, gain=FAINT)
         self.dense = nn.Sequential(
             linear(width, _HIDDEN * width), nn.GELU(), linear(_HIDDEN * width, width, gain=FAINT)
@@ -46,11 +48,12 @@ class Block(nn.Module):
         return self.from_heads(mixed.transpose(1, 2).flatten(2))
 
 
-def linear(inputs: int, outputs: int, *, gain: float = 1.0) -> nn.Linear:
+def linear(inputs: int, outputs: int, *, gain: float = 1.0, bias: bool = True) -> nn.Linear:
     """A layer with the initialisation of masked autoencoders (arXiv 2111.06377, appendix A.1)."""
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(layer.weight, gain=gain)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
