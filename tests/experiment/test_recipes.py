@@ -72,6 +72,10 @@ STAND_INS = {
     "few_labels": ((28, 28), (*SMALL, "labels.per_class=3")),
     "wide_frozen": ((32, 32, 3), ("autoencoder.centres=8", "autoencoder.patches=500")),
     "cifar_conv": ((32, 32, 3), (*SMALL, "labels.fraction=0.5")),
+    "mae_small": ((32, 32, 3), (
+        *SMALL, "autoencoder.width=12", "autoencoder.depth=1", "autoencoder.decoder_width=12",
+        "autoencoder.decoder_depth=1",
+    )),
     "stl10_unlabelled": ((96, 96, 3), (*SMALL, "labels.per_class=3")),
 }  # fmt: skip
 
