@@ -14,7 +14,9 @@ from types import FrameType
 INTERRUPTED, TERMINATED = 130, 143
 CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 _PATIENCE = 8.0  # seconds from the signal to the end; saving has to fit in
-_ECHO = 0.1  # seconds; `timeout` and batch systems send a signal to a process and to its group
+# Seconds: `timeout` and batch systems send a signal to a process and to its group, one after the
+# other, and on a busy machine some time may lie between.
+_ECHO = 0.2
 
 _holds: list[None] = []
 _waiting: list[tuple[int, float]] = []

@@ -71,6 +71,8 @@ def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -
     for override in overrides:
         if override.is_sweep_override():
             raise _several_values(command, override)
+        if override.is_delete() and not isinstance(override.value(), str | None):
+            raise _not_removed(override)
     chosen = [
         (override.key_or_group, override.value() or override.get_value_string())
         for override in overrides
@@ -87,6 +89,11 @@ def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -
     except _COMPLAINTS as error:
         raise _as_usage_error(error, command, merged, folders) from error
     return config
+
+
+def _not_removed(override: Override) -> UsageError:
+    key, value = override.key_or_group, override.get_value_string()
+    return UsageError(f"~{key} removes no number: {value}", where=f"~{key}={value}", fix=f"~{key}")
 
 
 def _refuse_unknown_keys(command: str, words: Sequence[str], folders: Sequence[Path]) -> None:

@@ -1,5 +1,6 @@
 """What the configs folder holds, read without Hydra: groups, options, what each says of itself."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,8 +52,10 @@ def options(group: str, folders: Sequence[Path] = ()) -> list[str]:
 def is_option(group: str, option: object, folders: Sequence[Path] = ()) -> bool:
     """Whether a file of ours or of the user's has that name, in the group or below it."""
     places = (config_folder(), *folders)
+    # Not Path.is_file, which raises where a name is longer than any file's can be.
     return isinstance(option, str) and any(
-        (place / group / f"{option.removesuffix('.yaml')}.yaml").is_file() for place in places
+        os.path.isfile(place / group / f"{option.removesuffix('.yaml')}.yaml")  # noqa: PTH113
+        for place in places
     )
 
 

@@ -94,7 +94,16 @@ class _Metrics(_Numbers):
 
 def _as_programs_read_them(plain: dict[str, Any]) -> dict[str, Any]:
     _Metrics.model_validate(plain)
-    return plain
+    return _without_nulls(plain)
+
+
+def _without_nulls(plain: dict[str, Any]) -> dict[str, Any]:
+    """Where null is allowed for a part, it means the same as no part at all."""
+    parts = {name: part for name, part in plain.items() if part is not None}
+    if "reconstruction" in parts:
+        rebuilt = parts["reconstruction"].items()
+        parts["reconstruction"] = {name: part for name, part in rebuilt if part is not None}
+    return parts
 
 
 Metrics = Annotated[dict[str, Any], AfterValidator(_as_programs_read_them)]
@@ -124,7 +133,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         StorageError: they cannot be read.
     """
     refuse_damage(folder, METRICS)
-    return _read(folder / METRICS, _Metrics)
+    return _without_nulls(_read(folder / METRICS, _Metrics))
 
 
 def read_environment(folder: Path) -> dict[str, Any]:

@@ -35,6 +35,8 @@ pytestmark = pytest.mark.filterwarnings(
             "boosting, clusters, finetune, forest, joint, knn, lda, linear, mlp, spread, svm",
             id="C05",
         ),
+        pytest.param(["~head=NAN"], "~head", id="C05-removed"),
+        pytest.param(["head=" + "x" * 300], "boosting, clusters, finetune", id="C05-long"),
         pytest.param(["device=cuda"], "device=cpu or device=auto", id="C09"),
         pytest.param(["outputs="], "outputs", id="C-empty"),
         pytest.param(["seed=[1,2]"], "seed", id="C-list"),

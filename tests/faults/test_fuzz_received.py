@@ -177,6 +177,17 @@ def test_plans_and_records_of_sweeps(tmp_path: Path, damage: OtherTree, of_plan:
         results_of(tmp_path, folder.ended())
 
 
+def test_a_part_of_a_record_that_is_null_is_no_part(tmp_path: Path) -> None:
+    metrics = {"test": None, "valid": None, "reconstruction": {"intact": None}}
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / PLAN).write_bytes(json_text({"command": "run", "jobs": [ENTRY]}))
+    record = tmp_path / "jobs" / f"{ENTRY['name']}.json"
+    record.write_bytes(json_text({**RECORD, "metrics": metrics}))
+    folder = SweepFolder(tmp_path)
+    assert len(list(folder.ended())) == 1
+    results_of(tmp_path, folder.ended())
+
+
 @pytest.mark.slow
 @quick(1500)
 @given(
