@@ -5,7 +5,7 @@ Le, Patterson & White 2018, Supervised autoencoders, NeurIPS 31.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
@@ -19,16 +19,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ae_cls.draws import Draws
 from ae_cls.head.class_weight import Weights, class_weights, weighed_losses, weight_facts
-from ae_cls.head.contract import HeadConfig
-from ae_cls.head.fitted import FittedHead
-from ae_cls.head.network import Network, classification_loss, layer_groups, learned, network_of
-from ae_cls.head.softmax import Softmax
+from ae_cls.head.network import EncoderHeadConfig, Network, layer_groups, learned, network_of
 from ae_cls.head.task import Learned, Task
 from ae_cls.pretrain.gradient import validation_loss
 from ae_cls.processes.batch import batch_sum
 from ae_cls.train.loss import Loss
 from ae_cls.train.order import Mixed
-from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import TrainTask
 
@@ -36,7 +32,7 @@ _MEASURED = 512  # images on which the loss of the start is taken
 
 
 @final
-class JointConfig(Schedule, HeadConfig):
+class JointConfig(EncoderHeadConfig):
     """Cross-entropy of images with a label, plus the autoencoder's own loss of all images.
 
     One batch has both kinds, and batch norms see them as one. An epoch is as many steps as a pass
@@ -45,7 +41,6 @@ class JointConfig(Schedule, HeadConfig):
     images without a label say nothing and are left out, which is fine-tuning.
     """
 
-    trains_encoder: ClassVar[bool] = True
     learns_from_unlabelled: ClassVar[bool] = True
     name: Literal["joint"]
     reconstruction: float = Field(
@@ -57,28 +52,13 @@ class JointConfig(Schedule, HeadConfig):
     labelled_share: float = Field(
         gt=0, lt=1, description="of the images of a batch, if there are as many with a label"
     )
-    layer_decay: float = Field(
-        gt=0, le=1, description="factor on the learning rate for each layer further from the output"
-    )
-    label_smoothing: float = Field(
-        ge=0, lt=1, description="probability taken from the label and spread over all classes"
-    )
 
     def classify(self, task: Task) -> Learned:
+        if self.reconstruction == 0:
+            return self.fine_tuned(task)
         network, labels = network_of(task), torch.from_numpy(task.train.labels)
         weights = class_weights(self.class_weight, task.train.labels, len(task.class_names))
         facts = weight_facts(self.class_weight, weights)
-        if self.reconstruction == 0:
-            return learned(
-                network,
-                layer_groups(network, self.layer_decay),
-                lambda images, positions, draws, progress: classification_loss(
-                    network, images, labels[positions], weights,
-                    label_smoothing=self.label_smoothing,
-                ),
-                stage=self.name, task=task, training=task.as_training(), schedule=self,
-                facts=facts,
-            )  # fmt: skip
         training = self._on_all_images(task)
         unit = _unit(network, training)
         both = _Both(self, network, labels, weights, unit)
@@ -89,9 +69,6 @@ class JointConfig(Schedule, HeadConfig):
             both.loss,
             stage=self.name, task=task, training=training, schedule=self, facts={**facts, **said},
         )  # fmt: skip
-
-    def load(self, files: Mapping[str, bytes]) -> FittedHead:
-        return Softmax.load(files, self.name)
 
     def weight_at(self, progress: float) -> float:
         """Of the autoencoder's loss, after this share of the steps."""

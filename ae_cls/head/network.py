@@ -1,14 +1,16 @@
-"""A network that classifies: an encoder and a linear layer on its features, trained together."""
+"""A network that classifies, an encoder and a linear layer on its features, and its training."""
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
-from typing import final
+from abc import ABC
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
 from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder
@@ -17,9 +19,15 @@ from ae_cls.dataset.rows import LabelledImages, to_unit
 from ae_cls.encode.contract import EncodeConfig
 from ae_cls.encode.encoder import Encoder
 from ae_cls.evaluate.metrics import Measure, confusion_matrix, measured
-from ae_cls.head.class_weight import Weights, weighed_cross_entropy
+from ae_cls.head.class_weight import (
+    Weights,
+    class_weights,
+    weighed_cross_entropy,
+    weight_facts,
+)
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.fitted import Fact
+from ae_cls.head.contract import HeadConfig
+from ae_cls.head.fitted import Fact, FittedHead
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.task import Learned, Task
 from ae_cls.processes.batch import batch_sum, shared_batch
@@ -39,6 +47,41 @@ SCHEDULE_KEPT = "nothing: the schedule is kept to its end"
 # of the others about 1/n² with classes of unlike sizes.
 _TIE = 1e-9
 _STILL = 0.02  # nats; a training loss that falls by no more from one validation to the next
+
+
+class EncoderHeadConfig(Schedule, HeadConfig, ABC):
+    """What heads that train the encoder have in common: early layers learn slower."""
+
+    trains_encoder: ClassVar[bool] = True
+    name: Any  # a Literal in each subclass
+    layer_decay: float = Field(
+        gt=0, le=1, description="factor on the learning rate for each layer further from the output"
+    )
+    label_smoothing: float = Field(
+        ge=0, lt=1, description="probability taken from the label and spread over all classes"
+    )
+
+    @final
+    def fine_tuned(self, task: Task) -> Learned:
+        """Encoder and linear layer, trained on the labelled images alone."""
+        network, labels = network_of(task), torch.from_numpy(task.train.labels)
+        weights = class_weights(self.class_weight, task.train.labels, len(task.class_names))
+        return learned(
+            network,
+            layer_groups(network, self.layer_decay),
+            lambda images, positions, draws, progress: classification_loss(
+                network, images, labels[positions], weights, label_smoothing=self.label_smoothing
+            ),
+            stage=self.name,
+            task=task,
+            training=task.as_training(),
+            schedule=self,
+            facts=weight_facts(self.class_weight, weights),
+        )
+
+    @final
+    def load(self, files: Mapping[str, bytes]) -> FittedHead:
+        return Softmax.load(files, self.name)
 
 
 @final
