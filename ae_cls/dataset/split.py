@@ -16,8 +16,8 @@ from ae_cls.errors import DataError, UsageError
 from ae_cls.settings import Settings
 
 Part = Literal["train", "valid", "test"]
-Encoded = Part | Literal["pretrain"]
-"""The parts of a split that have labels."""
+Encoded = Part | Literal["pool"]
+"""The parts of a split that heads read, and all that there is to learn from."""
 
 
 @final
@@ -39,6 +39,12 @@ class SplitConfig(Settings):
         "test_fraction; null: one draw",
     )
     fold: int = Field(ge=0, description="which of the folds is the test part; the first is 0")
+    pretrain_on: Literal["all", "unlabelled"] | None = Field(
+        default=None,
+        description="images that pretraining sees: all, with labels or without, or unlabelled: "
+        "only those that have no label, which are the same in every fold; null: all, but "
+        "unlabelled in a study of folds where at least three in four have no label",
+    )
 
     @model_validator(mode="after")
     def _there_is_such_a_fold(self) -> "SplitConfig":
@@ -73,17 +79,24 @@ class Split:
 
     Attributes:
         pretrain: what the encoder sees: training without validation, and the unlabelled rows.
+        watched: what its pretraining is judged on, without labels.
         train: rows whose labels could be shown.
         labelled: those of `train` whose labels are shown.
-        valid: for choosing; without labels if the data set has none.
+        valid: for choosing heads; without labels if the data set has none.
         test: only for the last step; empty without labels or if `test_fraction` is 0.
     """
 
     pretrain: Rows
+    watched: Rows
     train: Rows
     labelled: Rows
     valid: Rows
     test: Rows
+
+    @property
+    def pool(self) -> Rows:
+        """All that there is to learn from, with a label or without."""
+        return np.union1d(self.train, self.pretrain)
 
     def digest(self) -> str:
         """SHA-256 of all rows, in hexadecimal."""
@@ -113,7 +126,8 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
 
     Raises:
         UsageError: a fraction leaves a part empty, more labels are asked for than there are, or
-            folds of what has an official test part or too few rows.
+            folds of what has an official test part or too few rows, or too few images have no
+            label for pretraining on these alone.
         DataError: a class has no training row.
     """
     split_seed = seed if split.seed is None else split.seed
@@ -135,14 +149,42 @@ def make_split(dataset: Dataset, split: SplitConfig, labels: LabelsConfig, seed:
     labelled = draw_labelled(
         train, dataset.labels_of(train), dataset.class_names, labels, draw_seed
     )
-    ours = [
-        part
-        for part, official in ((test, dataset.test), (valid, dataset.valid))
-        if not len(official)
-    ]
-    unlabelled = dataset.unlabelled[~np.isin(bonds[dataset.unlabelled], bonds[_joined(ours)])]
-    pretrain = np.sort(np.concatenate([train, unlabelled]))
-    return Split(pretrain=pretrain, train=train, labelled=labelled, valid=valid, test=test)
+    if split.pretrain_on == "unlabelled":
+        pretrain, watched = _of_unlabelled(dataset, split.valid_fraction, seed)
+    else:
+        pretrain, watched = _of_all(dataset, train, valid, test), valid
+    return Split(
+        pretrain=pretrain, watched=watched, train=train, labelled=labelled, valid=valid, test=test
+    )
+
+
+def _of_all(dataset: Dataset, train: Rows, valid: Rows, test: Rows) -> Rows:
+    """Training and unlabelled rows, without those that belong to what is held out by us."""
+    parts = ((test, dataset.test), (valid, dataset.valid))
+    ours = [part for part, official in parts if not len(official)]
+    return np.sort(np.concatenate([train, _apart(dataset, _joined(ours))]))
+
+
+def _of_unlabelled(dataset: Dataset, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """What is pretrained on, and what is held out of it, the same in every fold.
+
+    So the seed is that of the run: that of the split draws other folds.
+    """
+    labelled = _joined([dataset.train, dataset.valid, dataset.test])
+    rows = shuffled(_apart(dataset, labelled), seed, "split", "watched")
+    count = _share(len(rows), fraction)
+    if count == 0 or count == len(rows):
+        raise UsageError(
+            f"too few images have no label: {len(rows):,}, of which a part is held out",
+            where="split.pretrain_on=unlabelled", fix="split.pretrain_on=all",
+        )  # fmt: skip
+    return np.sort(rows[count:]), np.sort(rows[:count])
+
+
+def _apart(dataset: Dataset, rows: Rows) -> Rows:
+    """Unlabelled rows that belong to none of these."""
+    bonds = dataset.bonds
+    return dataset.unlabelled[~np.isin(bonds[dataset.unlabelled], bonds[rows])]
 
 
 def folds_to_test(dataset: Dataset, folds: int, seed: int) -> list[Rows]:
@@ -174,12 +216,13 @@ def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
     count = _share(len(rows), fraction)
     if count == 0 or count == len(rows):
         raise _empty("valid", fraction, dataset, rows, dataset.bonds)
-    none = np.zeros(0, dtype=np.int64)
+    none, watched = np.zeros(0, dtype=np.int64), np.sort(rows[:count])
     return Split(
         pretrain=np.sort(rows[count:]),
+        watched=watched,
         train=none,
         labelled=none,
-        valid=np.sort(rows[:count]),
+        valid=watched,
         test=dataset.test,
     )
 

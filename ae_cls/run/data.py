@@ -106,7 +106,7 @@ class Data:
     @property
     def pool(self) -> Encoded:
         """The part of all that there is to learn from: "train", unless others have no label."""
-        return "pretrain" if len(self.split.pretrain) > len(self.split.train) else "train"
+        return "pool" if len(self.split.pool) > len(self.split.train) else "train"
 
 
 def prepare(description: Experiment | Pretraining, source: EncoderRun | None = None) -> Data:

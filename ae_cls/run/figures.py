@@ -92,7 +92,7 @@ def _write(folder: Path, name: str, figure: Figure | None) -> None:
 
 @torch.inference_mode()
 def _reconstructions(data: Data, model: Autoencoder, seed: int) -> Figure:
-    images = data.images(data.split.valid).sample(_REBUILT)
+    images = data.images(data.split.watched).sample(_REBUILT)
     model, device = model.eval(), data.compute.device
     clean = to_unit(images.take(torch.arange(len(images))), device)
     draws = Draws(seed, 0, torch.from_numpy(images.rows).to(device))

@@ -81,7 +81,7 @@ def notes(dataset: Dataset, split: Split) -> Iterator[str]:
 
 
 def _learnt(split: Split) -> Rows:
-    return np.union1d(split.train, split.pretrain)
+    return split.pool
 
 
 def _also_learnt(dataset: Dataset, split: Split, rows: Rows) -> Rows:

@@ -33,7 +33,7 @@ def seconds_of(cells: Sequence[Cell], facts: Facts, measured: Measured) -> float
 def pretrainings_of(cells: Iterable[Cell], facts: Facts) -> tuple[int, int]:
     """How many networks are trained without labels, and how many of them are kept already."""
     trained = {
-        (facts.arms[cell.arm.name].pretraining, cell.seed, cell.split): facts.arms[cell.arm.name]
+        (facts.arms[cell.arm.name].pretraining, *_network(cell, facts)): facts.arms[cell.arm.name]
         for cell in cells
         if facts.arms[cell.arm.name].passes
     }
@@ -76,12 +76,18 @@ def _shared_seconds(cells: Sequence[Cell], facts: Facts) -> float:
     tables: dict[tuple[str, int, tuple[int, int | None]], float] = {}
     for cell in cells:
         arm, place = facts.arms[cell.arm.name], (cell.seed, cell.split)
-        if arm.passes and not (arm.is_kept and _is_first(*place)):
+        network = _network(cell, facts)
+        if arm.passes and not (arm.is_kept and _is_first(*network)):
             seconds = arm.passes * arm.pretrain_seconds + arm.steps * arm.step_seconds
-            networks[arm.pretraining, *place] = seconds
+            networks[arm.pretraining, *network] = seconds
         if arm.finetune is None:
             tables[cell.arm.name, *place] = (facts.pretrain + facts.judged) * arm.encode_seconds
     return sum(networks.values()) + sum(tables.values())
+
+
+def _network(cell: Cell, facts: Facts) -> tuple[int, tuple[int, int | None]]:
+    """Equal for cells that share a pretraining, where their arms do."""
+    return cell.seed, (0, None) if facts.shares_pretraining else cell.split
 
 
 def _is_first(seed: int, split: tuple[int, int | None]) -> bool:

@@ -8,6 +8,8 @@ from typing import final
 from ae_cls.train.length import Length
 
 MOST_FOLDS = 100
+SMALL = 1000
+"""Labelled images below which, without an official test part, each is tested on in turn."""
 
 
 @final
@@ -66,6 +68,7 @@ class Facts:
         train: labelled images to learn from, of the first split.
         rarest: of them those of the rarest class.
         pretrain: images that pretraining sees.
+        shares_pretraining: whether these are the same in all folds, as none of them has a label.
         valid: images of validation.
         judged: images of validation and test.
         labelled: labelled images in all parts that are ours to divide.
@@ -79,6 +82,7 @@ class Facts:
     train: int
     rarest: int
     pretrain: int
+    shares_pretraining: bool
     valid: int
     judged: int
     labelled: int

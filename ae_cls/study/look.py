@@ -3,15 +3,17 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.folds import stratified_folds
 from ae_cls.dataset.rows import to_unit
+from ae_cls.dataset.split import Split, make_split
 from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment
@@ -20,10 +22,12 @@ from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
 from ae_cls.store.places import shared_store
-from ae_cls.study.facts import MOST_FOLDS, ArmFacts
+from ae_cls.study.facts import MOST_FOLDS, SMALL, ArmFacts
 from ae_cls.train.schedule import Schedule
 
 _SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
+# Times the labelled images: pretraining then does without a fifth of what it could see.
+_ENOUGH_UNLABELLED = 3
 
 
 def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -40,9 +44,26 @@ def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> 
     experiment = read(Experiment, dict(base))
     data = prepare(experiment)
     refuse_without_labels(data, test=True)
+    if shares := _shares_pretraining(experiment, data.dataset):
+        data = replace(data, split=_apart_from_labels(experiment, data.dataset))
     found = {name: asdict(_facts_of_arm(plain, data)) for name, plain in arms.items()}
     passes, _ = _passes(experiment, len(data.split.pretrain))
-    return {**_facts_of_data(data), "passes": passes, "arms": found}
+    return {
+        **_facts_of_data(data), "shares_pretraining": shares, "passes": passes, "arms": found,
+    }  # fmt: skip
+
+
+def _shares_pretraining(experiment: Experiment, dataset: Dataset) -> bool:
+    """Whether there is enough without a label to pretrain on once for all folds."""
+    if experiment.split.pretrain_on is not None:
+        return experiment.split.pretrain_on == "unlabelled"
+    is_small = not len(dataset.test) and len(dataset.train) < SMALL
+    return is_small and len(dataset.unlabelled) >= _ENOUGH_UNLABELLED * len(dataset.train)
+
+
+def _apart_from_labels(experiment: Experiment, dataset: Dataset) -> Split:
+    split = experiment.split.model_copy(update={"pretrain_on": "unlabelled"})
+    return make_split(dataset, split, experiment.labels, experiment.seed)
 
 
 def _facts_of_data(data: Data) -> dict[str, Any]:

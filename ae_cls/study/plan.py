@@ -18,14 +18,11 @@ from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
 from ae_cls.study.earlier import measured_in, place_of, planned_before
-from ae_cls.study.facts import Facts
+from ae_cls.study.facts import SMALL, Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
 from ae_cls.study.request import Request
 from ae_cls.study.settings import StudySettings
-
-SMALL = 1000
-"""Labelled images below which, without an official test part, each is tested on in turn."""
 
 DRAWS = 5
 """Of labels at each budget, where nothing else is asked for."""
@@ -196,6 +193,8 @@ def _composing(
     words = [*words_with(cell.arm, request), *own[1:]]
     if extent.folds is not None:
         words.append(f"split.folds={extent.folds}")
+        if facts.shares_pretraining:
+            words.append("split.pretrain_on=unlabelled")
     if cell.arm.same_compute:
         epochs = facts.arms[cell.arm.name].longer_epochs(cell.budget.count, facts.passes)
         words.append(f"head.epochs={epochs}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ae_cls.study.cells import Extent
 from ae_cls.study.cost import pretrainings_of
+from ae_cls.study.facts import Facts
 from ae_cls.study.plan import StudyPlan
 from ae_cls.terminal.duration import roughly
 
@@ -16,21 +17,26 @@ def lines(plan: StudyPlan) -> Iterator[str]:
     for name, why in plan.impossible.items():
         yield f"  {name:<{width}}  not here: {why}"
     yield f"label budgets: {', '.join(budget.title for budget in plan.extent.budgets)}"
-    yield _repeats(plan.extent)
+    yield _repeats(plan.extent, plan.facts)
     yield _counts(plan)
     if plan.left_out:
         yield f"left out, for want of time: {'; '.join(plan.left_out)}"
     yield f"about {roughly(plan.seconds)}, in {plan.path}"
 
 
-def _repeats(extent: Extent) -> str:
+def _repeats(extent: Extent, facts: Facts) -> str:
     seeds = f", {extent.seeds} seeds" if extent.seeds > 1 else ""
     if extent.folds is None:
         more = _more_draws(extent)
         return f"{extent.draws} draws of labels{more}{seeds}; of all labels there is one"
+    shared = (
+        f": all pretraining is on the {facts.pretrain:,} images that have no label, once for all"
+        if facts.shares_pretraining
+        else ""
+    )
     return (
         f"{extent.repeats} x {extent.folds} folds, as there are few images and no official test "
-        f"part: each fold is tested on in turn, and nothing of it is pretrained on{seeds}"
+        f"part: each fold is tested on in turn, and nothing of it is pretrained on{shared}{seeds}"
     )
 
 

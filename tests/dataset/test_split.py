@@ -149,10 +149,45 @@ def test_the_draw_of_labels_changes_no_part() -> None:
 def test_the_digest_is_a_sha256_that_tells_parts_apart() -> None:
     rows = np.arange(3)
     none = rows[:0]
-    first = Split(pretrain=rows, train=rows, labelled=rows, valid=rows, test=none)
-    second = Split(pretrain=rows, train=rows, labelled=rows, valid=none, test=rows)
+    first = Split(pretrain=rows, watched=none, train=rows, labelled=rows, valid=rows, test=none)
+    second = Split(pretrain=rows, watched=none, train=rows, labelled=rows, valid=none, test=rows)
     assert first.digest() != second.digest()
     assert len(first.digest()) == len(hashlib.sha256().hexdigest())
+
+
+def of_unlabelled(**others: int) -> SplitConfig:
+    return config(folds=3, **others).model_copy(update={"pretrain_on": "unlabelled"})
+
+
+def test_pretraining_on_images_without_a_label_is_the_same_in_every_fold_and_division() -> None:
+    data = dataset([9, 9], unlabelled=20)
+    splits = [
+        make_split(data, of_unlabelled(fold=fold, seed=seed), labels(), 7)
+        for fold in range(3)
+        for seed in (1, 2)
+    ]
+    first = splits[0]
+    assert len({tuple(split.test) for split in splits}) == 6
+    assert all((split.pretrain == first.pretrain).all() for split in splits)
+    assert all((split.watched == first.watched).all() for split in splits)
+    assert sorted([*first.pretrain, *first.watched]) == data.unlabelled.tolist()
+    assert len(first.watched) == 5  # a quarter
+    for split in splits:
+        assert split.pool.tolist() == sorted([*split.train, *split.pretrain])
+
+
+def test_copies_of_labelled_images_are_not_pretrained_on_where_labels_are_kept_apart() -> None:
+    data = dataset([9, 9], unlabelled=20)
+    groups = np.full(len(data.labels), -1)
+    groups[data.unlabelled[:3]] = groups[data.train[:3]] = [0, 1, 2]
+    split = make_split(replace(data, groups=groups), of_unlabelled(), labels(), 0)
+    assert sorted([*split.pretrain, *split.watched]) == data.unlabelled[3:].tolist()
+
+
+def test_too_few_images_without_a_label_are_refused_with_the_cure() -> None:
+    with pytest.raises(UsageError, match="too few images have no label") as caught:
+        make_split(dataset([9, 9], unlabelled=1), of_unlabelled(), labels(), 0)
+    assert caught.value.fix == "split.pretrain_on=all"
 
 
 def test_official_parts_are_taken_as_they_are() -> None:

@@ -39,7 +39,7 @@ def tables(folder: Path, names: tuple[str, ...]) -> tuple[list[dict], list[dict]
         labels=torch.arange(count), class_names=names, train=none, valid=none, test=rows,
         unlabelled=none, paths=names, mirrored_is_same=False,
     )  # fmt: skip
-    split = Split(pretrain=none, train=none, labelled=none, valid=none, test=rows)
+    split = Split(pretrain=none, watched=none, train=none, labelled=none, valid=none, test=rows)
     write_predictions(folder, dataset, split, certain)
     own = (folder / "predictions.csv").read_bytes().decode()
     return read(text.getvalue()), read(own)

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,27 @@ def test_small_data_without_a_test_part_are_divided_into_folds(
     splits = {(config["split"]["seed"], config["split"]["fold"]) for config in configs}
     assert splits == {(repeat, fold) for repeat in (0, 1) for fold in range(5)}
     assert {config["split"]["folds"] for config in configs} == {5}
+
+
+def test_all_folds_share_a_pretraining_where_it_sees_no_labelled_image(
+    ae_cls: AeCls,
+    known_facts: None,
+    started: Started,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "SMALL", 10_000)
+    known = plan.look
+    monkeypatch.setattr(
+        plan, "look", lambda *given: replace(known(*given), shares_pretraining=True)
+    )
+    outcome = ae_cls("study", *SMALL, *TWO, "study.repeats=2", "study.budgets=[all]")
+    assert "20 runs; 1 pretraining\n" in outcome.err
+    assert "all pretraining is on the 1,294 images that have no label, once for all" in outcome.err
+    configs = [
+        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
+    ]
+    assert {config["split"]["pretrain_on"] for config in configs} == {"unlabelled"}
 
 
 @pytest.mark.parametrize(

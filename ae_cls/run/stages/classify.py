@@ -74,7 +74,7 @@ class Classify(Stage[Learned]):
         """Nothing where a head does not learn from them."""
         if not self.description.head.learns_from_unlabelled:
             return {}
-        return {"pool": numbers_sha256(self.data.split.pretrain)}
+        return {"pool": numbers_sha256(self.data.split.pool)}
 
     def program(self) -> Sequence[Computing]:
         description = self.description
@@ -129,7 +129,7 @@ class Classify(Stage[Learned]):
             encoder=Encoder(self.trained.model, self.description.encode, compute),
             train=self.data.labelled(split.labelled),
             units=self.data.units(split.labelled),
-            unlabelled=self.data.images(np.setdiff1d(split.pretrain, split.labelled)),
+            unlabelled=self.data.images(np.setdiff1d(split.pool, split.labelled)),
             valid=None if within else self.data.labelled(split.valid),
             features=self.features,
             pool=self.pool,

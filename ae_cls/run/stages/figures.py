@@ -40,7 +40,9 @@ class Figures(Stage[dict[str, bytes]]):
 
     def inputs(self) -> dict[str, Json]:
         split, dataset = self.data.split, self.data.dataset
-        columns = [(rows, dataset.labels_of(rows)) for rows in (split.pretrain, split.valid)]
+        columns = [
+            (rows, dataset.labels_of(rows)) for rows in (split.pretrain, split.watched, split.valid)
+        ]
         return {
             "rows": [numbers_sha256(*pair) for pair in columns],
             "class_names": list(dataset.class_names),

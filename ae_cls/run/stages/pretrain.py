@@ -58,7 +58,7 @@ class Pretrain(Stage[Trained]):
     def inputs(self) -> dict[str, Json]:
         split = self.data.split
         return {
-            "rows": numbers_sha256(split.pretrain, split.valid),
+            "rows": numbers_sha256(split.pretrain, split.watched),
             "mirrored_is_same": self.data.dataset.mirrored_is_same,
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
             "initial_weights": weights_sha256(self.data.network),
@@ -120,7 +120,7 @@ class Pretrain(Stage[Trained]):
         split = self.data.split
         return TrainTask(
             train=self.data.images(split.pretrain),
-            valid=self.data.images(split.valid),
+            valid=self.data.images(split.watched),
             mirrored_is_same=self.data.dataset.mirrored_is_same,
             seed=self.description.seed,
             compute=replace(self.data.compute, world=world),

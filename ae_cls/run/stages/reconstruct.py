@@ -40,7 +40,7 @@ class Reconstruct(Stage[dict[str, Any]]):
 
     def inputs(self) -> dict[str, Json]:
         return {
-            "rows": numbers_sha256(self.data.split.pretrain, self.data.split.valid),
+            "rows": numbers_sha256(self.data.split.pretrain, self.data.split.watched),
             "autoencoder": self.description.autoencoder.model_dump(mode="json"),
             "weights": self.trained.weights_sha256,
             "seed": self.description.seed,
@@ -54,7 +54,7 @@ class Reconstruct(Stage[dict[str, Any]]):
 
     def make(self, folder: Path, conditions: Conditions) -> None:
         split = self.data.split
-        train, valid = self.data.images(split.pretrain), self.data.images(split.valid)
+        train, valid = self.data.images(split.pretrain), self.data.images(split.watched)
         seed, compute = self.description.seed, self.data.compute
         errors = reconstruction_of(self.trained.model, train, valid, seed, compute)
         write_json(folder / ERROR, {"part": "valid", **errors})
