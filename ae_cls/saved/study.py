@@ -21,6 +21,7 @@ class WrittenStudy(BaseModel):
         budgets: their titles.
         draws: of labels.
         repeats: of each draw.
+        pretrain_epochs: of each arm's network, where all pretrain for the same time.
         cells: arm and budget of each run, by the name of its folder.
     """
 
@@ -32,6 +33,7 @@ class WrittenStudy(BaseModel):
     draws: int = 0
     more_draws: dict[str, int] = Field(default_factory=dict)
     repeats: int = 0
+    pretrain_epochs: dict[str, int] = Field(default_factory=dict)
     cells: dict[str, _Pair] = Field(default_factory=dict)
 
 

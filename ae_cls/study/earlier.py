@@ -44,6 +44,13 @@ def measured_in(path: Path) -> Measured:
     return {kind: sum(times) / len(times) for kind, times in seconds.items()}
 
 
+def epochs_before(path: Path, settings: StudySettings) -> Mapping[str, int]:
+    """Of pretraining by arm, as the first call has set them; empty where none has."""
+    earlier = written_study(path)
+    same = earlier.asked.get("pretrain_minutes") == settings.pretrain_minutes
+    return earlier.pretrain_epochs if same else {}
+
+
 def planned_before(path: Path, settings: StudySettings, whole: Extent) -> Extent | None:
     """What an earlier call with the same keys has planned, though it measured another speed."""
     earlier = written_study(path)

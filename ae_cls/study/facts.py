@@ -23,6 +23,7 @@ class ArmFacts:
         pretraining: which network, trained how; equal for arms that share it; empty where nothing
             is learnt before the head.
         is_kept: whether the store has the pretrained network of the first split and seed.
+        epochs: of pretraining, where the study says how many; None: as the words say.
         passes: images that pass through the network in its pretraining, over all epochs.
         steps: of that pretraining.
         finetune: how the head trains the encoder; None where it leaves it.
@@ -37,6 +38,7 @@ class ArmFacts:
     head: str = ""
     pretraining: str = ""
     is_kept: bool = False
+    epochs: int | None = None
     passes: float = 0.0
     steps: int = 0
     finetune: Length | None = None

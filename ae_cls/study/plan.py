@@ -17,11 +17,12 @@ from ae_cls.study.ask import look
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
-from ae_cls.study.earlier import measured_in, place_of, planned_before
+from ae_cls.study.earlier import epochs_before, measured_in, place_of, planned_before
 from ae_cls.study.facts import SMALL, Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
 from ae_cls.study.request import Request
+from ae_cls.study.same_time import epochs_for, with_epochs
 from ae_cls.study.settings import StudySettings
 
 DRAWS = 5
@@ -101,6 +102,9 @@ class StudyPlan:
             "seeds": extent.seeds,
             "folds": extent.folds,
             "repeats": extent.repeats,
+            "pretrain_epochs": {
+                name: arm.epochs for name, arm in self.facts.arms.items() if arm.epochs is not None
+            },
             "asked": self.settings.model_dump(mode="json"),
             "cells": {
                 name: [cell.arm.name, cell.budget.title] for name, cell in self.cells.items()
@@ -118,10 +122,11 @@ def plan_of(request: Request) -> StudyPlan:
     settings = _settings(request)
     base = without_launch(request.config(request.of_runs))
     arms, impossible = composed_arms(request, settings)
-    facts = look(base, {name: config for name, (_, config) in arms.items()})
+    path = place_of(request, settings, base)
+    looked = look(base, {name: config for name, (_, config) in arms.items()})
+    facts = _of_same_time(looked, settings, path)
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
-    whole, path = _whole(settings, tuple(possible), facts), place_of(request, settings, base)
-    measured = measured_in(path)
+    whole, measured = _whole(settings, tuple(possible), facts), measured_in(path)
     extent = planned_before(path, settings, whole) or _extent(settings, whole, facts, measured)
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
@@ -138,6 +143,14 @@ def _settings(request: Request) -> StudySettings:
     plain = request.compose(request.words)["study"]
     keys = ", ".join(f"study.{key}" for key in StudySettings.model_fields)
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
+
+
+def _of_same_time(facts: Facts, settings: StudySettings, path: Path) -> Facts:
+    """As they were measured, or with pretraining of as many minutes as all are to have."""
+    if settings.pretrain_minutes is None:
+        return facts
+    epochs = epochs_before(path, settings) or epochs_for(settings.pretrain_minutes, facts)
+    return with_epochs(facts, epochs, QUESTION)
 
 
 def _extent(settings: StudySettings, whole: Extent, facts: Facts, measured: Measured) -> Extent:
@@ -195,6 +208,8 @@ def _composing(
         words.append(f"split.folds={extent.folds}")
         if facts.shares_pretraining:
             words.append("split.pretrain_on=unlabelled")
+    if (own_epochs := facts.arms[cell.arm.name].epochs) is not None:
+        words.append(f"pretrain.epochs={own_epochs}")
     if cell.arm.same_compute:
         epochs = facts.arms[cell.arm.name].longer_epochs(cell.budget.count, facts.passes)
         words.append(f"head.epochs={epochs}")

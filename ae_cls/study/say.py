@@ -19,6 +19,8 @@ def lines(plan: StudyPlan) -> Iterator[str]:
     yield f"label budgets: {', '.join(budget.title for budget in plan.extent.budgets)}"
     yield _repeats(plan.extent, plan.facts)
     yield _counts(plan)
+    if minutes := plan.settings.pretrain_minutes:
+        yield f"each network pretrains for about {minutes:g} minutes: {_epochs(plan)}"
     if plan.left_out:
         yield f"left out, for want of time: {'; '.join(plan.left_out)}"
     yield f"about {roughly(plan.seconds)}, in {plan.path}"
@@ -44,6 +46,11 @@ def _more_draws(extent: Extent) -> str:
     """`, 10 at 10 a class for arms that leave the encoder as it is`, or nothing."""
     more = [f"{extent.draws + count} at {title}" for title, count in extent.more_draws.items()]
     return f" ({', '.join(more)} for arms that leave the encoder as it is)" if more else ""
+
+
+def _epochs(plan: StudyPlan) -> str:
+    arms = ((arm.name, plan.facts.arms[arm.name].epochs) for arm in plan.extent.arms)
+    return ", ".join(f"{name} {epochs}" for name, epochs in arms if epochs) + " epochs"
 
 
 def _counts(plan: StudyPlan) -> str:

@@ -39,6 +39,11 @@ class StudySettings(Settings):
         description="time that there is; what does not fit is left out and named; null: as long as "
         "it takes",
     )
+    pretrain_minutes: float | None = Field(
+        gt=0,
+        description="of pretraining for each network, by measured speed, in whole epochs; null: as "
+        "long as pretrain says",
+    )
     folder: PathText | None = Field(
         min_length=1, description="of the study; null: one named after its words, under outputs"
     )

@@ -16,6 +16,7 @@ from ae_cls.experiment import configs
 from ae_cls.jobs import commands, process
 from ae_cls.study import plan, study
 from ae_cls.study.arms import arms_of
+from ae_cls.study.facts import Facts
 from ae_cls.study.request import own_arms, words_for_study
 from ae_cls.study.settings import StudySettings
 from tests.cli.conftest import AeCls, with_hydra
@@ -209,6 +210,41 @@ def test_all_folds_share_a_pretraining_where_it_sees_no_labelled_image(
         json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
     ]
     assert {config["split"]["pretrain_on"] for config in configs} == {"unlabelled"}
+
+
+def test_every_network_pretrains_for_the_same_time_also_when_the_study_goes_on(
+    ae_cls: AeCls,
+    known_facts: None,
+    started: Started,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("study", *SMALL, "study.arms=[pretrained,finetuned,hog]", "study.pretrain_minutes=2")
+    known = plan.look
+
+    def look(seconds: float) -> Any:
+        def looked(*given: Any) -> Facts:
+            facts = known(*given)
+            arms = {
+                name: replace(arm, pretrain_seconds=seconds) for name, arm in facts.arms.items()
+            }
+            return replace(facts, arms=arms)
+
+        return looked
+
+    monkeypatch.setattr(plan, "look", look(120 / 1294 / 7))
+    outcome = ae_cls(*words)
+    assert "about 2 minutes: pretrained 7, finetuned 7 epochs" in outcome.err
+    # On a machine that seems faster now, more draws are of the same networks.
+    monkeypatch.setattr(plan, "look", look(120 / 1294 / 9))
+    ae_cls(*words, "study.draws=3")
+    configs = [
+        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
+    ]
+    epochs = {
+        (config["autoencoder"]["name"], config["pretrain"].get("epochs")) for config in configs
+    }
+    assert epochs == {("conv", 7), ("hog", None)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Pretraining of about the same time for every arm, by what an image costs each."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ae_cls.study.facts import ArmFacts, Facts
+
+_NOTHING_LEFT = 1e-9  # seconds; a network that costs nothing is not timed
+
+
+def epochs_for(minutes: float, facts: Facts) -> dict[str, int]:
+    """Epochs by arm, at least one; arms that share a pretraining share them.
+
+    Args:
+        minutes: of pretraining.
+        facts: as measured, with the epochs that the words of each arm say.
+    """
+    of_network: dict[str, int] = {}
+    for arm in facts.arms.values():
+        if arm.passes:
+            seconds = max(_NOTHING_LEFT, _seconds_of_epoch(arm, facts.pretrain))
+            of_network.setdefault(arm.pretraining, max(1, round(60 * minutes / seconds)))
+    trained = {name: arm.pretraining for name, arm in facts.arms.items() if arm.passes}
+    return {name: of_network[network] for name, network in trained.items()}
+
+
+def with_epochs(facts: Facts, epochs: Mapping[str, int], question: str) -> Facts:
+    """What it will cost with so many epochs by arm.
+
+    Args:
+        facts: as measured.
+        epochs: of pretraining; arms that are not here pretrain as their words say.
+        question: the arm of the study's own words.
+    """
+    arms = {
+        name: _longer(arm, epochs[name], facts.pretrain) if name in epochs else arm
+        for name, arm in facts.arms.items()
+    }
+    passes = arms[question].passes if question in epochs else facts.passes
+    return replace(facts, arms=arms, passes=passes)
+
+
+def _seconds_of_epoch(arm: ArmFacts, images: int) -> float:
+    whole = arm.passes * arm.pretrain_seconds + arm.steps * arm.step_seconds
+    return whole * images / arm.passes
+
+
+def _longer(arm: ArmFacts, epochs: int, images: int) -> ArmFacts:
+    """The store was asked for the network of the words; of others nothing is known."""
+    factor = epochs * images / arm.passes
+    return replace(
+        arm,
+        epochs=epochs,
+        passes=arm.passes * factor,
+        steps=round(arm.steps * factor),
+        is_kept=arm.is_kept and factor == 1,
+    )
