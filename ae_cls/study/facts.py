@@ -74,6 +74,7 @@ class Facts:
         valid: images of validation.
         judged: images of validation and test.
         labelled: labelled images in all parts that are ours to divide.
+        device: where networks train.
         has_official_test: whether the data set says what its test part is.
         passes: images that pass through the network in the pretraining of the study's own words.
         folds: most test parts that the labelled images can be divided into, `MOST_FOLDS` at most.
@@ -88,6 +89,7 @@ class Facts:
     valid: int
     judged: int
     labelled: int
+    device: str
     has_official_test: bool
     passes: float
     folds: int

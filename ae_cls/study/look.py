@@ -80,6 +80,7 @@ def _facts_of_data(data: Data) -> dict[str, Any]:
         "valid": len(split.valid),
         "judged": len(split.valid) + len(split.test),
         "labelled": len(dataset.train),
+        "device": data.compute.device.type,
         "has_official_test": len(dataset.test) > 0,
         "folds": len(folds),
     }

@@ -1,6 +1,6 @@
 """From the words of a study to its jobs: which arms, on how many labels, how often, how long."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,12 +8,13 @@ from typing import Any, final
 
 from ae_cls.errors import UsageError
 from ae_cls.experiment.mistakes import read_part
-from ae_cls.jobs.launch import Launch
+from ae_cls.jobs.launch import read_launch
 from ae_cls.jobs.plan import Compose, planned
 from ae_cls.jobs.record import Job
 from ae_cls.saved.status import is_finished
 from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
+from ae_cls.study.at_once import AtOnce, at_once
 from ae_cls.study.budgets import budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
@@ -47,8 +48,8 @@ class StudyPlan:
         path: folder of the study.
         jobs: its runs, equal ones once.
         cells: of the jobs, by name.
-        launch: where they are carried out.
-        measured: seconds of cells that have finished.
+        at_once: where they are carried out, and how many at a time.
+        measured: seconds of cells that have finished, as one takes alone.
     """
 
     request: Request
@@ -60,7 +61,7 @@ class StudyPlan:
     path: Path
     jobs: list[Job]
     cells: dict[str, Cell]
-    launch: Launch
+    at_once: AtOnce
     measured: Measured
 
     @property
@@ -72,7 +73,7 @@ class StudyPlan:
     @property
     def seconds(self) -> float:
         """An estimate for what is missing."""
-        return seconds_of(self.missing, self.facts, self.measured)
+        return seconds_of(self.missing, self.facts, self.measured) / self.at_once.gain
 
     @property
     def estimates(self) -> dict[str, float]:
@@ -120,22 +121,27 @@ def plan_of(request: Request) -> StudyPlan:
         DataError: the data cannot be read.
     """
     settings = _settings(request)
-    base = without_launch(request.config(request.of_runs))
+    config = request.config(request.of_runs)
+    base, launch = without_launch(config), read_launch(config["launch"])
     arms, impossible = composed_arms(request, settings)
     path = place_of(request, settings, base)
     looked = look(base, {name: config for name, (_, config) in arms.items()})
     facts = _of_same_time(looked, settings, path)
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
-    whole, measured = _whole(settings, tuple(possible), facts), measured_in(path)
-    extent = planned_before(path, settings, whole) or _extent(settings, whole, facts, measured)
+    whole, place = _whole(settings, tuple(possible), facts), at_once(launch, request, facts)
+    measured = {kind: seconds / place.slower for kind, seconds in measured_in(path).items()}
+
+    def seconds(cells: list[Cell]) -> float:
+        return seconds_of(cells, facts, measured) / place.gain
+
+    extent = planned_before(path, settings, whole) or _extent(settings, whole, seconds)
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
     jobs = [replace(job, lot=_LOT) for job in plan.jobs]
     cells = {job.name: words[job.words] for job in jobs}
     return StudyPlan(
-        request, settings, impossible, facts, whole, extent, path, jobs, cells, plan.launch,
-        measured,
+        request, settings, impossible, facts, whole, extent, path, jobs, cells, place, measured,
     )  # fmt: skip
 
 
@@ -153,10 +159,9 @@ def _of_same_time(facts: Facts, settings: StudySettings, path: Path) -> Facts:
     return with_epochs(facts, epochs, QUESTION)
 
 
-def _extent(settings: StudySettings, whole: Extent, facts: Facts, measured: Measured) -> Extent:
-    def seconds(cells: list[Cell]) -> float:
-        return seconds_of(cells, facts, measured)
-
+def _extent(
+    settings: StudySettings, whole: Extent, seconds: Callable[[list[Cell]], float]
+) -> Extent:
     extent = fitted(whole, settings.minutes, seconds)
     if settings.draws is not None or extent.folds is not None or extent.draws < whole.draws:
         return extent

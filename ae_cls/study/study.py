@@ -90,7 +90,7 @@ def _carry_out(plan: StudyPlan, folder: SweepFolder, progress: Progress) -> None
         work = Work(
             "run", plan.jobs, folder, signals, len(plan.jobs), results, quiet=True, until=until
         )
-        plan.launch.carry_out(work)
+        plan.at_once.launch.carry_out(work)
 
 
 def _end_of(minutes: float | None) -> float | None:

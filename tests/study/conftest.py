@@ -20,7 +20,8 @@ def known_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     def look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> Facts:
         return Facts(
             classes=10, train=1294, rarest=125, pretrain=1294, shares_pretraining=False,
-            valid=144, judged=503, labelled=1797, has_official_test=False, passes=4313.0, folds=100,
+            valid=144, judged=503, labelled=1797, device="cpu", has_official_test=False,
+            passes=4313.0, folds=100,
             arms={name: _of_arm(config) for name, config in arms.items()},
         )  # fmt: skip
 
