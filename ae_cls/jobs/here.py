@@ -42,7 +42,7 @@ def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
     try:
         while (waiting or running) and not work.signals.code:
             while waiting and len(running) < at_once and not work.signals.code:
-                if lot := _next_lot(work, waiting):
+                if lot := _next_lot(work, waiting, _lot_size(len(waiting), at_once)):
                     _begin(work, lot, running, conditions)
             for run in running:
                 _tell_ended(work, run, conditions)
@@ -59,10 +59,17 @@ def carry_out_here(work: Work, at_once: int, conditions: Conditions) -> None:
     work.signals.end_if_any()
 
 
-def _next_lot(work: Work, waiting: deque[Job]) -> list[Job]:
+def _lot_size(waiting: int, at_once: int) -> int:
+    """Smaller towards the end, so that no process is left with many jobs while others have none."""
+    if at_once == 1:
+        return _LARGEST_LOT
+    return min(_LARGEST_LOT, -(-waiting // (2 * at_once)))
+
+
+def _next_lot(work: Work, waiting: deque[Job], most: int) -> list[Job]:
     """The next jobs that one process carries out; none when the next one was finished before."""
     lot = list[Job]()
-    while waiting and (not lot or _share(lot[0], waiting[0])) and len(lot) < _LARGEST_LOT:
+    while waiting and (not lot or _share(lot[0], waiting[0])) and len(lot) < most:
         job = waiting.popleft()
         if not work.is_done(job):
             lot.append(job)

@@ -19,6 +19,7 @@ class Extent:
         draws: draws of labels at each budget, where there is one split.
         more_draws: of the arms that leave the encoder as it is, by the title of a budget.
         frozen: names of those arms.
+        networks: which network an arm pretrains, by its name; arms that are not here pretrain none.
         seeds: networks.
         folds: test parts that the labelled images are divided into; None: one split.
         repeats: such divisions; 1 without folds.
@@ -32,6 +33,7 @@ class Extent:
     repeats: int
     more_draws: Mapping[str, int] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 @final
@@ -70,7 +72,8 @@ def cells_of(extent: Extent) -> list[Cell]:
     """In the order in which they are run: one draw of everything, then the next.
 
     So that what a study has when it is stopped can be compared; all labels, the longest, come after
-    all draws, and draws that not every arm has come last.
+    all draws, and draws that not every arm has come last. Of a draw those come first that pretrain
+    a network, and last those that would wait for it.
     """
     if extent.folds is None:
         return list(_on_one_split(extent))
@@ -81,8 +84,8 @@ def _on_one_split(extent: Extent) -> Iterator[Cell]:
     drawn = [budget for budget in extent.budgets if not budget.is_all]
     for draw in range(extent.draws):
         for seed in range(extent.seeds):
-            for budget in drawn:
-                yield from (Cell(arm, budget, draw, seed) for arm in extent.arms)
+            cells = [Cell(arm, budget, draw, seed) for budget in drawn for arm in extent.arms]
+            yield from _networks_first(cells, extent.networks)
     for seed in range(extent.seeds):
         for budget in extent.budgets:
             if budget.is_all:
@@ -104,7 +107,20 @@ def _on_folds(extent: Extent, folds: int) -> Iterator[Cell]:
     for repeat in range(extent.repeats):
         for fold in range(folds):
             for seed in range(extent.seeds):
-                for budget in extent.budgets:
-                    draw = None if budget.is_all else repeat
-                    for arm in extent.arms:
-                        yield Cell(arm, budget, draw, seed, repeat, fold)
+                cells = [
+                    Cell(arm, budget, None if budget.is_all else repeat, seed, repeat, fold)
+                    for budget in extent.budgets
+                    for arm in extent.arms
+                ]
+                yield from _networks_first(cells, extent.networks)
+
+
+def _networks_first(cells: Sequence[Cell], networks: Mapping[str, str]) -> list[Cell]:
+    """The first cell of each network, then those that need none, then the others."""
+    first = {networks[cell.arm.name]: cell for cell in reversed(cells) if cell.arm.name in networks}
+
+    def turn(cell: Cell) -> int:
+        network = networks.get(cell.arm.name)
+        return 1 if network is None else 0 if first[network] is cell else 2
+
+    return sorted(cells, key=turn)

@@ -176,7 +176,11 @@ def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Exte
     repeats = settings.repeats if folds else 1
     frozen = frozenset(arm.name for arm in arms if facts.arms[arm.name].finetune is None)
     draws = settings.draws or DRAWS
-    return Extent(arms, tuple(budgets), draws, settings.seeds, folds, repeats, frozen=frozen)
+    networks = {arm.name: network for arm in arms if (network := facts.arms[arm.name].pretraining)}
+    return Extent(
+        arms, tuple(budgets), draws, settings.seeds, folds, repeats, frozen=frozen,
+        networks=networks,
+    )  # fmt: skip
 
 
 def _folds(settings: StudySettings, facts: Facts) -> int | None:

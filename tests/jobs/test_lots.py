@@ -49,6 +49,14 @@ def test_jobs_of_a_lot_share_a_process(started: Started, tmp_path: Path) -> None
     assert started.seeds() == [20, 21, 22]
 
 
+def test_lots_grow_smaller_towards_the_end_where_several_run_at_a_time(
+    started: Started, tmp_path: Path
+) -> None:
+    numbers = processes(carried_out(tmp_path, list(range(20, 32)), at_once=2))
+    sizes = [numbers.count(number) for number in dict.fromkeys(numbers)]
+    assert sizes == [3, 3, 2, 1, 1, 1, 1]
+
+
 def test_jobs_of_no_lot_share_none(started: Started, tmp_path: Path) -> None:
     assert len(set(processes(carried_out(tmp_path, [20, 21, 22], lot="")))) == 3
 

@@ -106,6 +106,19 @@ def test_every_cell_is_run_once_and_all_labels_without_a_draw() -> None:
     assert all(cell.budget.is_all for cell in cells[-5:])
 
 
+def test_what_pretrains_comes_first_in_a_draw_and_what_would_wait_for_it_last() -> None:
+    extent = replace(WHOLE, networks={"pretrained": "conv", "scratch_long": "conv", "lbp": "lbp"})
+    draw = cells_of(extent)[:15]
+    assert set(draw) == set(cells_of(WHOLE)[:15])
+    assert [(cell.arm.name, cell.budget.title) for cell in draw[:4]] == [
+        ("pretrained", "1 a class"), ("lbp", "1 a class"), ("random", "1 a class"),
+        ("scratch", "1 a class"),
+    ]  # fmt: skip
+    assert [cell.arm.name for cell in draw[8:]] == [
+        "scratch_long", *2 * ["pretrained", "lbp", "scratch_long"],
+    ]  # fmt: skip
+
+
 def test_folds_take_the_place_of_draws() -> None:
     cells = cells_of(Extent(ARMS[:1], BUDGETS[2:], draws=5, seeds=2, folds=4, repeats=3))
     assert len(cells) == len(set(cells)) == 2 * 2 * 4 * 3
