@@ -27,6 +27,7 @@ class ArmFacts:
         passes: images that pass through the network in its pretraining, over all epochs.
         steps: of that pretraining.
         finetune: how the head trains the encoder; None where it leaves it.
+        on_all: whether the head learns from images without a label, too.
         step_seconds: of one step of training, however few its images.
         pretrain_seconds: of one image in pretraining besides, forward and back.
         encode_seconds: of one image through the encoder.
@@ -42,6 +43,7 @@ class ArmFacts:
     passes: float = 0.0
     steps: int = 0
     finetune: Length | None = None
+    on_all: bool = False
     step_seconds: float = 0.0
     pretrain_seconds: float = 0.0
     encode_seconds: float = 0.0

@@ -18,6 +18,7 @@ from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.experiment.read import read
+from ae_cls.pretrain.layerwise import LayerwisePretraining
 from ae_cls.run.data import Data, prepare, refuse_without_labels
 from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
@@ -47,7 +48,7 @@ def facts_of(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> 
     if shares := _shares_pretraining(experiment, data.dataset):
         data = replace(data, split=_apart_from_labels(experiment, data.dataset))
     found = {name: asdict(_facts_of_arm(plain, data)) for name, plain in arms.items()}
-    passes, _ = _passes(experiment, len(data.split.pretrain))
+    passes, _ = _passes(experiment, data)
     return {
         **_facts_of_data(data), "shares_pretraining": shares, "passes": passes, "arms": found,
     }  # fmt: skip
@@ -95,7 +96,7 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
     trains = experiment.autoencoder.has_gradients
     # Before the network is timed, which changes what its batch norms know and so the key.
     is_kept = Store(shared_store()).is_whole(Pretrain(experiment, own).key())
-    passes, steps = _passes(experiment, len(own.split.pretrain))
+    passes, steps = _passes(experiment, own)
     step_seconds, image_seconds = _training_seconds(own) if trains else (0.0, 0.0)
     return ArmFacts(
         head=experiment.head.name,
@@ -104,6 +105,7 @@ def _facts_of_arm(plain: Mapping[str, Any], data: Data) -> ArmFacts:
         passes=passes,
         steps=steps,
         finetune=experiment.head.length if isinstance(experiment.head, Schedule) else None,
+        on_all=experiment.head.learns_from_unlabelled,
         step_seconds=step_seconds,
         pretrain_seconds=image_seconds,
         width=_encode(experiment, own, 2).shape[1],
@@ -118,12 +120,17 @@ def _pretraining(experiment: Experiment) -> str:
     return experiment.autoencoder.model_dump_json() + experiment.pretrain.model_dump_json()
 
 
-def _passes(experiment: Experiment, count: int) -> tuple[float, int]:
+def _passes(experiment: Experiment, data: Data) -> tuple[float, int]:
     """Images that pass through the network in pretraining, and steps, over all epochs."""
-    if not (isinstance(experiment.pretrain, Schedule) and experiment.autoencoder.has_gradients):
+    pretrain, count = experiment.pretrain, len(data.split.pretrain)
+    if not (isinstance(pretrain, Schedule) and experiment.autoencoder.has_gradients):
         return 0.0, 0
-    length = experiment.pretrain.length
-    return length.images(count), length.steps(count)
+    lengths = [pretrain.length]
+    if isinstance(pretrain, LayerwisePretraining):
+        together = replace(pretrain.length, epochs=pretrain.joint_epochs)
+        lengths *= len(data.network.layers())
+        lengths += [together] if pretrain.joint_epochs else []
+    return sum(one.images(count) for one in lengths), sum(one.steps(count) for one in lengths)
 
 
 def _training_seconds(data: Data) -> tuple[float, float]:

@@ -1,0 +1,67 @@
+"""How long the cells of a study are thought to take."""
+
+import pytest
+
+from ae_cls.run.data import prepare
+from ae_cls.study import look
+from ae_cls.study.arms import Arm
+from ae_cls.study.budgets import Budget
+from ae_cls.study.cells import Cell
+from ae_cls.study.cost import own_seconds, pretrainings_of, seconds_of
+from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.train.length import Length
+from tests.composed import experiment
+
+FEW = Budget("labels.per_class=5", "5 a class", 50)
+
+
+def facts(arm: ArmFacts, *, shared: bool = False) -> Facts:
+    return Facts(
+        classes=10, train=100, rarest=10, pretrain=1000, shares_pretraining=shared, valid=100,
+        judged=200, labelled=400, device="cpu", has_official_test=False, passes=5000.0, folds=5,
+        arms={"one": arm},
+    )  # fmt: skip
+
+
+def cell(fold: int | None = None, repeat: int = 0) -> Cell:
+    return Cell(Arm("one", (), ""), FEW, 0, 0, repeat, fold)
+
+
+def test_a_head_that_learns_from_all_images_passes_over_all_of_them() -> None:
+    costs = {"step_seconds": 0.0, "pretrain_seconds": 1.0, "cost_ratio": 2.0}
+    length = Length(epochs=3, min_steps=1, batch_size=10)
+    labelled, both = (
+        own_seconds(cell(), facts(ArmFacts(finetune=length, on_all=on_all, **costs)), {})
+        for on_all in (False, True)
+    )
+    assert labelled == pytest.approx(1 + 3 * 50 * 0.5)
+    assert both == pytest.approx(1 + 3 * 1000 * (0.5 + 1))
+
+
+def test_spreading_costs_a_pair_of_images_each() -> None:
+    alone, in_graph = (
+        own_seconds(cell(), facts(ArmFacts(head=head)), {}) for head in ("unknown", "spread")
+    )
+    assert in_graph - alone == pytest.approx(5e-8 * 1000**2)
+
+
+@pytest.mark.parametrize(("shared", "networks"), [(False, 4), (True, 1)])
+def test_folds_pretrain_anew_unless_they_share_a_network(shared: bool, networks: int) -> None:
+    arm = ArmFacts(pretraining="conv", passes=5000.0, pretrain_seconds=0.1)
+    cells = [cell(fold, repeat) for repeat in (0, 1) for fold in (0, 1)]
+    known = facts(arm, shared=shared)
+    assert pretrainings_of(cells, known) == (networks, 0)
+    own = sum(own_seconds(one, known, {}) for one in cells)
+    assert seconds_of(cells, known, {}) - own == pytest.approx(networks * 500)
+
+
+def test_layers_that_are_trained_one_after_another_are_counted_one_by_one() -> None:
+    network, length = "autoencoder=deep", ("pretrain.epochs=2", "pretrain.min_steps=1")
+    once, by_layer = (
+        experiment(network, f"pretrain={option}", *length) for option in ("quick", "layerwise")
+    )
+    data = prepare(once)
+    images, _ = look._passes(once, data)
+    assert images == 2 * len(data.split.pretrain)
+    layers, together = len(data.network.layers()), 5
+    assert look._passes(by_layer, data)[0] == layers * images + together * images / 2
