@@ -19,14 +19,14 @@ WORDS = (
 LIMIT = 200.0  # seconds on a busy machine
 
 
-def start(place: Path) -> subprocess.Popen[bytes]:
+def start(place: Path, jobs: int) -> subprocess.Popen[bytes]:
     code = "from ae_cls.cli.main import main; main()"
     path = os.pathsep.join([str(CONFIGS.parent), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "AE_CLS_CACHE": str(place / "cache")}
     with (place / "said").open("a") as said:
         return subprocess.Popen(
-            [sys.executable, "-c", code, *WORDS], cwd=place, stdout=said, stderr=said,
-            env=environment, start_new_session=True,
+            [sys.executable, "-c", code, *WORDS, f"launch.jobs={jobs}"], cwd=place,
+            stdout=said, stderr=said, env=environment, start_new_session=True,
         )  # fmt: skip
 
 
@@ -46,17 +46,20 @@ def wait_until_finished(place: Path, count: int, process: subprocess.Popen[bytes
 
 
 @pytest.mark.slow
-def test_a_killed_study_ends_with_the_results_of_one_that_was_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_study_ends_with_the_results_of_one_that_was_not(
+    tmp_path: Path, jobs: int
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for place in (whole, killed):
         place.mkdir()
-    assert start(whole).wait(LIMIT) == 0
+    assert start(whole, jobs).wait(LIMIT) == 0
     for count in (1, 2):
-        process = start(killed)
+        process = start(killed, jobs)
         wait_until_finished(killed, count, process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
-    assert start(killed).wait(LIMIT) == 0
+    assert start(killed, jobs).wait(LIMIT) == 0
     assert results(killed) == results(whole)
     assert all(len(text.splitlines()) == 1 + 4 for text in results(whole))
     assert "finished before" in (killed / "said").read_text()
