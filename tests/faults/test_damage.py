@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ae_cls.compare.runs import read_finished
@@ -36,7 +35,6 @@ from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.manifest import listed_files
 from ae_cls.store.tree import write_list
-from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls, with_hydra
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import described
@@ -45,6 +43,7 @@ from tests.jobs.conftest import forked
 from tests.jobs.conftest import forking as forking
 from tests.jobs.conftest import started as started
 from tests.jobs.fake_runs import Started
+from tests.train.kept import checkpoint
 
 RUN = (
     "threads=1", "device=cpu", "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=2",
@@ -266,10 +265,6 @@ def test_a_kill_between_the_list_and_the_status_leaves_a_run_that_goes_on(stoppe
 
 
 # Checkpoints
-
-
-def checkpoint(step: int) -> Checkpoint:
-    return Checkpoint(step, {"network.a": torch.full((2,), float(step))}, {"best": None})
 
 
 def test_the_checkpoint_of_another_training_is_neither_used_nor_published(tmp_path, caplog):

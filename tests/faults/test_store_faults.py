@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ae_cls.errors import AeClsError, StorageError
 from ae_cls.experiment.descriptions import Experiment
@@ -32,9 +31,9 @@ from ae_cls.store.entries import Store, opened
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.ours import is_temporary
-from ae_cls.train.checkpoint import Checkpoint
 from tests.composed import experiment
 from tests.jobs.conftest import forked
+from tests.train.kept import checkpoint
 
 pytestmark = forked
 FORK = multiprocessing.get_context("fork")
@@ -65,7 +64,7 @@ def train(store: Store, into: Path) -> None:
     checkpoints = CheckpointFolder(store.unfinished(KEY), of=f"pretrain-{KEY.name}", every=1.0)
     begun = checkpoints.newest()
     for step in range(begun.step + 1 if begun else 1, 4):
-        checkpoints.keep(Checkpoint(step, {"a": torch.full((2,), float(step))}, {}))
+        checkpoints.keep(checkpoint(step))
     publish(into / "model.bin", b"weights")
     checkpoints.hand_over(into)
 
@@ -171,11 +170,11 @@ def test_k03_a_disk_that_fails_at_some_time_is_said_and_the_same_again_finishes(
 
 def test_k04_checkpoints_that_cannot_be_written_end_the_run_at_the_next_save(tmp_path):
     folder = CheckpointFolder(tmp_path / "a", of="a", every=1.0)
-    folder.keep(Checkpoint(1, {}, {}))
+    folder.keep(checkpoint(1))
     (tmp_path / "a").rename(tmp_path / "b")
     (tmp_path / "a").write_text("no folder any more")
     with pytest.raises(StorageError) as refused:
-        folder.keep(Checkpoint(2, {}, {}))
+        folder.keep(checkpoint(2))
     assert str(tmp_path / "a") in refused.value.where
 
 

@@ -25,11 +25,11 @@ from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.ours import temporary_name
 from ae_cls.store.places import shared_store
-from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import experiment
 from tests.faults.whole_run import described_in
+from tests.train.kept import checkpoint
 
 PRECIOUS = "my only copy"
 KEY = Key("pretrain", {"seed": 0})
@@ -202,7 +202,7 @@ def test_m09_checkpoints_are_not_written_through_a_link(tmp_path, precious):
     folder = CheckpointFolder(tmp_path / "unfinished" / "pretrain-0", of="a", every=1.0)
     before = tree(precious)
     with pytest.raises(StorageError, match="not written to"):
-        folder.keep(Checkpoint(1, {}, {}))
+        folder.keep(checkpoint(1))
     assert tree(precious) == before
 
 
