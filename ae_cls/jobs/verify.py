@@ -10,16 +10,17 @@ from ae_cls.jobs.record import PLAN, SweepFolder
 from ae_cls.run.folder import LOCK, own_store, read_status
 from ae_cls.saved.names import CONFIG, DAMAGED, MODEL, REPORT, STAGES, STATUS, STUDY
 from ae_cls.saved.recomputed import disagreements
+from ae_cls.saved.study import written_study
 from ae_cls.saved.whole import is_bound, read_sealed, refuse_other_config
 from ae_cls.store.cleaning import damage_in, is_store, strangers_in
 from ae_cls.store.entries import MARK
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files, listed_files
 from ae_cls.store.ours import is_file
-from ae_cls.store.received import MOST_PER_CLASS, read_json
 from ae_cls.store.tree import damage_to, files_below, has_list, unlisted_in
 from ae_cls.store.weights import WEIGHTS
 
+_WRITTEN_ANEW = "the same command again writes it anew"
 _STOPPED = ("running", "interrupted", "failed", "died")
 
 
@@ -96,16 +97,16 @@ def _sweep(folder: Path) -> Verified:
 
 def _plan(folder: Path) -> dict[str, str]:
     SweepFolder(folder).jobs()
+    written_study(folder)
     return {}
 
 
 def _missing_runs(folder: Path) -> dict[str, str]:
     """Jobs that have finished, by the plan, and whose folder is gone."""
     try:
-        entries = read_json(folder / PLAN, most=MOST_PER_CLASS).get("jobs", [])
-        done = [job["name"] for job in entries if job.get("state") == "finished"]
-    except (AeClsError, LookupError, TypeError, AttributeError):
-        return {PLAN: "it cannot be read; the same command again writes it anew"}
+        done = SweepFolder(folder).finished_here()
+    except AeClsError as error:
+        return {PLAN: f"{error.why or error.what}; {error.fix or _WRITTEN_ANEW}"}
     return {name: "its folder is missing" for name in done if not (folder / name).is_dir()}
 
 

@@ -20,6 +20,7 @@ from ae_cls.compare.runs import read_finished
 from ae_cls.errors import AeClsError, ModelFileError
 from ae_cls.jobs.record import Job, SweepFolder, finished_before
 from ae_cls.jobs.verify import verify
+from ae_cls.machine.versions import version
 from ae_cls.run import run as runner
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.folder import run_folder
@@ -28,7 +29,9 @@ from ae_cls.saved.data import IDENTITY, remembered
 from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.names import STAGES
 from ae_cls.saved.recomputed import disagreements
+from ae_cls.saved.study import written_study
 from ae_cls.saved.whole import read_sealed, write_sealed
+from ae_cls.saved.written_by import FORMATS
 from ae_cls.store.cleaning import damage_in
 from ae_cls.store.entries import opened
 from ae_cls.store.files import publish, write_json
@@ -369,9 +372,8 @@ def test_a_sweep_is_verified_with_its_runs(sweep):
         with flipped(path, draws.randrange(2**40)):
             assert any(one.damage for one in verify(sweep.path)), path
     shutil.rmtree(sweep.run(JOB.name))
-    write_json(sweep.path / "sweep.json", {"jobs": [{"name": JOB.name, "state": "finished"}]})
     (found,) = verify(sweep.path)
-    assert JOB.name in found.damage
+    assert found.damage == {JOB.name: "its folder is missing"}
 
 
 def test_a_damaged_plan_is_said_and_written_anew(sweep, caplog):
@@ -382,6 +384,33 @@ def test_a_damaged_plan_is_said_and_written_anew(sweep, caplog):
         assert "was damaged and is written anew" in caplog.text
         assert sweep.jobs() == [JOB]
         caplog.clear()
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "study.json"])
+def test_a_plan_of_a_later_version_is_refused_with_both_versions_and_stays(sweep, name):
+    later = {"format": FORMATS[-1] + 1, "ae_cls": "9.7", "of_tomorrow": [1]}
+    write_json(sweep.path / name, later)
+    before = {path: path.read_bytes() for path in files_of(sweep.path)}
+    with pytest.raises(ModelFileError) as refused, sweep.owned():
+        raise AssertionError("the folder was taken")
+    assert f"format {FORMATS[-1] + 1}" in refused.value.what
+    assert f"to {FORMATS[-1]}" in refused.value.what
+    assert refused.value.fix == "install ae-cls 9.7, which wrote it"
+    assert before == {path: path.read_bytes() for path in files_of(sweep.path)}
+    with pytest.raises(ModelFileError, match="this ae-cls reads"):
+        sweep.jobs() if name == "sweep.json" else written_study(sweep.path)
+    (sweep.path / "manifest.json").unlink()  # as of one that goes on
+    assert any("this ae-cls reads" in why for why in verify(sweep.path)[0].damage.values())
+
+
+def test_a_plan_says_by_which_version_it_was_written_and_one_that_does_not_is_read(sweep):
+    plan = json.loads((sweep.path / "sweep.json").read_text())
+    assert plan.pop("format") == FORMATS[-1]
+    assert plan.pop("ae_cls") == version("ae-cls")
+    write_json(sweep.path / "sweep.json", plan)
+    assert sweep.jobs() == [JOB]
+    write_json(sweep.path / "study.json", {"draws": 3, "words": []})
+    assert written_study(sweep.path).draws == 3
 
 
 @with_hydra
