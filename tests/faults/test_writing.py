@@ -28,6 +28,7 @@ from ae_cls.store.places import shared_store
 from tests.cli.conftest import AeCls
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import experiment
+from tests.faults.test_training import TINY
 from tests.faults.whole_run import described_in
 from tests.train.kept import checkpoint
 
@@ -342,6 +343,32 @@ def test_m15_nobody_else_may_write_to_what_is_made(tmp_path, ae_cls: AeCls):
         os.umask(before)
     for name in ("file", "folder"):
         assert not (tmp_path / name).stat().st_mode & stat.S_IWOTH
+
+
+@pytest.mark.parametrize(
+    ("umask", "must", "must_not"),
+    [
+        pytest.param(0o000, 0o660, 0o002, id="M15-000"),  # a group that shares a store writes to it
+        pytest.param(0o077, 0o600, 0o077, id="M15-077"),
+    ],
+)
+def test_every_file_of_a_run_is_open_to_whom_the_user_lets_in(
+    umask, must, must_not, tmp_path, ae_cls: AeCls, monkeypatch
+):
+    monkeypatch.setenv("AE_CLS_CACHE", str(tmp_path / "cache"))
+    before = os.umask(umask)
+    try:
+        assert ae_cls(*TINY, "head=knn", "folder=R").code == 0
+        assert ae_cls("verify", "R", str(tmp_path / "cache")).code == 0
+        assert ae_cls("report", "R").code == 0
+        assert ae_cls(*TINY, "head=linear").code == 0, "of the same store"
+    finally:
+        os.umask(before)
+    made = [path for place in ("R", "outputs", "cache") for path in (tmp_path / place).rglob("*")]
+    assert len(made) > 50
+    for path in made:
+        mode = path.stat().st_mode
+        assert mode & must == must and not mode & must_not, f"{path}: {mode:o}"
 
 
 # Outputs that are inputs
