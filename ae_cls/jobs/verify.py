@@ -16,7 +16,7 @@ from ae_cls.store.cleaning import damage_in, is_store, strangers_in
 from ae_cls.store.entries import MARK
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files, listed_files
-from ae_cls.store.ours import is_file
+from ae_cls.store.ours import is_file, is_folder
 from ae_cls.store.tree import damage_to, files_below, has_list, unlisted_in
 from ae_cls.store.weights import WEIGHTS
 
@@ -67,8 +67,11 @@ def _all_in(folder: Path) -> Iterator[Verified]:
         yield _model(folder)
     elif is_file(folder / STATUS) or (is_file(folder / CONFIG) and is_file(folder / MANIFEST)):
         yield _run(folder)
+        if is_folder(folder / REPORT):
+            yield from _all_in(folder / REPORT)
     elif has_list(folder):
-        yield _listed(folder, "report")
+        yield _listed(folder, "report", but=_folders_in(folder))
+        yield from _below(folder)
     elif is_store(folder):
         yield _store(folder)
     else:
@@ -89,10 +92,18 @@ def _store(root: Path) -> Verified:
 
 def _sweep(folder: Path) -> Verified:
     kind = "study" if is_file(folder / STUDY) else "sweep"
-    inner = [path.name for path in folder.iterdir() if path.is_dir()]
     has_ended = has_list(folder)
-    found = _listed(folder, kind, but=inner) if has_ended else _checked(folder, kind, _plan)
+    found = (
+        _listed(folder, kind, but=_folders_in(folder))
+        if has_ended
+        else _checked(folder, kind, _plan)
+    )
     return Verified(folder, kind, {**found.damage, **_missing_runs(folder)}, found.notes)
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """What lies in them is looked at by itself."""
+    return [path.name for path in folder.iterdir() if path.is_dir()]
 
 
 def _plan(folder: Path) -> dict[str, str]:

@@ -440,6 +440,10 @@ def test_a_report_is_not_written_over_what_it_is_of(finished, tmp_path):
     for place in (tmp_path, tmp_path / "file"):
         with pytest.raises(UsageError, match="cannot be the output"):
             refuse_as_report(place, [tmp_path])
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "manifest.json").write_text(PRECIOUS)
+    with pytest.raises(UsageError, match="cannot be the output"):
+        refuse_as_report(tmp_path / "sweep", [finished])
     refuse_as_report(finished / "report", [finished])
     refuse_as_report(tmp_path / "new", [finished])
 
