@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from ae_cls.saved.names import STAGES
 from ae_cls.saved.whole import write_sealed
 from ae_cls.store.cleaning import damage_in, kept_in, remove
 from ae_cls.store.entries import Store, opened
-from ae_cls.store.files import publish
+from ae_cls.store.files import publish, publish_written
 from ae_cls.store.key import Key
 from ae_cls.store.ours import is_temporary
 from tests.composed import experiment
@@ -116,6 +117,43 @@ def refuse_damage(place: Path) -> None:
         (found,) = verify(place / "run")
         assert not found.damage
     assert damage_in(place / "store") == {}
+
+
+def published_in_part(path: Path, end: Callable[[], None]) -> None:
+    """Write half of what is to be in a file, and see it on its way to the disk; then that."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"half of what is new")
+        file.flush()
+        end()
+
+    publish_written(path, write)
+
+
+def killed_within(path: Path) -> None:
+    published_in_part(path, lambda: os._exit(KILLED))
+
+
+def test_k02_a_kill_within_a_write_leaves_the_file_that_was_there(tmp_path):
+    publish(tmp_path / "file", b"old")
+    process = FORK.Process(target=killed_within, args=[tmp_path / "file"])
+    process.start()
+    process.join(30)
+    assert process.exitcode == KILLED
+    assert (tmp_path / "file").read_bytes() == b"old"
+    (left,) = (path for path in tmp_path.iterdir() if path.name != "file")
+    assert is_temporary(left.name), "what cleans up knows it"
+
+
+def test_k03_a_disk_that_is_full_within_a_write_leaves_the_file_that_was_there(tmp_path):
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    publish(tmp_path / "file", b"old")
+    with pytest.raises(StorageError, match="No space left"):
+        published_in_part(tmp_path / "file", fill)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
 
 
 SOME_OR_ALL = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
