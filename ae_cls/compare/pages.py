@@ -30,7 +30,7 @@ from ae_cls.report.page.values import (
     Section,
     Table,
 )
-from ae_cls.saved.names import RESULTS, TIMES
+from ae_cls.saved.names import REPORT_PAGE, RESULTS, TIMES
 from ae_cls.store import ledger
 from ae_cls.store.received import read_bytes
 
@@ -408,5 +408,5 @@ def _signed(difference: float) -> str:
 
 def written_in(folder: Path) -> dict[str, Path]:
     """Where a report's files are."""
-    names = {"html": "report.html", "markdown": "report.md", "results": RESULTS, "times": TIMES}
+    names = {"html": REPORT_PAGE, "markdown": "report.md", "results": RESULTS, "times": TIMES}
     return {kind: folder / name for kind, name in names.items()}

@@ -16,6 +16,8 @@ from ae_cls.experiment.again import command_of_runs, words_of
 from ae_cls.report.page.render import html, markdown
 from ae_cls.report.page.values import Page
 from ae_cls.store.files import cannot_write, publish
+from ae_cls.store.manifest import NAME as MANIFEST
+from ae_cls.store.tree import write_list
 
 
 @final
@@ -75,10 +77,12 @@ def _written(page: Page, verdicts: Sequence[Verdict], place: Path) -> tuple[Path
     paths = written_in(place)
     try:
         place.mkdir(parents=True, exist_ok=True)
+        (place / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(place, error) from error
     publish(paths["results"], results_csv(verdicts, words_of))
     publish(paths["times"], times_csv(verdicts))
     publish(paths["markdown"], markdown(page).encode(errors="backslashreplace"))
     publish(paths["html"], html(page).encode(errors="backslashreplace"))
+    write_list(place, names=[path.name for path in paths.values()])
     return tuple(paths.values())

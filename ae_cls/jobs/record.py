@@ -17,9 +17,10 @@ from pydantic import Field, field_validator
 
 from ae_cls.errors import AeClsError, BusyError, ModelFileError, StorageError, TrainingError, some
 from ae_cls.saved.metrics import Metrics, read_metrics
-from ae_cls.saved.names import DAMAGED, STATUS
+from ae_cls.saved.names import DAMAGED, STATUS, STUDY
 from ae_cls.saved.status import is_finished as says_finished
 from ae_cls.saved.whole import is_bound
+from ae_cls.saved.written_by import FORMATS, read_plan, refuse_later, stamp
 from ae_cls.settings import Settings
 from ae_cls.store.files import cannot_write, write_json
 from ae_cls.store.lock import Lock, Owner, WrittenOwner, owner_from, this_process
@@ -180,6 +181,8 @@ class _Entry(_WrittenRecord):
 class _Plan(Settings):
     """sweep.json."""
 
+    format: int = FORMATS[0]
+    ae_cls: str = ""  # its version
     command: str
     jobs: Annotated[tuple[_Entry, ...], Field(strict=False)]
 
@@ -222,8 +225,7 @@ class SweepFolder:
     def add(self, job: Job) -> None:
         """Plan one more; readers see the plan before or after."""
         plan = self._plan()
-        entries = [entry.model_dump() for entry in plan.jobs]
-        write_json(self.path / PLAN, {"command": plan.command, "jobs": [*entries, _entry(job)]})
+        self._write_plan(plan.command, [*(e.model_dump() for e in plan.jobs), _entry(job)])
 
     def ended(self) -> list[tuple[Job, Record]]:
         """Every planned job and how it went."""
@@ -231,12 +233,19 @@ class SweepFolder:
 
     def end(self, command: str, ended: Sequence[tuple[Job, Record]]) -> None:
         """Let the plan tell how the jobs went."""
-        entries = [_entry(job, record) for job, record in ended]
-        write_json(self.path / PLAN, {"command": command, "jobs": entries})
+        self._write_plan(command, [_entry(job, record) for job, record in ended])
 
     def jobs(self) -> list[Job]:
         """The plan on disk."""
         return [Job(entry.words, entry.name, entry.note) for entry in self._plan().jobs]
+
+    def finished_here(self) -> list[str]:
+        """The run folders in this one of all jobs that have finished, by the plan on disk."""
+        return [
+            entry.name
+            for entry in self._plan().jobs
+            if entry.state == "finished" or (entry.state == "skipped" and not entry.reason)
+        ]
 
     def run(self, name: str) -> Path:
         """The run folder of a job."""
@@ -283,6 +292,7 @@ class SweepFolder:
 
         Raises:
             BusyError: a living process runs it.
+            ModelFileError: a later version wrote it.
             StorageError: a place that it writes to is a link.
         """
         for name in ("", _RECORDS, *_WRITTEN):
@@ -294,6 +304,8 @@ class SweepFolder:
                     "another process runs this sweep", where=str(self.path), why=str(lock.owner()),
                     fix=f"wait, or end that process; its progress: ae-cls sweep-status {self.path}",
                 )  # fmt: skip
+            for name in (PLAN, STUDY):
+                refuse_later(self.path / name, most=MOST_PER_JOB)
             (self.path / MANIFEST).unlink(missing_ok=True)
             try:
                 yield
@@ -304,9 +316,12 @@ class SweepFolder:
 
     def _plan(self) -> _Plan:
         try:
-            return read_typed(self.path / PLAN, _Plan, most=MOST_PER_JOB)
+            return read_plan(self.path / PLAN, _Plan, most=MOST_PER_JOB)
         except FileNotFoundError:
             return _Plan(command="", jobs=())
+
+    def _write_plan(self, command: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        write_json(self.path / PLAN, {**stamp(), "command": command, "jobs": entries})
 
     def _list_files(self) -> None:
         """Once all is over: what another process still writes to cannot be listed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 
 from ae_cls.errors import StorageError, UsageError
 from ae_cls.jobs.here import carry_out_here
-from ae_cls.jobs.record import Job, Record, SweepFolder
+from ae_cls.jobs.record import Job, SweepFolder
 from ae_cls.jobs.signals import Signals
 from ae_cls.jobs.work import GRACE, Conditions, Work
 from ae_cls.report.terminal import log_to_stderr
@@ -90,28 +90,27 @@ class Task:
 
 def _wait(work: Work, submitted: Submitted, *, quiet: bool) -> None:
     """Until all are over, or a signal comes."""
-    left = list(submitted)
+    left, gave_up = list(submitted), False
     while left and not work.signals.code:
         for job, handle in [pair for pair in left if pair[1].done()]:
             left.remove((job, handle))
-            record = _settled(work, job, handle)
+            record = work.folder.record(job.name)
+            if gave_up and not record.has_begun:
+                continue  # it was called off
+            if not record.is_over:
+                why = f"its task ended unexpectedly; see {handle.paths.stderr}"
+                record = work.keep_death(job, why)
             work.tell_end(job, quiet=quiet)
-            if record.code == StorageError.code or (left and work.gives_up()):
-                _cancel(work, left)
+            if left and not gave_up and (record.code == StorageError.code or work.gives_up()):
+                gave_up = True
+                _call_off(work, left)
         time.sleep(_LOOK)
 
 
-def _settled(work: Work, job: Job, handle: "submitit.Job[None]") -> Record:
-    record = work.folder.record(job.name)
-    if record.is_over:
-        return record
-    return work.keep_death(job, f"its task ended unexpectedly; see {handle.paths.stderr}")
-
-
-def _cancel(work: Work, left: Submitted) -> None:
+def _call_off(work: Work, left: Submitted) -> None:
     """Let those not begin that have not."""
     for job, handle in left:
-        if work.folder.record(job.name).state == "waiting":
+        if not work.folder.record(job.name).has_begun:
             handle.cancel(check=False)
 
 

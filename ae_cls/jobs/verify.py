@@ -10,16 +10,17 @@ from ae_cls.jobs.record import PLAN, SweepFolder
 from ae_cls.run.folder import LOCK, own_store, read_status
 from ae_cls.saved.names import CONFIG, DAMAGED, MODEL, REPORT, STAGES, STATUS, STUDY
 from ae_cls.saved.recomputed import disagreements
+from ae_cls.saved.study import written_study
 from ae_cls.saved.whole import is_bound, read_sealed, refuse_other_config
 from ae_cls.store.cleaning import damage_in, is_store, strangers_in
 from ae_cls.store.entries import MARK
 from ae_cls.store.manifest import NAME as MANIFEST
 from ae_cls.store.manifest import check_files, listed_files
-from ae_cls.store.ours import is_file
-from ae_cls.store.received import MOST_PER_CLASS, read_json
+from ae_cls.store.ours import is_file, is_folder
 from ae_cls.store.tree import damage_to, files_below, has_list, unlisted_in
 from ae_cls.store.weights import WEIGHTS
 
+_WRITTEN_ANEW = "the same command again writes it anew"
 _STOPPED = ("running", "interrupted", "failed", "died")
 
 
@@ -66,8 +67,11 @@ def _all_in(folder: Path) -> Iterator[Verified]:
         yield _model(folder)
     elif is_file(folder / STATUS) or (is_file(folder / CONFIG) and is_file(folder / MANIFEST)):
         yield _run(folder)
+        if is_folder(folder / REPORT):
+            yield from _all_in(folder / REPORT)
     elif has_list(folder):
-        yield _listed(folder, "report")
+        yield _listed(folder, "report", but=_folders_in(folder))
+        yield from _below(folder)
     elif is_store(folder):
         yield _store(folder)
     else:
@@ -88,24 +92,32 @@ def _store(root: Path) -> Verified:
 
 def _sweep(folder: Path) -> Verified:
     kind = "study" if is_file(folder / STUDY) else "sweep"
-    inner = [path.name for path in folder.iterdir() if path.is_dir()]
     has_ended = has_list(folder)
-    found = _listed(folder, kind, but=inner) if has_ended else _checked(folder, kind, _plan)
+    found = (
+        _listed(folder, kind, but=_folders_in(folder))
+        if has_ended
+        else _checked(folder, kind, _plan)
+    )
     return Verified(folder, kind, {**found.damage, **_missing_runs(folder)}, found.notes)
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """What lies in them is looked at by itself."""
+    return [path.name for path in folder.iterdir() if path.is_dir()]
 
 
 def _plan(folder: Path) -> dict[str, str]:
     SweepFolder(folder).jobs()
+    written_study(folder)
     return {}
 
 
 def _missing_runs(folder: Path) -> dict[str, str]:
     """Jobs that have finished, by the plan, and whose folder is gone."""
     try:
-        entries = read_json(folder / PLAN, most=MOST_PER_CLASS).get("jobs", [])
-        done = [job["name"] for job in entries if job.get("state") == "finished"]
-    except (AeClsError, LookupError, TypeError, AttributeError):
-        return {PLAN: "it cannot be read; the same command again writes it anew"}
+        done = SweepFolder(folder).finished_here()
+    except AeClsError as error:
+        return {PLAN: f"{error.why or error.what}; {error.fix or _WRITTEN_ANEW}"}
     return {name: "its folder is missing" for name in done if not (folder / name).is_dir()}
 
 

@@ -6,7 +6,7 @@ layer that is trained, and the next layer is given clean codes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import torch
@@ -17,15 +17,14 @@ from ae_cls.autoencoder.contract import Autoencoder, Layer
 from ae_cls.draws import derive_seed
 from ae_cls.pretrain.contract import PretrainConfig, Probe
 from ae_cls.pretrain.gradient import mean_loss, of_whole, solve, with_health
+from ae_cls.store.received import not_ours
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 from ae_cls.train.loop import optimise
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, WrittenRecord
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
-
-_PART, _BEFORE = "part", "before"
 
 
 @final
@@ -44,8 +43,8 @@ class LayerwisePretraining(Schedule, PretrainConfig):
         self, model: Autoencoder, task: TrainTask, probe: Probe | None = None
     ) -> list[EpochRecord]:
         solve(model, task)
-        number, history = _begun(task)
         parts = list(self._parts(model, task))
+        number, history = _begun(task, len(parts))
         for part, (objective, schedule) in list(enumerate(parts))[number:]:
             checkpoints = _OfPart(task.checkpoints, part, history, self._most_steps(task))
             own = replace(task, checkpoints=checkpoints)
@@ -110,12 +109,14 @@ class _OneInTraining(nn.Module):
         return self
 
 
-def _begun(task: TrainTask) -> tuple[int, list[EpochRecord]]:
-    """The part that the newest checkpoint is of, and the records of those before it."""
+def _begun(task: TrainTask, parts: int) -> tuple[int, list[EpochRecord]]:
+    """Which of so many parts the newest checkpoint is of, and the records of those before it."""
     newest = SharedCheckpoints(task.compute.world, task.checkpoints).newest()
     if newest is None:
         return 0, []
-    return newest.facts[_PART], [EpochRecord(**record) for record in newest.facts[_BEFORE]]
+    if newest.facts.part >= parts:
+        raise not_ours(newest.where, f"part {newest.facts.part}: there are {parts}, from 0 on")
+    return newest.facts.part, [written.record() for written in newest.facts.before]
 
 
 @final
@@ -137,14 +138,14 @@ class _OfPart(Checkpoints):
 
     def newest(self) -> Checkpoint | None:
         newest = self.inner.newest()
-        if newest is None or newest.facts[_PART] != self.part:
+        if newest is None or newest.facts.part != self.part:
             return None
-        return Checkpoint(newest.step - self.first_step, newest.tensors, newest.facts)
+        return replace(newest, step=newest.step - self.first_step)
 
     def is_due(self, *, epoch_ended: bool) -> bool:
         return self.inner.is_due(epoch_ended=epoch_ended)
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        before = [asdict(record) for record in self.before]
-        facts = {**checkpoint.facts, _PART: self.part, _BEFORE: before}
-        self.inner.keep(Checkpoint(checkpoint.step + self.first_step, checkpoint.tensors, facts))
+        more = {"part": self.part, "before": [WrittenRecord.of(record) for record in self.before]}
+        facts = checkpoint.facts.model_copy(update=more)
+        self.inner.keep(replace(checkpoint, step=checkpoint.step + self.first_step, facts=facts))

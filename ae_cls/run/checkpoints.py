@@ -12,12 +12,13 @@ from typing import Any, final
 import safetensors.torch
 
 from ae_cls.errors import ModelFileError, StorageError
+from ae_cls.settings import Settings
 from ae_cls.store.entries import CHECKPOINT
 from ae_cls.store.files import cannot_write, file_sha256, publish, sha256
 from ae_cls.store.ours import make_folder
-from ae_cls.store.received import json_object, most_in_memory, read_bytes
+from ae_cls.store.received import checked, json_object, most_in_memory, read_bytes
 from ae_cls.store.tensor_file import tensors_of
-from ae_cls.train.checkpoint import Checkpoint, Checkpoints
+from ae_cls.train.checkpoint import Checkpoint, Checkpoints, Facts
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,15 @@ _TEXT = "checkpoint"  # in the header of its file
 _MOST_FACTS = 2**26  # bytes: a line for each validation of the training
 _KEPT = 2  # the one before the newest, in case the newest rots
 _EPOCH_WORTH_KEEPING = 1.0  # seconds; what is lost with less is not worth a write
+
+
+@final
+class _Written(Settings):
+    """What a checkpoint says of itself, in the header of its file."""
+
+    of: str
+    step: int
+    facts: Facts
 
 
 @final
@@ -138,7 +148,7 @@ def _step(path: Path) -> int:
 def _written(checkpoint: Checkpoint, of: str) -> bytes:
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
     # Our own file: a loss may be NaN in it. In one text, as safetensors mixes the order of several.
-    text = json.dumps({**_mark_of(of, checkpoint.step), "facts": dict(checkpoint.facts)})
+    text = json.dumps({**_mark_of(of, checkpoint.step), "facts": checkpoint.facts.model_dump()})
     return safetensors.torch.save(tensors, {_TEXT: text})
 
 
@@ -171,4 +181,5 @@ def _intact(path: Path) -> bytes | None:
 
 
 def _read(content: bytes, path: Path) -> Checkpoint:
-    return Checkpoint(_step(path), safetensors.torch.load(content), _text(content, path)["facts"])
+    written = checked(_text(content, path), _Written, str(path))
+    return Checkpoint(written.step, safetensors.torch.load(content), written.facts, str(path))

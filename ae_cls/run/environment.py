@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ae_cls.compute import Compute, describe
-from ae_cls.run.versions import version
+from ae_cls.machine.versions import version
 
 _PACKAGES = (
     "ae-cls", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "safetensors",

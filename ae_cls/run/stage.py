@@ -9,11 +9,11 @@ from typing import ClassVar, Generic, TypeVar, final
 import torch
 
 from ae_cls.experiment.descriptions import Experiment, Pretraining
+from ae_cls.machine.versions import version
 from ae_cls.processes.world import World
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing, program_sha256
-from ae_cls.run.versions import version
 from ae_cls.settings import Settings
 from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key

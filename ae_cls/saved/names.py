@@ -7,6 +7,9 @@ MODEL = "model"
 
 STUDY, REPORT = "study.json", "report"
 
+REPORT_PAGE = "report.html"
+"""In the folder of a report; it is what makes it one."""
+
 RESULTS = "results.csv"
 """The numbers of several runs: the same for the same runs."""
 

@@ -1,10 +1,13 @@
 """Where answers may be written: never over what they come from, nor into a run or the store."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ae_cls.errors import UsageError
-from ae_cls.saved.names import CONFIG, MODEL, REPORT, STATUS
+from ae_cls.saved.names import CONFIG, MODEL, REPORT, REPORT_PAGE, STATUS
+from ae_cls.store.manifest import NAME as MANIFEST
+from ae_cls.store.ours import is_file
 from ae_cls.store.places import shared_store
 
 
@@ -44,10 +47,13 @@ def refuse_as_report(place: Path, folders: Iterable[Path]) -> None:
         folders: of what it is of.
 
     Raises:
-        UsageError: it is a link or no folder, one of these folders, or lies in that of a run.
+        UsageError: it is a link or no folder, one of these folders, lies in that of a run, or has
+            a list of files that is not a report's.
     """
     if place.is_file() or any(_is_same(place, folder) for folder in folders):
         raise _refused(place, "it is a file, or one of the folders that are read")
+    if os.path.lexists(place / MANIFEST) and not is_file(place / REPORT_PAGE):
+        raise _refused(place, f"its {MANIFEST} is not that of a report")
     if place.is_symlink() or place.name != REPORT or not is_run_folder(place.parent):
         refuse_as_output(place, inputs=())
 

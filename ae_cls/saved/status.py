@@ -64,7 +64,7 @@ def written_status(run: Path) -> Status | None:
         plain = json_object(read_bytes(run / STATUS), str(run / STATUS))
     except FileNotFoundError:
         return None
-    refuse_other_format(plain.get("format"), str(run / STATUS))
+    refuse_other_format(plain, str(run / STATUS))
     return checked(plain, Status, str(run / STATUS))
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ae_cls.saved.names import STUDY
-from ae_cls.store.received import MOST_PER_CLASS, read_typed
+from ae_cls.saved.written_by import FORMATS, read_plan
+from ae_cls.store.received import MOST_PER_CLASS
 
 _Pair = Annotated[tuple[str, str], Field(strict=False)]
 
@@ -16,6 +17,8 @@ class WrittenStudy(BaseModel):
     """study.json, as far as it is read back; it says more for people.
 
     Attributes:
+        format: version of the file.
+        ae_cls: version of ae-cls that wrote it; empty where it does not say.
         asked: the settings of the study.
         arms: by name.
         budgets: their titles.
@@ -27,6 +30,8 @@ class WrittenStudy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
+    format: int = FORMATS[0]
+    ae_cls: str = ""
     asked: dict[str, Any] = Field(default_factory=dict)
     arms: dict[str, Any] = Field(default_factory=dict)
     budgets: list[str] = Field(default_factory=list)
@@ -41,10 +46,10 @@ def written_study(folder: Path) -> WrittenStudy:
     """The plan in a folder; one without anything where there is none.
 
     Raises:
-        ModelFileError: it is damaged.
+        ModelFileError: it is damaged, or a later version wrote it.
         StorageError: it cannot be read.
     """
     try:
-        return read_typed(folder / STUDY, WrittenStudy, most=MOST_PER_CLASS)
+        return read_plan(folder / STUDY, WrittenStudy, most=MOST_PER_CLASS)
     except FileNotFoundError:
         return WrittenStudy()

@@ -18,7 +18,10 @@ FORMAT = 3
 2: descriptions have store, devices, test. 3: and figures, labels.choose, split.folds, min_steps.
 """
 OLDEST = 2
+FORMATS = range(OLDEST, FORMAT + 1)
 NAME = "manifest.json"
+
+_LONGEST_VERSION = 40  # characters of what a file says of itself
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -142,21 +145,26 @@ def sha256_in(folder: Path, name: str) -> str:
     return facts.sha256
 
 
-def refuse_other_format(version: object, where: str) -> None:
+def refuse_other_format(plain: Mapping[str, Any], where: str, formats: range = FORMATS) -> None:
     """Stop where a file was written by a later version, or by one that is too old.
 
     Args:
-        version: as the file says it; what is no number is left to others.
+        plain: what it holds; a `format` that is no number is left to others.
         where: the file.
+        formats: that are read.
 
     Raises:
         ModelFileError: with both versions.
     """
-    if isinstance(version, int) and not OLDEST <= version <= FORMAT:
+    version, writer = plain.get("format"), plain.get("ae_cls")
+    if isinstance(version, int) and version not in formats:
+        known = isinstance(writer, str)
         raise ModelFileError(
-            f"this has format {version}; this ae-cls reads formats {OLDEST} to {FORMAT}",
+            f"this has format {version}; this ae-cls reads formats {formats[0]} to {formats[-1]}",
             where=where,
-            fix="install the ae-cls version that wrote it (see environment.json of the run)",
+            fix=f"install ae-cls {writer[:_LONGEST_VERSION]}, which wrote it"
+            if known
+            else "install the ae-cls version that wrote it (see environment.json of the run)",
         )
 
 
@@ -171,7 +179,7 @@ def _manifest(folder: Path) -> Manifest:
             fix="give the folder of a finished run, or its model/ folder",
         ) from error  # fmt: skip
     # Before anything else is looked at: what a later version writes may look otherwise.
-    refuse_other_format(plain.get("format"), str(path))
+    refuse_other_format(plain, str(path))
     manifest = manifest_of(plain, content, str(path))
     for name in manifest.files:
         if Path(name).name != name or "\0" in name:

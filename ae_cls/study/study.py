@@ -14,6 +14,7 @@ from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.saved.names import STUDY
 from ae_cls.saved.study import written_study
+from ae_cls.saved.written_by import stamp
 from ae_cls.store.files import write_json
 from ae_cls.study.live import Progress, shown
 from ae_cls.study.plan import StudyPlan, plan_of
@@ -36,7 +37,7 @@ def study(request: Request) -> int:
     with folder.owned():
         folder.begin("run", plan.jobs)
         earlier = written_study(plan.path).cells  # of more draws than now, perhaps
-        described = plan.described()
+        described = {**stamp(), **plan.described()}
         write_json(plan.path / STUDY, {**described, "cells": earlier | described["cells"]})
         progress = Progress(folder, plan.cells, plan.estimates)
         try:

@@ -35,7 +35,7 @@ from ae_cls.train.loss import Loss
 from ae_cls.train.record import EpochRecord, Score, finite
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
-from ae_cls.train.state import THREADS, State
+from ae_cls.train.state import State
 from ae_cls.train.step import make_optimiser, take_step, trained_parameters
 from ae_cls.train.task import LossOfBatch, Objective, TrainTask
 from ae_cls.train.trial import Trial
@@ -53,6 +53,7 @@ def optimise(objective: Objective, task: TrainTask, schedule: Schedule) -> list[
     Raises:
         TrainingError: a loss, gradient or weight is not finite, or memory does not suffice; the
             weights are those before that step.
+        ModelFileError: the newest checkpoint is not one of this training.
         StorageError: a checkpoint cannot be written.
     """
     world, optimiser = task.compute.world, make_optimiser(objective.groups, schedule)
@@ -119,7 +120,7 @@ def _train(
 def _go_on_with(newest: Checkpoint, compute: Compute) -> None:
     """On as many threads as before the break: another number would change the last bits."""
     if compute.most_threads is not None:
-        limit_threads(min(newest.facts.get(THREADS, compute.most_threads), compute.most_threads))
+        limit_threads(min(newest.facts.threads or compute.most_threads, compute.most_threads))
 
 
 def _is_over(training: "_Training", state: State) -> bool:

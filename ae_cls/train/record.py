@@ -133,6 +133,11 @@ class WrittenRecord(Settings):
     health: dict[str, int | float] = Field(default_factory=dict)
     probe: float | None = None
 
+    @classmethod
+    def of(cls, record: EpochRecord) -> "WrittenRecord":
+        """As it is to be written."""
+        return cls(**asdict(record))
+
     def record(self) -> EpochRecord:
         """What was written."""
         return EpochRecord(**dict(self))

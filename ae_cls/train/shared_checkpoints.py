@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ae_cls.processes.world import World
-from ae_cls.train.checkpoint import Checkpoint, Checkpoints
+from ae_cls.train.checkpoint import Checkpoint, Checkpoints, Facts
 
 
 @final
@@ -25,13 +25,14 @@ class SharedCheckpoints(Checkpoints):
     def newest(self) -> Checkpoint | None:
         own = self.own.newest()
         shared = self.world.share(
-            own and {"step": own.step, "facts": dict(own.facts), "forms": _forms(own)}
+            own and {"step": own.step, "facts": own.facts.model_dump(), "forms": _forms(own)}
         )
         if shared is None:
             return None
         tensors = _empty(shared["forms"]) if own is None else own.tensors
         self.world.copy_from_first(tensors.values())
-        return Checkpoint(shared["step"], tensors, shared["facts"])
+        facts = Facts.model_validate(shared["facts"])
+        return Checkpoint(shared["step"], tensors, facts, own.where if own else "")
 
     def is_due(self, *, epoch_ended: bool) -> bool:
         return self.own.is_due(epoch_ended=epoch_ended)

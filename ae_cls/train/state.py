@@ -3,19 +3,21 @@
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from ae_cls.train.checkpoint import Checkpoint
-from ae_cls.train.record import EpochRecord, Means
-
-THREADS = "threads"
-"""The fact of a checkpoint that says on how many threads the steps since the one before were."""
+from ae_cls.store.received import not_ours
+from ae_cls.store.tensor_file import TensorFacts, refuse_misfits
+from ae_cls.store.weights import facts_of, refuse_not_finite
+from ae_cls.train.checkpoint import Checkpoint, Facts
+from ae_cls.train.record import EpochRecord, Means, WrittenRecord
+from ae_cls.train.step import trained_parameters
 
 _NETWORK, _OPTIMISER, _BEST, _SUMS = "network.", "optimiser.", "best.", "sums."
+_NUMBER = TensorFacts("F64", ())
 
 
 @final
@@ -54,18 +56,23 @@ class State:
         tensors |= {_OPTIMISER + name: tensor for name, tensor in self._moments().items()}
         tensors |= {_BEST + name: tensor for name, tensor in self.best_weights.items()}
         tensors |= {_SUMS + name: torch.as_tensor(total) for name, total in self.means.sums.items()}
-        facts = {
-            "history": [asdict(record) for record in self.history],
-            "terms": list(self.means.sums),  # in their order: a file of tensors has its own
-            "count": self.means.count,
-            "seconds": self.seconds,
-            "best": self.best if math.isfinite(self.best) else None,
-            THREADS: torch.get_num_threads(),
-        }
+        facts = Facts(
+            history=[WrittenRecord.of(record) for record in self.history],
+            terms=list(self.means.sums),
+            count=self.means.count,
+            seconds=self.seconds,
+            best=self.best if math.isfinite(self.best) else None,
+            threads=torch.get_num_threads(),
+        )
         return Checkpoint(self.step, tensors, facts)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Become what was kept; network and optimiser are filled in place."""
+        """Become what was kept; network and optimiser are filled in place.
+
+        Raises:
+            ModelFileError: it is not of this training; nothing was changed.
+        """
+        self._refuse_others(checkpoint)
         parts = checkpoint.tensors
         self.network.load_state_dict(_below(parts, _NETWORK))
         self._restore_moments(_below(parts, _OPTIMISER))
@@ -73,10 +80,10 @@ class State:
         self.best_weights = {n: t.to(device) for n, t in _below(parts, _BEST).items()}
         facts, sums = checkpoint.facts, _below(parts, _SUMS)
         self.means = Means()
-        self.means.sums = {name: sums[name].to(device) for name in facts["terms"]}
-        self.means.count, self.seconds = facts["count"], facts["seconds"]
-        self.history = [EpochRecord(**record) for record in facts["history"]]
-        self.best = math.inf if facts["best"] is None else facts["best"]
+        self.means.sums = {name: sums[name].to(device) for name in facts.terms}
+        self.means.count, self.seconds = facts.count, facts.seconds
+        self.history = [written.record() for written in facts.history]
+        self.best = math.inf if facts.best is None else facts.best
         self.step = checkpoint.step
 
     def end_epoch(self, record: EpochRecord, score: float) -> None:
@@ -91,6 +98,30 @@ class State:
         """Whether a validation is better than all before; what is not finite never is."""
         return math.isfinite(score) and score < self.best
 
+    def _refuse_others(self, checkpoint: Checkpoint) -> None:
+        facts, tensors = checkpoint.facts, checkpoint.tensors
+        refuse_misfits(self._expected(checkpoint), facts_of(tensors), checkpoint.where)
+        weights = [name for name, _ in self.network.named_parameters()]
+        of_weights = {start + name for start in (_NETWORK, _BEST) for name in weights}
+        kept = {name: tensor for name, tensor in tensors.items() if name in of_weights}
+        refuse_not_finite(kept, checkpoint.where)
+        validated = facts.history[-1].step if facts.history else 0
+        has_begun = checkpoint.step > validated
+        if checkpoint.step < validated or has_begun != (facts.count > 0):
+            raise not_ours(checkpoint.where, "its step does not follow from its history")
+
+    def _expected(self, checkpoint: Checkpoint) -> dict[str, TensorFacts]:
+        """All tensors that a checkpoint with these facts must hold."""
+        own = facts_of(self.network.state_dict())
+        expected = {_NETWORK + name: facts for name, facts in own.items()}
+        if checkpoint.facts.best is not None:
+            expected |= {_BEST + name: facts for name, facts in own.items()}
+        for number, weight in enumerate(trained_parameters(self.optimiser)):
+            start = f"{_OPTIMISER}{number}."
+            if any(name.startswith(start) for name in checkpoint.tensors):  # it had a gradient
+                expected |= {start + name: facts for name, facts in _moments_of(weight).items()}
+        return expected | {_SUMS + name: _NUMBER for name in checkpoint.facts.terms}
+
     def _moments(self) -> dict[str, Tensor]:
         state: dict[int, dict[str, Any]] = self.optimiser.state_dict()["state"]
         return {
@@ -100,7 +131,7 @@ class State:
         }
 
     def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
-        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        parameters = trained_parameters(self.optimiser)
         for key, tensor in tensors.items():
             number, _, name = key.partition(".")
             parameter = parameters[int(number)]
@@ -108,6 +139,12 @@ class State:
                 # Fused optimisers walk weights and moments side by side in memory.
                 tensor = torch.empty_like(parameter).detach().copy_(tensor)
             self.optimiser.state[parameter][name] = tensor.to(parameter.device)
+
+
+def _moments_of(weight: nn.Parameter) -> dict[str, TensorFacts]:
+    """What Adam keeps of a weight."""
+    (facts,) = facts_of({"": weight}).values()
+    return {"step": TensorFacts("F32", ()), "exp_avg": facts, "exp_avg_sq": facts}
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ae_cls.compare.report import Report, report
+from ae_cls.jobs.verify import verify
 from tests.cli.conftest import ae_cls, with_hydra
 from tests.compare.made_up import made_up_sweep
 
@@ -42,6 +43,27 @@ def test_the_page_and_the_text_say_the_same(made):
     assert text.startswith(f"# {section.headline}\n")
     said = "This test part was read by 46 runs; the best of 46 looks better than it is."
     assert said in page and said in text
+
+
+def test_its_files_are_listed_and_damage_to_any_is_found(made, runs, tmp_path):
+    place = Path(shutil.copytree(made.files[0].parent, tmp_path / "report"))
+    (whole,) = verify(place)
+    assert (whole.kind, whole.damage, whole.notes) == ("report", {}, ())
+    for path in made.files:
+        content = path.read_bytes()
+        (place / path.name).write_bytes(content[:-2] + b"9\n")
+        assert path.name in verify(place)[0].damage
+        (place / path.name).write_bytes(content)
+    (place / "manifest.json").write_text("{")
+    report([runs], place)
+    assert not verify(place)[0].damage
+
+
+def test_a_report_above_the_runs_hides_none_from_verify(runs, tmp_path):
+    above = Path(shutil.copytree(runs, tmp_path / "outputs" / "runs")).parent
+    report([above / "runs"], above)
+    kinds = [one.kind for one in verify(above)]
+    assert kinds[0] == "report" and len(kinds) > 1
 
 
 def test_each_arm_has_the_command_that_makes_it_again(made):

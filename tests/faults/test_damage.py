@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ae_cls.compare.runs import read_finished
 from ae_cls.errors import AeClsError, ModelFileError
 from ae_cls.jobs.record import Job, SweepFolder, finished_before
 from ae_cls.jobs.verify import verify
+from ae_cls.machine.versions import version
 from ae_cls.run import run as runner
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.run.folder import run_folder
@@ -29,14 +29,15 @@ from ae_cls.saved.data import IDENTITY, remembered
 from ae_cls.saved.metrics import read_metrics
 from ae_cls.saved.names import STAGES
 from ae_cls.saved.recomputed import disagreements
+from ae_cls.saved.study import written_study
 from ae_cls.saved.whole import read_sealed, write_sealed
+from ae_cls.saved.written_by import FORMATS
 from ae_cls.store.cleaning import damage_in
 from ae_cls.store.entries import opened
 from ae_cls.store.files import publish, write_json
 from ae_cls.store.key import Key
 from ae_cls.store.manifest import listed_files
 from ae_cls.store.tree import write_list
-from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls, with_hydra
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import described
@@ -45,6 +46,7 @@ from tests.jobs.conftest import forked
 from tests.jobs.conftest import forking as forking
 from tests.jobs.conftest import started as started
 from tests.jobs.fake_runs import Started
+from tests.train.kept import checkpoint
 
 RUN = (
     "threads=1", "device=cpu", "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=2",
@@ -268,10 +270,6 @@ def test_a_kill_between_the_list_and_the_status_leaves_a_run_that_goes_on(stoppe
 # Checkpoints
 
 
-def checkpoint(step: int) -> Checkpoint:
-    return Checkpoint(step, {"network.a": torch.full((2,), float(step))}, {"best": None})
-
-
 def test_the_checkpoint_of_another_training_is_neither_used_nor_published(tmp_path, caplog):
     mine = CheckpointFolder(tmp_path / "pretrain-0", of="pretrain-0", every=1.0)
     other = CheckpointFolder(tmp_path / "pretrain-1", of="pretrain-1", every=1.0)
@@ -374,9 +372,8 @@ def test_a_sweep_is_verified_with_its_runs(sweep):
         with flipped(path, draws.randrange(2**40)):
             assert any(one.damage for one in verify(sweep.path)), path
     shutil.rmtree(sweep.run(JOB.name))
-    write_json(sweep.path / "sweep.json", {"jobs": [{"name": JOB.name, "state": "finished"}]})
     (found,) = verify(sweep.path)
-    assert JOB.name in found.damage
+    assert found.damage == {JOB.name: "its folder is missing"}
 
 
 def test_a_damaged_plan_is_said_and_written_anew(sweep, caplog):
@@ -387,6 +384,33 @@ def test_a_damaged_plan_is_said_and_written_anew(sweep, caplog):
         assert "was damaged and is written anew" in caplog.text
         assert sweep.jobs() == [JOB]
         caplog.clear()
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "study.json"])
+def test_a_plan_of_a_later_version_is_refused_with_both_versions_and_stays(sweep, name):
+    later = {"format": FORMATS[-1] + 1, "ae_cls": "9.7", "of_tomorrow": [1]}
+    write_json(sweep.path / name, later)
+    before = {path: path.read_bytes() for path in files_of(sweep.path)}
+    with pytest.raises(ModelFileError) as refused, sweep.owned():
+        raise AssertionError("the folder was taken")
+    assert f"format {FORMATS[-1] + 1}" in refused.value.what
+    assert f"to {FORMATS[-1]}" in refused.value.what
+    assert refused.value.fix == "install ae-cls 9.7, which wrote it"
+    assert before == {path: path.read_bytes() for path in files_of(sweep.path)}
+    with pytest.raises(ModelFileError, match="this ae-cls reads"):
+        sweep.jobs() if name == "sweep.json" else written_study(sweep.path)
+    (sweep.path / "manifest.json").unlink()  # as of one that goes on
+    assert any("this ae-cls reads" in why for why in verify(sweep.path)[0].damage.values())
+
+
+def test_a_plan_says_by_which_version_it_was_written_and_one_that_does_not_is_read(sweep):
+    plan = json.loads((sweep.path / "sweep.json").read_text())
+    assert plan.pop("format") == FORMATS[-1]
+    assert plan.pop("ae_cls") == version("ae-cls")
+    write_json(sweep.path / "sweep.json", plan)
+    assert sweep.jobs() == [JOB]
+    write_json(sweep.path / "study.json", {"draws": 3, "words": []})
+    assert written_study(sweep.path).draws == 3
 
 
 @with_hydra

@@ -12,6 +12,8 @@ import os
 import re
 import resource
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -361,6 +363,51 @@ def test_names_of_any_bytes_pass_through_every_file_and_stream(
     for printed in (ended, predicted):
         assert "\x1b" not in printed.out + printed.err
         (printed.out + printed.err).encode()
+
+
+IN_C = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def in_process(place: Path, *words: str, **environment: str) -> bytes:
+    """Standard output of a command in a process of its own, whose locale may be another."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "ae_cls", *words],
+        cwd=place, env={**os.environ, **environment}, capture_output=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert b"Traceback" not in ended.stderr, ended.stderr.decode()
+    assert ended.returncode == 0, ended.stderr.decode()
+    return ended.stdout
+
+
+@pytest.mark.parametrize("case", ["D-locale"])
+def test_names_are_the_same_in_a_locale_of_fewer_letters(case, odd_photos, tmp_path):
+    (odd_photos / os.fsdecode(b"caf\xe9")).rename(odd_photos / "Schildkröte")
+    words = ("check", "dataset=folder", f"dataset.root={odd_photos}", "dataset.channels=1")
+    said = in_process(tmp_path, *words, **IN_C)
+    assert rb"Schildkr\xf6te" in said
+    assert said.decode("ascii")  # the terminal has no other letters
+    (page,) = tmp_path.glob("outputs/check/folder/*/*.html")
+    assert "Schildkröte" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["D-locale-files"])
+def test_files_are_the_same_in_a_locale_of_fewer_letters(case, odd_photos, tmp_path):
+    (odd_photos / "=1+1\x1b[0m").rename(odd_photos / "Schildkröte")
+    data = ("dataset=folder", f"dataset.root={odd_photos}", "dataset.image_size=8")
+    made = []
+    for name, environment in (("c", IN_C), ("utf-8", {"LC_ALL": "C.UTF-8"})):
+        place = tmp_path / name
+        place.mkdir()
+        environment = {**environment, "AE_CLS_CACHE": str(place / "cache")}
+        more = ("dataset.channels=1", "head=knn", "folder=R")
+        in_process(place, *TINY, *data, *more, **environment)
+        in_process(place, "predict", "R", str(odd_photos), "-o", "out.csv", **environment)
+        names = ("R/metrics.json", "R/predictions.csv", "R/model/config.json", "out.csv")
+        made.append([(place / name).read_bytes() for name in names])
+    assert made[0] == made[1]
+    for words in (["verify", "R"], ["cache", "ls"]):
+        in_process(tmp_path / "c", *words, **IN_C)
 
 
 @pytest.mark.parametrize("case", ["D19-loop"])

@@ -13,10 +13,10 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
-import torch
 
 from ae_cls.errors import AeClsError, StorageError
 from ae_cls.experiment.descriptions import Experiment
@@ -29,12 +29,12 @@ from ae_cls.saved.names import STAGES
 from ae_cls.saved.whole import write_sealed
 from ae_cls.store.cleaning import damage_in, kept_in, remove
 from ae_cls.store.entries import Store, opened
-from ae_cls.store.files import publish
+from ae_cls.store.files import publish, publish_written
 from ae_cls.store.key import Key
 from ae_cls.store.ours import is_temporary
-from ae_cls.train.checkpoint import Checkpoint
 from tests.composed import experiment
 from tests.jobs.conftest import forked
+from tests.train.kept import checkpoint
 
 pytestmark = forked
 FORK = multiprocessing.get_context("fork")
@@ -65,7 +65,7 @@ def train(store: Store, into: Path) -> None:
     checkpoints = CheckpointFolder(store.unfinished(KEY), of=f"pretrain-{KEY.name}", every=1.0)
     begun = checkpoints.newest()
     for step in range(begun.step + 1 if begun else 1, 4):
-        checkpoints.keep(Checkpoint(step, {"a": torch.full((2,), float(step))}, {}))
+        checkpoints.keep(checkpoint(step))
     publish(into / "model.bin", b"weights")
     checkpoints.hand_over(into)
 
@@ -117,6 +117,43 @@ def refuse_damage(place: Path) -> None:
         (found,) = verify(place / "run")
         assert not found.damage
     assert damage_in(place / "store") == {}
+
+
+def published_in_part(path: Path, end: Callable[[], None]) -> None:
+    """Write half of what is to be in a file, and see it on its way to the disk; then that."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"half of what is new")
+        file.flush()
+        end()
+
+    publish_written(path, write)
+
+
+def killed_within(path: Path) -> None:
+    published_in_part(path, lambda: os._exit(KILLED))
+
+
+def test_k02_a_kill_within_a_write_leaves_the_file_that_was_there(tmp_path):
+    publish(tmp_path / "file", b"old")
+    process = FORK.Process(target=killed_within, args=[tmp_path / "file"])
+    process.start()
+    process.join(30)
+    assert process.exitcode == KILLED
+    assert (tmp_path / "file").read_bytes() == b"old"
+    (left,) = (path for path in tmp_path.iterdir() if path.name != "file")
+    assert is_temporary(left.name), "what cleans up knows it"
+
+
+def test_k03_a_disk_that_is_full_within_a_write_leaves_the_file_that_was_there(tmp_path):
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    publish(tmp_path / "file", b"old")
+    with pytest.raises(StorageError, match="No space left"):
+        published_in_part(tmp_path / "file", fill)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
 
 
 SOME_OR_ALL = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
@@ -171,11 +208,11 @@ def test_k03_a_disk_that_fails_at_some_time_is_said_and_the_same_again_finishes(
 
 def test_k04_checkpoints_that_cannot_be_written_end_the_run_at_the_next_save(tmp_path):
     folder = CheckpointFolder(tmp_path / "a", of="a", every=1.0)
-    folder.keep(Checkpoint(1, {}, {}))
+    folder.keep(checkpoint(1))
     (tmp_path / "a").rename(tmp_path / "b")
     (tmp_path / "a").write_text("no folder any more")
     with pytest.raises(StorageError) as refused:
-        folder.keep(Checkpoint(2, {}, {}))
+        folder.keep(checkpoint(2))
     assert str(tmp_path / "a") in refused.value.where
 
 

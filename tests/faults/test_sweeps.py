@@ -2,15 +2,18 @@
 
 import gc
 import json
+import math
 import signal
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ae_cls.jobs import process
+from ae_cls.jobs import process, slurm
 from ae_cls.jobs.launch import MOST_JOBS, Local, SlurmHere
 from ae_cls.jobs.record import Job, Record, SweepFolder
 from ae_cls.jobs.results import Results
@@ -101,6 +104,54 @@ def test_jobs_that_share_a_process_give_up_together(case, started: Started, tmp_
     states = [folder.record(job.name).state for job in jobs]
     assert states == ["finished", "failed", "failed", "waiting", "waiting"]
     assert started.seeds() == [20, 1, 2]
+
+
+class Handle:
+    """A job as submitit hands it out, which is over at some look, or once it is called off."""
+
+    def __init__(self, looks: float, end: Callable[[], None] = lambda: None) -> None:
+        self.looks, self.end, self.called_off = looks, end, False
+        self.paths = SimpleNamespace(stderr="task.err")
+
+    def done(self) -> bool:
+        self.looks -= 1
+        if self.looks == 0:
+            self.end()
+        return self.looks <= 0
+
+    def cancel(self, check: bool) -> None:
+        self.called_off, self.looks = True, 0
+
+
+@pytest.mark.parametrize("case", ["S07-cluster"])
+def test_submitted_jobs_that_have_not_begun_are_called_off(
+    case, tmp_path: Path, monkeypatch, caplog
+):
+    pytest.importorskip("submitit", reason="the extra slurm is missing")
+    jobs = [Job((f"seed={n}",), f"s-{n}", plain={**plain("run"), "seed": n}) for n in range(5)]
+    folder = SweepFolder(tmp_path / "run" / "sweep")
+    folder.begin("run", jobs)
+    folder.keep("s-3", Record.begun(tmp_path))
+
+    def fails(name: str) -> Callable[[], None]:
+        return lambda: folder.keep(name, Record("failed", code=3, reason="no luck"))
+
+    handles = [
+        Handle(1, fails("s-0")), Handle(1, fails("s-1")), Handle(1), Handle(9, fails("s-3")),
+        Handle(math.inf),
+    ]  # fmt: skip
+    submitted = SimpleNamespace(submit_array=lambda tasks: handles)
+    monkeypatch.setattr(SlurmHere, "_executor", lambda self, place: submitted)
+    monkeypatch.setattr(slurm, "_LOOK", 0.0)
+    here = SlurmHere(
+        name="slurm_here", timeout_min=1.0, signal_delay_s=1, max_num_timeout=0, fail_fast=3
+    )
+    with noted_signals() as signals:
+        here.carry_out(Work("run", jobs, folder, signals, 5))
+    states = [folder.record(job.name).state for job in jobs]
+    assert states == ["failed", "failed", "died", "failed", "waiting"]
+    assert [handle.called_off for handle in handles] == [False, False, False, False, True]
+    assert caplog.text.count("launch.fail_fast=3") == 1
 
 
 def test_a_streak_counts_what_failed_and_not_what_was_stopped():

@@ -29,7 +29,7 @@ from ae_cls.run import checkpoints, log
 from ae_cls.run.checkpoints import CheckpointFolder
 from ae_cls.store import cleaning, space
 from ae_cls.train import loop
-from ae_cls.train.checkpoint import Checkpoint, NoCheckpoints
+from ae_cls.train.checkpoint import NoCheckpoints
 from ae_cls.train.loss import Loss
 from ae_cls.train.order import passes
 from ae_cls.train.record import EpochRecord, Score
@@ -37,6 +37,7 @@ from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
 from tests.autoencoder.variants import table
 from tests.composed import described, options
+from tests.train.kept import checkpoint
 from tests.train.test_loop import CPU, OneWeight, schedule
 
 pytestmark = pytest.mark.filterwarnings(
@@ -428,10 +429,6 @@ def test_settings_that_the_labels_cannot_carry_are_named(words, says):
     assert head.beyond(5000) == []
 
 
-def checkpoint_of(step: int) -> Checkpoint:
-    return Checkpoint(step, {"w": torch.full((2,), float(step))}, {})
-
-
 @pytest.mark.parametrize("case", ["H03-checkpoints"])
 def test_another_that_finishes_first_and_clears_up_ends_no_training(case, tmp_path, monkeypatch):
     folder = CheckpointFolder(tmp_path / "unfinished", of="one", every=0.0)
@@ -444,7 +441,7 @@ def test_another_that_finishes_first_and_clears_up_ends_no_training(case, tmp_pa
         return hashed(path)
 
     monkeypatch.setattr(checkpoints, "file_sha256", cleared_up)
-    folder.keep(checkpoint_of(1))
+    folder.keep(checkpoint(1))
     newest = folder.newest()
     assert cleared and newest is not None and newest.step == 1
 
@@ -460,7 +457,7 @@ def test_an_old_checkpoint_that_cannot_be_removed_ends_no_training(
     folder = CheckpointFolder(tmp_path, of="one", every=0.0)
     monkeypatch.setattr(Path, "unlink", refused)
     for step in (1, 2, 3):
-        folder.keep(checkpoint_of(step))
+        folder.keep(checkpoint(step))
     newest = folder.newest()
     assert newest is not None and newest.step == 3
     assert "an old checkpoint cannot be removed" in caplog.text

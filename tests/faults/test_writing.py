@@ -25,11 +25,12 @@ from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.ours import temporary_name
 from ae_cls.store.places import shared_store
-from ae_cls.train.checkpoint import Checkpoint
 from tests.cli.conftest import AeCls
 from tests.cli.conftest import ae_cls as ae_cls
 from tests.composed import experiment
+from tests.faults.test_training import TINY
 from tests.faults.whole_run import described_in
+from tests.train.kept import checkpoint
 
 PRECIOUS = "my only copy"
 KEY = Key("pretrain", {"seed": 0})
@@ -202,7 +203,7 @@ def test_m09_checkpoints_are_not_written_through_a_link(tmp_path, precious):
     folder = CheckpointFolder(tmp_path / "unfinished" / "pretrain-0", of="a", every=1.0)
     before = tree(precious)
     with pytest.raises(StorageError, match="not written to"):
-        folder.keep(Checkpoint(1, {}, {}))
+        folder.keep(checkpoint(1))
     assert tree(precious) == before
 
 
@@ -344,6 +345,32 @@ def test_m15_nobody_else_may_write_to_what_is_made(tmp_path, ae_cls: AeCls):
         assert not (tmp_path / name).stat().st_mode & stat.S_IWOTH
 
 
+@pytest.mark.parametrize(
+    ("umask", "must", "must_not"),
+    [
+        pytest.param(0o000, 0o660, 0o002, id="M15-000"),  # a group that shares a store writes to it
+        pytest.param(0o077, 0o600, 0o077, id="M15-077"),
+    ],
+)
+def test_every_file_of_a_run_is_open_to_whom_the_user_lets_in(
+    umask, must, must_not, tmp_path, ae_cls: AeCls, monkeypatch
+):
+    monkeypatch.setenv("AE_CLS_CACHE", str(tmp_path / "cache"))
+    before = os.umask(umask)
+    try:
+        assert ae_cls(*TINY, "head=knn", "folder=R").code == 0
+        assert ae_cls("verify", "R", str(tmp_path / "cache")).code == 0
+        assert ae_cls("report", "R").code == 0
+        assert ae_cls(*TINY, "head=linear").code == 0, "of the same store"
+    finally:
+        os.umask(before)
+    made = [path for place in ("R", "outputs", "cache") for path in (tmp_path / place).rglob("*")]
+    assert len(made) > 50
+    for path in made:
+        mode = path.stat().st_mode
+        assert mode & must == must and not mode & must_not, f"{path}: {mode:o}"
+
+
 # Outputs that are inputs
 
 
@@ -413,6 +440,10 @@ def test_a_report_is_not_written_over_what_it_is_of(finished, tmp_path):
     for place in (tmp_path, tmp_path / "file"):
         with pytest.raises(UsageError, match="cannot be the output"):
             refuse_as_report(place, [tmp_path])
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "manifest.json").write_text(PRECIOUS)
+    with pytest.raises(UsageError, match="cannot be the output"):
+        refuse_as_report(tmp_path / "sweep", [finished])
     refuse_as_report(finished / "report", [finished])
     refuse_as_report(tmp_path / "new", [finished])
 

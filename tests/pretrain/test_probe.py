@@ -107,7 +107,7 @@ def test_a_stop_changes_no_byte_of_a_probed_training(tmp_path, step):
         train(*words, accuracies=accuracies, checkpoints=StopsAt(folder, step))
     newest = folder.newest()
     assert newest is not None
-    left = accuracies[len(newest.facts["history"]) :]
+    left = accuracies[len(newest.facts.history) :]
     again, whole, _ = train(*words, accuracies=left, checkpoints=folder)
     assert again == weights
     lines = [[json.dumps(record.as_dict()) for record in records] for records in (history, whole)]

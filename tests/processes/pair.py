@@ -70,9 +70,9 @@ class EachStep(Checkpoints):
         return not epoch_ended
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.facts["count"]:  # else it is that of the end
+        if checkpoint.facts.count:  # else it is that of the end
             self.sums.append(float(checkpoint.tensors["sums.loss"]))
-            self.counts.append(checkpoint.facts["count"])
+            self.counts.append(checkpoint.facts.count)
 
     def losses(self) -> np.ndarray:
         return np.diff(self.sums) / np.diff(self.counts)
