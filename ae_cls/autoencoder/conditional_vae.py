@@ -93,9 +93,7 @@ class ConditionalVae(Corrupting):
         self.to_mean = config.to_code(self.trunk, image_shape)
         self.to_log_variance = config.to_code(self.trunk, image_shape)
         self.decoder = config.decoder(image_shape)
-        self.to_logits = nn.Linear(
-            self.trunk.outputs * math.prod(self.trunk.sides), config.classes
-        )
+        self.to_logits = nn.Linear(self.trunk.outputs * math.prod(self.trunk.sides), config.classes)
         # A class moves both, as an input of a linear layer beside the trunk's does.
         self.mean_of_class = nn.Linear(config.classes, config.latent_dim, bias=False)
         self.log_variance_of_class = nn.Linear(config.classes, config.latent_dim, bias=False)
@@ -108,7 +106,10 @@ class ConditionalVae(Corrupting):
         return self.decoder(torch.cat([numbers, log_probabilities.softmax(1)], dim=1))
 
     def encoder_layers(self) -> list[nn.Module]:
-        return [*self.trunk.stages, nn.ModuleList([self.to_mean, self.mean_of_class, self.to_logits])]
+        return [
+            *self.trunk.stages,
+            nn.ModuleList([self.to_mean, self.mean_of_class, self.to_logits]),
+        ]
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return self.trunk(images)

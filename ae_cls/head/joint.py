@@ -87,9 +87,7 @@ class _Both:
         draws: Draws,
         progress: float,
     ) -> Loss:
-        entropy, accuracy = self.shown.entropy_and_accuracy(
-            self.network(images).float(), positions
-        )
+        entropy, accuracy = self.shown.entropy_and_accuracy(self.network(images).float(), positions)
         # What these maps look like in training, hidden cells and all, is not what is classified.
         with _statistics_kept(self.network.encoder):
             rebuilt = self.network.encoder.loss(images, draws, progress)

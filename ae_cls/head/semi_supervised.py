@@ -80,9 +80,7 @@ class Shown:
         """Mean cross-entropy and accuracy of those images of the whole batch that have a label."""
         has_label, labels = (part.to(logits.device) for part in self.of(positions))
         counts = has_label.to(logits)
-        losses = weighed_losses(
-            logits, labels, self.weights, label_smoothing=self.label_smoothing
-        )
+        losses = weighed_losses(logits, labels, self.weights, label_smoothing=self.label_smoothing)
         right = (logits.argmax(1) == labels).to(logits)
         parts = torch.stack([losses * counts, right * counts, counts])
         loss, right, count = batch_sum(parts.sum(dim=1))
