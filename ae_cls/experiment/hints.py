@@ -71,6 +71,7 @@ _OPTIONS = {
         "spread": "label_spreading labelspreading label_propagation propagation graph transductive",
         "mlp": "nn neural dense perceptron neural_network",
         "joint": "supervised_autoencoder semi_supervised semisupervised swwae fused",
+        "ladder": "gamma_model ladder_network",
         "m2": "m1m2 kingma semi_supervised_vae",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },

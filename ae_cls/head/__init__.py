@@ -13,6 +13,7 @@ from ae_cls.head.fitted import FittedHead
 from ae_cls.head.forest import ForestConfig
 from ae_cls.head.joint import JointConfig
 from ae_cls.head.knn import KnnConfig
+from ae_cls.head.ladder import LadderConfig
 from ae_cls.head.lda import LdaConfig
 from ae_cls.head.linear import LinearConfig
 from ae_cls.head.m2 import M2Config
@@ -33,6 +34,7 @@ HeadChoice = Annotated[
     | MlpConfig
     | FinetuneConfig
     | JointConfig
+    | LadderConfig
     | M2Config,
     Field(discriminator="name"),
 ]

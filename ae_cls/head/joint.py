@@ -5,19 +5,16 @@ Le, Patterson & White 2018, Supervised autoencoders, NeurIPS 31.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from jaxtyping import Float, Int64
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
 from ae_cls.draws import Draws
 from ae_cls.head.network import Network, layer_groups, learned, network_of, rest_of
-from ae_cls.head.semi_supervised import SemiSupervisedConfig, Shown
+from ae_cls.head.semi_supervised import SemiSupervisedConfig, Shown, statistics_kept
 from ae_cls.head.task import Learned, Task
 from ae_cls.pretrain.gradient import validation_loss
 from ae_cls.train.loss import Loss
@@ -89,7 +86,7 @@ class _Both:
     ) -> Loss:
         entropy, accuracy = self.shown.entropy_and_accuracy(self.network(images).float(), positions)
         # What these maps look like in training, hidden cells and all, is not what is classified.
-        with _statistics_kept(self.network.encoder):
+        with statistics_kept(self.network.encoder):
             rebuilt = self.network.encoder.loss(images, draws, progress)
         total = entropy + self.config.weight_at(progress) * rebuilt.total / self.unit
         terms = {"accuracy": accuracy.detach(), "cross_entropy": entropy.detach()}
@@ -101,17 +98,3 @@ def _unit(network: Network, training: TrainTask) -> float:
     few = replace(training, valid=training.train.sample(_MEASURED))
     loss = validation_loss(network.encoder, few).value
     return loss if loss > 0 else 1.0
-
-
-@contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Inside, batch norms use the batch and do not remember it."""
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

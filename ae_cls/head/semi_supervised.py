@@ -1,6 +1,8 @@
 """What heads have in common that train the encoder on images with and without a label."""
 
 from abc import ABC
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
@@ -8,7 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ae_cls.head.class_weight import Weights, class_weights, weighed_losses, weight_facts
 from ae_cls.head.fitted import Fact
@@ -85,3 +88,17 @@ class Shown:
         parts = torch.stack([losses * counts, right * counts, counts])
         loss, right, count = batch_sum(parts.sum(dim=1))
         return loss / count, right / count
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Inside, batch norms use the batch and do not remember it."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -304,6 +304,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "digits, vae": partial(real, ("autoencoder=vae", "autoencoder.patch=2")),
     "finetune": partial(training_encoder, "finetune"),
     "joint": partial(training_encoder, "joint"),
+    "ladder": partial(training_encoder, "ladder"),
     "m2": partial(training_encoder, "m2", autoencoder="conditional_vae"),
     "losses": every_loss,
     "norms": batch_norms,
