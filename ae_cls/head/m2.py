@@ -65,13 +65,13 @@ class _OwnClasses(Classifying):
     def __init__(self, encoder: ConditionalVae) -> None:
         super().__init__()
         self.encoder, self.class_count = encoder, encoder.config.classes
+        self.numbers = encoder.config.latent_dim + self.class_count
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         return self.encoder.encode(images)[:, -self.class_count :]
 
     def as_head(self, name: str, facts: dict[str, Fact]) -> Softmax:
-        count = self.class_count
-        numbers = self.encoder.config.latent_dim + count
+        count, numbers = self.class_count, self.numbers
         return Softmax(
             head=name,
             mean=np.zeros(numbers, np.float32),

@@ -85,9 +85,9 @@ def test_a_combinator_can_be_the_best_guess_of_a_normal_number_and_learns_to_be(
     optimiser = torch.optim.Adam(one.parameters(), lr=0.05)
     for _ in range(300):
         optimiser.zero_grad()
-        error = (one(noisy, above) - clean).square().mean()
-        error.backward()
+        (one(noisy, above) - clean).square().mean().backward()
         optimiser.step()
+    error = (one(noisy, above) - clean).square().mean()
     best = 1 / (1 / 0.6**2 + 1 / 0.3**2)  # variance of a normal number given a noisy one
     assert error.item() == pytest.approx(best, rel=0.05)
 
