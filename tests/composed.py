@@ -18,8 +18,9 @@ def options(group: str) -> list[str]:
 
 def needed_by(option: str) -> tuple[str, ...]:
     """The words without which an option of a group cannot be used."""
-    reads_clusters = option in ("assignments", "clusters")
-    return ("autoencoder=gmvae", "encode=assignments") if reads_clusters else ()
+    if option in ("assignments", "clusters"):
+        return "autoencoder=gmvae", "encode=assignments"
+    return ("autoencoder=conditional_vae", "encode=latent") if option == "m2" else ()
 
 
 @cache

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ae_cls.autoencoder.aae import AaeConfig
 from ae_cls.autoencoder.backbone import BackboneConfig
+from ae_cls.autoencoder.conditional_vae import ConditionalVaeConfig
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
@@ -42,6 +43,7 @@ AutoencoderChoice = Annotated[
     | BackboneConfig
     | VaeConfig
     | GmVaeConfig
+    | ConditionalVaeConfig
     | VqVaeConfig
     | RaeConfig
     | WaeConfig

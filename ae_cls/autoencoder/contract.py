@@ -138,6 +138,11 @@ class AutoencoderConfig(Settings, ABC):
         """
 
     @property
+    def classes_in_code(self) -> int | None:
+        """How many classes its code tells apart, of which labels can be learnt; often None."""
+        return None
+
+    @property
     def supervised_prior(self) -> str:
         """What its weights knew before they saw a first image, as a sentence; often nothing."""
         return ""

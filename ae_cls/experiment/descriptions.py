@@ -88,6 +88,17 @@ class Experiment(StagedKeys):
             )
         return self
 
+    @model_validator(mode="after")
+    def _classes_in_the_code(self) -> "Experiment":
+        has_classes = self.autoencoder.classes_in_code is not None
+        if self.head.answers_with_code and not (has_classes and self.encode.name == "latent"):
+            raise ValueError(
+                f"head={self.head.name} answers with the class in the code, which has none with "
+                f"autoencoder={self.autoencoder.name} encode={self.encode.name}: add "
+                "autoencoder=conditional_vae encode=latent"
+            )
+        return self
+
     def words(self) -> tuple[str, ...]:
         """What tells this run from others in a folder's name."""
         return self.dataset.name, self.autoencoder.name, self.head.name

@@ -23,6 +23,7 @@ _OPTIONS = {
         "vae": "variational vae_conv",
         "beta_vae": "bvae betavae b_vae",
         "gmvae": "gm_vae vade mixture gaussian_mixture gmm clustering",
+        "conditional_vae": "cvae conditional class_conditional ssvae",
         "deep": "dense mlp stacked fully_connected",
         "shallow": "single simple linear",
         "sparse": "k_sparse ksparse wta winner_take_all kl sae",
@@ -70,6 +71,8 @@ _OPTIONS = {
         "spread": "label_spreading labelspreading label_propagation propagation graph transductive",
         "mlp": "nn neural dense perceptron neural_network",
         "joint": "supervised_autoencoder semi_supervised semisupervised swwae fused",
+        "ladder": "gamma_model ladder_network",
+        "m2": "m1m2 kingma semi_supervised_vae",
         "finetune": "fine_tune fine_tuning finetuning fine_tuned end_to_end",
     },
     "autoencoder.corruption": {

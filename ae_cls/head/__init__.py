@@ -13,8 +13,10 @@ from ae_cls.head.fitted import FittedHead
 from ae_cls.head.forest import ForestConfig
 from ae_cls.head.joint import JointConfig
 from ae_cls.head.knn import KnnConfig
+from ae_cls.head.ladder import LadderConfig
 from ae_cls.head.lda import LdaConfig
 from ae_cls.head.linear import LinearConfig
+from ae_cls.head.m2 import M2Config
 from ae_cls.head.mlp import MlpConfig
 from ae_cls.head.spread import SpreadConfig
 from ae_cls.head.svm import SvmConfig
@@ -31,7 +33,9 @@ HeadChoice = Annotated[
     | SpreadConfig
     | MlpConfig
     | FinetuneConfig
-    | JointConfig,
+    | JointConfig
+    | LadderConfig
+    | M2Config,
     Field(discriminator="name"),
 ]
 

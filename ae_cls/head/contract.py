@@ -50,6 +50,8 @@ class HeadConfig(Settings, ABC):
     """Whether features must be probabilities of clusters."""
     learns_from_unlabelled: ClassVar[bool] = False
     """Whether training images count whose label is not shown."""
+    answers_with_code: ClassVar[bool] = False
+    """Whether it answers with classes that are a part of the autoencoder's code."""
     class_weight: ClassWeight = Field(
         description="null: labelled rows count alike; balanced: classes do, by rows / (classes x "
         "rows of the class)"

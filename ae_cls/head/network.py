@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, final
 
@@ -84,15 +84,31 @@ class EncoderHeadConfig(Schedule, HeadConfig, ABC):
         return Softmax.load(files, self.name)
 
 
+class Classifying(nn.Module, ABC):
+    """An encoder with what answers on top of it: gives the logits of each class.
+
+    Attributes:
+        encoder: in training.
+        class_count: how many classes it answers with.
+    """
+
+    encoder: Autoencoder
+    class_count: int
+
+    @abstractmethod
+    def as_head(self, name: str, facts: dict[str, Fact]) -> Softmax:
+        """The part after the encoder, as every linear head is saved."""
+
+
 @final
-class Network(nn.Module):
+class Network(Classifying):
     """Encoder, features, normalisation, linear layer."""
 
     def __init__(
         self, encoder: Autoencoder, encode: EncodeConfig, *, features: int, class_count: int
     ) -> None:
         super().__init__()
-        self.encoder, self.encode = encoder, encode
+        self.encoder, self.encode, self.class_count = encoder, encode, class_count
         # Features of all stages differ in scale by orders; without this the linear layer trains
         # at the pace of the largest.
         self.normalise = nn.BatchNorm1d(features, affine=False)
@@ -104,7 +120,6 @@ class Network(nn.Module):
         return self.to_logits(self.normalise(self.encode.features(self.encoder, images)))
 
     def as_head(self, name: str, facts: dict[str, Fact]) -> Softmax:
-        """The part after the encoder, as every linear head is saved."""
         running_mean, running_variance = self.normalise.running_mean, self.normalise.running_var
         assert running_mean is not None and running_variance is not None
         return Softmax(
@@ -135,10 +150,21 @@ def network_of(task: Task) -> Network:
 
 def layer_groups(network: Network, layer_decay: float) -> list[Group]:
     """The encoder's layers, early ones slower, and the linear layer."""
-    layers = network.encoder.encoder_layers()
+    return [*encoder_groups(network.encoder, layer_decay), Group([network.to_logits], 1.0)]
+
+
+def encoder_groups(encoder: Autoencoder, layer_decay: float) -> list[Group]:
+    """The encoder's layers, early ones slower."""
+    layers = encoder.encoder_layers()
     rates = [layer_decay ** (len(layers) - depth) for depth in range(len(layers))]
-    groups = [Group([layer], rate) for layer, rate in zip(layers, rates, strict=True)]
-    return [*groups, Group([network.to_logits], 1.0)]
+    return [Group([layer], rate) for layer, rate in zip(layers, rates, strict=True)]
+
+
+def rest_of(encoder: Autoencoder) -> Group:
+    """What rebuilds, and is no layer of the encoder."""
+    layers = {id(p) for layer in encoder.encoder_layers() for p in layer.parameters()}
+    rest = nn.ParameterList(p for p in encoder.parameters() if id(p) not in layers)
+    return Group([rest], rate=1.0, undecayed=encoder.undecayed())
 
 
 def classification_loss(
@@ -158,7 +184,7 @@ def classification_loss(
 
 
 def learned(
-    network: Network,
+    network: Classifying,
     groups: Sequence[Group],
     loss_of_batch: LossOfBatch,
     *,
@@ -196,7 +222,7 @@ def learned(
     return Learned(classifier, tuple(history))
 
 
-def _validation(network: Network, task: Task) -> Callable[[int], Score] | None:
+def _validation(network: Classifying, task: Task) -> Callable[[int], Score] | None:
     valid = task.valid
     if valid is None:
         return None
@@ -216,10 +242,10 @@ def _chosen_on(task: Task) -> str:
 
 
 @torch.inference_mode()
-def score(network: Network, valid: LabelledImages, compute: Compute, by: Measure) -> Score:
+def score(network: Classifying, valid: LabelledImages, compute: Compute, by: Measure) -> Score:
     """What the measure lacks to 1; ties go to the lower log loss, which the record has too."""
     network.eval()
-    labels, classes = torch.from_numpy(valid.labels), network.to_logits.out_features
+    labels, classes = torch.from_numpy(valid.labels), network.class_count
     confusion, log_loss = np.zeros((classes, classes), np.int64), 0.0
     for whole in torch.arange(len(valid.images)).split(valid.images.at_a_time):
         positions = compute.world.share_of(whole)

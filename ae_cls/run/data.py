@@ -164,6 +164,22 @@ def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None
         )
 
 
+def refuse_other_classes(experiment: Experiment, data: Data) -> None:
+    """Stop where a head answers with classes of the code, and the images have more or fewer.
+
+    Raises:
+        UsageError: with the number that fits.
+    """
+    in_code, there = experiment.autoencoder.classes_in_code, len(data.dataset.class_names)
+    if experiment.head.answers_with_code and in_code != there:
+        raise UsageError(
+            f"head={experiment.head.name} answers with the {in_code} classes in the code, and the "
+            f"data set has {there}",
+            where="autoencoder.classes",
+            fix=f"an encoder made with autoencoder.classes={there}",
+        )
+
+
 def refuse_unlabelled(dataset: Dataset, rows: Rows, encoder: Path | None = None) -> None:
     """Stop where there are not labels of two classes to learn.
 

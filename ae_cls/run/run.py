@@ -11,7 +11,13 @@ from ae_cls.errors import UsageError
 from ae_cls.evaluate import head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
-from ae_cls.run.data import Data, how_to_classify, prepare, refuse_without_labels
+from ae_cls.run.data import (
+    Data,
+    how_to_classify,
+    prepare,
+    refuse_other_classes,
+    refuse_without_labels,
+)
 from ae_cls.run.environment import environment
 from ae_cls.run.features import PartFeatures
 from ae_cls.run.files import write_history, write_predictions
@@ -84,6 +90,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
     """
     data = prepare(experiment)
     refuse_without_labels(data, test=experiment.test)
+    refuse_other_classes(experiment, data)
     refuse_what_does_not_fit(experiment, data)
     with work_on(experiment, data, {"command": "run"}, continued) as work:
         log.info("pretrain: %s on %s", experiment.autoencoder.name, _count(data))
@@ -156,6 +163,7 @@ def classify_on(
     data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
     model, weights = source.model(data.compute)
     refuse_without_labels(data, test=experiment.test, encoder=source.folder)
+    refuse_other_classes(experiment, data)
     refuse_what_does_not_fit(experiment, data, is_trained=True)
     facts = {
         "command": "classify",

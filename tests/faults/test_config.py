@@ -32,7 +32,8 @@ pytestmark = pytest.mark.filterwarnings(
         pytest.param(["pretrain.lr=1e-3x"], 'pretrain.lr="1e-3x"', id="C02-letter"),
         pytest.param(
             ["head=xgbost"],
-            "boosting, clusters, finetune, forest, joint, knn, lda, linear, mlp, spread, svm",
+            "boosting, clusters, finetune, forest, joint, knn, ladder, lda, linear, m2, mlp, "
+            "spread, svm",
             id="C05",
         ),
         pytest.param(["~head=NAN"], "~head", id="C05-removed"),

@@ -15,7 +15,13 @@ from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.fitted import FittedHead, Labelled
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "head"
-OTHERS = {"finetune", "joint", "clusters"}  # on images, and on probabilities of clusters
+OTHERS = {
+    "finetune",
+    "joint",
+    "ladder",
+    "m2",
+    "clusters",
+}  # on images, and on probabilities of clusters
 WORDS = sorted({path.stem for path in CONFIGS.glob("*.yaml")} - OTHERS)
 QUICK: dict[str, dict[str, Any]] = {
     "boosting": {"iterations": 30},

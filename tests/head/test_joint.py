@@ -8,8 +8,9 @@ import torch
 
 from ae_cls.draws import Draws
 from ae_cls.experiment.descriptions import Classification
-from ae_cls.head.joint import JointConfig, _Both, _rest_of
-from ae_cls.head.network import layer_groups, network_of
+from ae_cls.head.joint import JointConfig, _Both
+from ae_cls.head.network import layer_groups, network_of, rest_of
+from ae_cls.head.semi_supervised import Shown
 from ae_cls.train.order import Mixed
 from tests.autoencoder.variants import TRAINED
 from tests.composed import described
@@ -68,7 +69,7 @@ def test_the_loss_is_the_sum_of_both_parts(decay, progress, share):
     images = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     positions = torch.tensor([3, 40, 5, 50, 60, 0, 33, 34, 35, 36, 37, 38])
     draws = Draws(0, 0, positions)
-    both = _Both(settings, network, labels, None, unit=0.25).loss(
+    both = _Both(settings, network, Shown(labels, None, 0.0), unit=0.25).loss(
         images, positions, draws, progress
     )
     shown = [0, 2, 5]
@@ -83,8 +84,8 @@ def test_batch_norms_remember_what_is_classified_and_not_what_is_rebuilt():
     one = task()
     first, second = network_of(one).train(), network_of(one).train()
     images, positions = torch.rand(16, 1, 8, 8), torch.arange(16)
-    labels = torch.from_numpy(one.train.labels)
-    _Both(config(), first, labels, None, 1.0).loss(images, positions, Draws(0, 0, positions), 0.0)
+    shown = config().shown(one)
+    _Both(config(), first, shown, 1.0).loss(images, positions, Draws(0, 0, positions), 0.0)
     second(images)
     for key, value in second.state_dict().items():
         if "running" in key:
@@ -94,7 +95,7 @@ def test_batch_norms_remember_what_is_classified_and_not_what_is_rebuilt():
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_weight_is_trained_and_once(name):
     network = network_of(task(name))
-    groups = [*layer_groups(network, 0.5), _rest_of(network)]
+    groups = [*layer_groups(network, 0.5), rest_of(network.encoder)]
     grouped = [id(p) for group in groups for module in group.modules for p in module.parameters()]
     assert sorted(grouped) == sorted(id(p) for p in network.parameters())
 

@@ -30,7 +30,7 @@ from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.train.loop import whole_loss
 from ae_cls.train.task import TrainTask
 from tests.autoencoder.variants import CORRUPTED, CORRUPTIONS, table, unit, variant
-from tests.composed import described
+from tests.composed import described, needed_by
 
 CPU = Compute(torch.device("cpu"), "fp32")
 TWO = World(0, 2, 0, 2)
@@ -110,11 +110,12 @@ def real(variant: tuple[str, ...], world: World) -> dict[str, Any]:
     }
 
 
-def training_encoder(head: str, world: World) -> dict[str, Any]:
+def training_encoder(head: str, world: World, autoencoder: str = "conv") -> dict[str, Any]:
     """Losses of 20 steps, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
     words = ("batch_size=16", "min_steps=20", "epochs=1", "lr=0.0005")
-    found = described("classify", "encoder=x", f"head={head}", *(f"head.{word}" for word in words))
+    words = (f"head={head}", *needed_by(head)[1:], *(f"head.{word}" for word in words))
+    found = described("classify", "encoder=x", *words)
     assert isinstance(found, Classification)
     steps, images = EachStep(), table(SHAPE, 90)
     labels = np.random.default_rng(0).integers(0, 3, 61)
@@ -125,7 +126,7 @@ def training_encoder(head: str, world: World) -> dict[str, Any]:
     compute = replace(CPU, world=world)
     learned = found.head.classify(
         Task(
-            Encoder(variant("conv", SHAPE), found.encode, compute),
+            Encoder(variant(autoencoder, SHAPE), found.encode, compute),
             parts[0], np.arange(40), replace(images, rows=np.arange(61, 90)), parts[1],
             features=no_features, pool=no_features,
             class_names=("a", "b", "c"), mirrored_is_same=True, choose_by="accuracy",
@@ -294,6 +295,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
         pretraining, "gmvae",
         ("autoencoder.clusters=5", "autoencoder.beta=2", "autoencoder.patch=2"),
     ),
+    "conditional_vae": partial(pretraining, "conditional_vae", ()),
     # Adam makes a whole step of a slope near 0, whatever its sign; mae has many of them.
     "mae": partial(pretraining, "mae", (), lr=0.0001),
     "masked_conv": partial(pretraining, "masked_conv", ()),
@@ -302,6 +304,8 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "digits, vae": partial(real, ("autoencoder=vae", "autoencoder.patch=2")),
     "finetune": partial(training_encoder, "finetune"),
     "joint": partial(training_encoder, "joint"),
+    "ladder": partial(training_encoder, "ladder"),
+    "m2": partial(training_encoder, "m2", autoencoder="conditional_vae"),
     "losses": every_loss,
     "norms": batch_norms,
     "encoding": encoding,

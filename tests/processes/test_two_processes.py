@@ -11,8 +11,9 @@ from ae_cls.processes.world import ALONE
 from tests.processes.pair import JOBS, in_two
 
 TRAININGS = (
-    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "aae", "gmvae", "mae",
-    "masked_conv", "one sample left", "digits", "digits, vae", "finetune", "joint",
+    "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "aae", "gmvae",
+    "conditional_vae", "mae", "masked_conv", "one sample left", "digits", "digits, vae", "finetune",
+    "joint", "ladder", "m2",
 )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ QUICK: dict[str, tuple[str, ...]] = {
     "mlp": ("head.epochs=4", "head.width=[16]"),
     "finetune": TRAINED,
     "joint": TRAINED,
+    "ladder": TRAINED,
+    "m2": (*TRAINED, *needed_by("m2"), "autoencoder.classes=3"),
 }  # fmt: skip
 
 
@@ -145,7 +147,8 @@ def test_fine_tuning_within_keeps_to_its_schedule(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "is_marked"), [("spread", True), ("joint", True), ("linear", False)]
+    ("head", "is_marked"),
+    [("spread", True), ("joint", True), ("ladder", True), ("m2", True), ("linear", False)],
 )
 def test_a_head_that_learns_from_images_without_a_label_is_marked(
     tmp_path: Path, head: str, is_marked: bool

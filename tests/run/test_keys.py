@@ -233,6 +233,8 @@ def test_the_text_of_other_options_is_not():
             "spread",
             "finetune",
             "joint",
+            "ladder",
+            "m2",
             "clusters",
         )
     }

@@ -16,7 +16,9 @@ from ae_cls.autoencoder.parts.losses import at_least_float32
 from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 
-_LOG_VARIANCE_RANGE = (-30.0, 20.0)  # its exponential stays finite in float32
+LOG_VARIANCE_RANGE = (-30.0, 20.0)
+"""Within it the exponential stays finite in float32."""
+
 _ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes: no error is below it
 
 
@@ -61,7 +63,7 @@ class Variational(Corrupting, ABC):
 
     def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior:
         hidden = self.trunk(images)[-1].flatten(1)
-        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*_LOG_VARIANCE_RANGE)
+        log_variance = at_least_float32(self.to_log_variance(hidden)).clamp(*LOG_VARIANCE_RANGE)
         return Posterior(at_least_float32(self.to_mean(hidden)), log_variance)
 
 
