@@ -39,8 +39,6 @@ class ConditionalVaeConfig(VariationalConfig):
     """
 
     name: Literal["conditional_vae"]
-    # A class reaches all cells at once, so the code is dense.
-    code_cells: Literal[1] = 1
     classes: int = Field(
         ge=1, le=1 << 10, description="in the code; for head=m2 as many as the data set has"
     )
@@ -53,6 +51,7 @@ class ConditionalVaeConfig(VariationalConfig):
         return self.classes
 
     def decoder(self, image_shape: ImageShape) -> Decoder:
+        # A class reaches all cells at once, so whatever `code_cells` of the encoder, this is dense.
         return self.painter(image_shape, numbers=self.latent_dim + self.classes, most_cells=1)
 
     def small(self) -> AutoencoderConfig:
