@@ -89,9 +89,11 @@ def test_while_a_layer_trains_all_others_stay_to_the_byte(name):
     assert all(torch.equal(before[key], t) for key, t in model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", STACKS)
-def test_the_stack_afterwards_is_the_layers_put_together(name):
-    model = stack(name).eval()
+@pytest.mark.parametrize(
+    ("name", "words"), [("deep", ()), ("conv", ("autoencoder.principal_path=false",))]
+)
+def test_the_stack_afterwards_is_the_layers_put_together(name, words):
+    model = stack(name, *words).eval()
     images = unit(IMAGES)
     code = model.feature_maps(images)[-1].flatten(1)
     code = model.to_latent(code)
