@@ -18,7 +18,7 @@ from ae_cls.autoencoder.parts.blocks import Trunk, enlarging
 from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
 from ae_cls.autoencoder.parts.code import code_cells
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
-from ae_cls.autoencoder.parts.corruption import Corrupted
+from ae_cls.autoencoder.parts.corruption import Corrupted, NoCorruption
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
 from ae_cls.autoencoder.parts.principal import PrincipalPath
 from ae_cls.dataset.contract import ImageShape
@@ -188,8 +188,8 @@ class Conv(Convolutional):
     ) -> Loss:
         last = len(self.trunk.stages) - 1
         below = self.corruption.apply(self._below(last, images), draws)
-        everywhere = images.new_ones(1, 1, 1, 1)
-        intact = Corrupted(images, everywhere, torch.zeros_like(everywhere))
+        # The map is what is corrupted; principal components see the images as they are.
+        intact = NoCorruption(name="none").apply(images, draws)
         return self._loss_of_map(self.trunk.stages[last](below.images), images, intact)
 
     @torch.no_grad()
