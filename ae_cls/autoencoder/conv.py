@@ -152,7 +152,7 @@ class Conv(Convolutional):
             Layer((stage, decoder), partial(self._loss_of_stage, number, decoder))
             for number, (stage, decoder) in enumerate(zip(inner, self._decoders(), strict=True))
         ]
-        others = [module for module in self.children() if module is not self.trunk]
+        others = [one for one in self.children() if one not in (self.trunk, self.path)]
         return [*layers, Layer([last, *others], self._loss_of_last_stage)]
 
     def _decoders(self) -> list[nn.Module]:
