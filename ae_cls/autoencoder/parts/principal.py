@@ -15,6 +15,8 @@ from ae_cls.evaluate import enough_images
 
 _ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes
 
+_LEAST_TRUST = 0.1  # of tiny images the axes may miss nothing: all that teaches is what is hidden
+
 
 @final
 class PrincipalPath(nn.Module):
@@ -81,7 +83,7 @@ class PrincipalPath(nn.Module):
         """
         mistaken = (self.encode(seen) - self.encode(images)).float().square().sum(1)
         error = mistaken / images[0].numel()
-        return (self.residue / (self.residue + error))[:, None, None, None]
+        return (self.residue / (self.residue + error)).clamp_min(_LEAST_TRUST)[:, None, None, None]
 
     def _in_cells(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b down across pixels"]:
         (down, across), (height, width) = self.cells, self.cell
