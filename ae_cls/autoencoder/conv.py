@@ -4,6 +4,7 @@ Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders fo
 feature extraction, ICANN.
 """
 
+import math
 from functools import partial
 from typing import ClassVar, Literal, final
 
@@ -13,13 +14,24 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, Layer
-from ae_cls.autoencoder.parts.blocks import enlarging
+from ae_cls.autoencoder.parts.blocks import Trunk, enlarging
 from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
+from ae_cls.autoencoder.parts.code import code_cells
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
+from ae_cls.autoencoder.parts.corruption import Corrupted, NoCorruption
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
+from ae_cls.autoencoder.parts.principal import PrincipalPath
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
 from ae_cls.train.loss import Loss
+
+# Of the network's share in the code. Adam's steps are alike for all numbers, but the last axes
+# hardly vary: their coordinates would drown.
+_ADDED = 0.1
+_SLOPE_OUTSIDE = (
+    0.1  # of decoded values beyond black and white, where no pixel is; 0 learns nothing
+)
 
 
 @final
@@ -35,6 +47,12 @@ class ConvConfig(ConvolutionalConfig):
         "and variance 1; the gradient directions (HOG) of each cell; or both: pixels and hog; the "
         "decoder rebuilds pixels in any case",
     )
+    # So did the whole network, from its first step on.
+    principal_path: bool = Field(
+        default=False,
+        description="whether code and images begin as principal components (of each cell of the "
+        "code) give them, and the network learns what to add",
+    )
     hog_weight: float = Field(
         default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
     )
@@ -42,14 +60,27 @@ class ConvConfig(ConvolutionalConfig):
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return Conv(image_shape, self)
 
+    def path(self, trunk: Trunk, image_shape: ImageShape) -> PrincipalPath:
+        """Principal components of what each cell of the code stands for."""
+        most = self._most_cells(image_shape)
+        cells = code_cells(trunk.sides, latent_dim=self.latent_dim, most=most)
+        height, width = (
+            trunk.stride * math.ceil(side / count)
+            for side, count in zip(trunk.sides, cells, strict=True)
+        )
+        return PrincipalPath(
+            image_shape, latent_dim=self.latent_dim, cells=cells, cell=(height, width)
+        )
+
 
 @final
 class Conv(Convolutional):
-    """Beside the code a head for what is predicted of each cell."""
+    """Beside the code a head for what is predicted of each cell, and principal components."""
 
     def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__(image_shape, config)
         self.config = config
+        self.path = config.path(self.trunk, image_shape) if config.principal_path else None
         inputs, cell = self.trunk.outputs, self.trunk.stride
         self.hog_head = self.pixel_head = None
         if config.target in ("hog", "both"):
@@ -57,36 +88,60 @@ class Conv(Convolutional):
         if config.target == "normalised":
             self.pixel_head = PixelHead(inputs, cell=cell, channels=image_shape[0], normalised=True)
 
+    def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        return self._code(self.trunk(images)[-1], images)
+
+    def _code(
+        self, deepest: Float[Tensor, "b _ _ _"], images: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b d"]:
+        code = self.to_latent(deepest.flatten(1))
+        return code if self.path is None else self.path.encode(images) + _ADDED * code
+
+    def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        images = self.decoder(latents)
+        if self.path is None:
+            return images
+        whole = self.path.decode(latents) + images
+        return whole.clamp(0, 1).lerp(whole, _SLOPE_OUTSIDE)
+
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        if self.path is None:
+            return
+        self.path.fit(images, seed)
+        for parameter in (*self.to_latent.parameters(), *self.decoder.to_pixels[-2].parameters()):
+            nn.init.zeros_(parameter)
+
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
-        return self._loss_of_map(self.trunk(seen.images)[-1], images, seen.weight)
+        return self._loss_of_map(self.trunk(seen.images)[-1], images, seen)
 
     def _loss_of_map(
         self,
         deepest: Float[Tensor, "b _ _ _"],
         images: Float[Tensor, "b c h w"],
-        weight: Float[Tensor, "#b #c #h #w"],
+        seen: Corrupted,
     ) -> Loss:
-        rebuilt = self._rebuilt(deepest, images, weight)
+        rebuilt = self._rebuilt(deepest, images, seen)
         if self.hog_head is not None:
-            hog = self.hog_head.error(deepest, images, weight)
+            hog = self.hog_head.error(deepest, images, seen.weight)
             return _with(rebuilt, "hog", hog, weight=self.config.hog_weight)
         if self.pixel_head is not None:
-            return _with(rebuilt, "cells", self.pixel_head.error(deepest, images, weight))
+            return _with(rebuilt, "cells", self.pixel_head.error(deepest, images, seen.weight))
         return rebuilt
 
     def _rebuilt(
         self,
         deepest: Float[Tensor, "b _ _ _"],
         images: Float[Tensor, "b c h w"],
-        weight: Float[Tensor, "#b #c #h #w"],
+        seen: Corrupted,
     ) -> Loss:
         # Where cells alone are the target, code and decoder learn from the maps, but the maps not
         # from them.
         teaches = self.config.target in ("pixels", "both")
         map_of_code = deepest if teaches else deepest.detach()
-        output = self.decode(self.to_latent(map_of_code.flatten(1)))
-        return reconstruction_loss(output, images, weight)
+        output = self.decode(self._code(map_of_code, seen.images))
+        trust = 1.0 if self.path is None else self.path.trust(seen.images, images)
+        return reconstruction_loss(output, images, seen.weight * trust)
 
     def layers(self) -> list[Layer]:
         """Every stage but the last with a decoder to throw away, as the real one is no mirror."""
@@ -97,7 +152,7 @@ class Conv(Convolutional):
             Layer((stage, decoder), partial(self._loss_of_stage, number, decoder))
             for number, (stage, decoder) in enumerate(zip(inner, self._decoders(), strict=True))
         ]
-        others = [module for module in self.children() if module is not self.trunk]
+        others = [one for one in self.children() if one not in (self.trunk, self.path)]
         return [*layers, Layer([last, *others], self._loss_of_last_stage)]
 
     def _decoders(self) -> list[nn.Module]:
@@ -132,9 +187,10 @@ class Conv(Convolutional):
         self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float
     ) -> Loss:
         last = len(self.trunk.stages) - 1
-        seen = self.corruption.apply(self._below(last, images), draws)
-        everywhere = images.new_ones(1, 1, 1, 1)
-        return self._loss_of_map(self.trunk.stages[last](seen.images), images, everywhere)
+        below = self.corruption.apply(self._below(last, images), draws)
+        # The map is what is corrupted; principal components see the images as they are.
+        intact = NoCorruption(name="none").apply(images, draws)
+        return self._loss_of_map(self.trunk.stages[last](below.images), images, intact)
 
     @torch.no_grad()
     def _below(self, number: int, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
