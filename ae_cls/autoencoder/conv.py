@@ -29,9 +29,8 @@ from ae_cls.train.loss import Loss
 # Of the network's share in the code. Adam's steps are alike for all numbers, but the last axes
 # hardly vary: their coordinates would drown.
 _ADDED = 0.1
-_SLOPE_OUTSIDE = (
-    0.1  # of decoded values beyond black and white, where no pixel is; 0 learns nothing
-)
+# Of decoded values beyond black and white, where no pixel is; at 0 nothing would be learnt there.
+_SLOPE_OUTSIDE = 0.1
 
 
 @final
@@ -47,11 +46,11 @@ class ConvConfig(ConvolutionalConfig):
         "and variance 1; the gradient directions (HOG) of each cell; or both: pixels and hog; the "
         "decoder rebuilds pixels in any case",
     )
-    # So did the whole network, from its first step on.
+    # Those had no such path.
     principal_path: bool = Field(
         default=False,
-        description="whether code and images begin as principal components (of each cell of the "
-        "code) give them, and the network learns what to add",
+        description="whether code and rebuilt images begin as those of principal components (of "
+        "each cell of the code), to which the network learns what to add",
     )
     hog_weight: float = Field(
         default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
