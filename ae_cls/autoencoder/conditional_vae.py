@@ -82,7 +82,7 @@ class ConditionalVae(Corrupting):
 
     The code is the mean over the classes, as probable as they are, of the mean given the class, and
     then the logarithm of each probability. Pixels are weighed as those of `vae`, which this is with
-    one class.
+    one class and without principal components.
     """
 
     def __init__(self, image_shape: ImageShape, config: ConditionalVaeConfig) -> None:

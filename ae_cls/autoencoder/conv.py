@@ -4,7 +4,6 @@ Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders fo
 feature extraction, ICANN.
 """
 
-import math
 from functools import partial
 from typing import ClassVar, Literal, final
 
@@ -14,13 +13,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.contract import Autoencoder, Layer
-from ae_cls.autoencoder.parts.blocks import Trunk, enlarging
+from ae_cls.autoencoder.parts.blocks import enlarging
 from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
-from ae_cls.autoencoder.parts.code import code_cells
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
 from ae_cls.autoencoder.parts.corruption import Corrupted, NoCorruption
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
-from ae_cls.autoencoder.parts.principal import PrincipalPath
+from ae_cls.autoencoder.parts.principal import bent, silence
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
@@ -29,8 +27,6 @@ from ae_cls.train.loss import Loss
 # Of the network's share in the code. Adam's steps are alike for all numbers, but the last axes
 # hardly vary: their coordinates would drown.
 _ADDED = 0.1
-# Of decoded values beyond black and white, where no pixel is; at 0 nothing would be learnt there.
-_SLOPE_OUTSIDE = 0.1
 
 
 @final
@@ -59,18 +55,6 @@ class ConvConfig(ConvolutionalConfig):
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return Conv(image_shape, self)
 
-    def path(self, trunk: Trunk, image_shape: ImageShape) -> PrincipalPath:
-        """Principal components of what each cell of the code stands for."""
-        most = self._most_cells(image_shape)
-        cells = code_cells(trunk.sides, latent_dim=self.latent_dim, most=most)
-        height, width = (
-            trunk.stride * math.ceil(side / count)
-            for side, count in zip(trunk.sides, cells, strict=True)
-        )
-        return PrincipalPath(
-            image_shape, latent_dim=self.latent_dim, cells=cells, cell=(height, width)
-        )
-
 
 @final
 class Conv(Convolutional):
@@ -79,7 +63,7 @@ class Conv(Convolutional):
     def __init__(self, image_shape: ImageShape, config: ConvConfig) -> None:
         super().__init__(image_shape, config)
         self.config = config
-        self.path = config.path(self.trunk, image_shape) if config.principal_path else None
+        self.path = config.path_of(self.trunk, image_shape) if config.principal_path else None
         inputs, cell = self.trunk.outputs, self.trunk.stride
         self.hog_head = self.pixel_head = None
         if config.target in ("hog", "both"):
@@ -100,15 +84,13 @@ class Conv(Convolutional):
         images = self.decoder(latents)
         if self.path is None:
             return images
-        whole = self.path.decode(latents) + images
-        return whole.clamp(0, 1).lerp(whole, _SLOPE_OUTSIDE)
+        return bent(self.path.decode(latents) + images)
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         if self.path is None:
             return
         self.path.fit(images, seed)
-        for parameter in (*self.to_latent.parameters(), *self.decoder.to_pixels[-2].parameters()):
-            nn.init.zeros_(parameter)
+        silence(self.to_latent, self.decoder.last)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

@@ -82,7 +82,8 @@ def test_classes_as_probable_as_each_other_cost_their_mean_without_what_a_label_
 @pytest.mark.parametrize("words", [(), MASKED])
 @pytest.mark.parametrize("progress", [0.1, 1.0])
 def test_one_class_is_the_vae_with_a_label_and_without(words, progress):
-    model, plain = made(1, words), variant("vae", SHAPE, words=words).double().eval()
+    alone = (*words, "autoencoder.principal_path=false")
+    model, plain = made(1, words), variant("vae", SHAPE, words=alone).double().eval()
     with torch.no_grad():
         for layer in (model.mean_of_class, model.log_variance_of_class):
             layer.weight.zero_()

@@ -178,6 +178,11 @@ class Decoder(nn.Module):
             nn.PixelShuffle(stride),
         )
 
+    @property
+    def last(self) -> nn.Module:
+        """The last layer with weights."""
+        return self.to_pixels[-2]
+
     def forward(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
         deepest = functional.relu(self.from_latent(latents)).unflatten(1, self.map_shape)
         images = self.to_pixels(deepest.contiguous(memory_format=torch.channels_last))

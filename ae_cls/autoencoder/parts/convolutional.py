@@ -1,5 +1,6 @@
 """A convolutional encoder with a linear code and its mirror, which several variants share."""
 
+import math
 from abc import ABC
 from typing import Annotated, ClassVar, Literal
 
@@ -16,8 +17,9 @@ from ae_cls.autoencoder.parts.blocks import (
     group_norm,
     patch_side,
 )
-from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, to_code
+from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, code_cells, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
+from ae_cls.autoencoder.parts.principal import PrincipalPath
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.settings import Width
 
@@ -89,6 +91,18 @@ class ConvolutionalConfig(TrunkConfig, ABC):
         """From the code to images."""
         return self.painter(
             image_shape, numbers=self.latent_dim, most_cells=self._most_cells(image_shape)
+        )
+
+    def path_of(self, trunk: Trunk, image_shape: ImageShape) -> PrincipalPath:
+        """Principal components of what each cell of the code stands for."""
+        most = self._most_cells(image_shape)
+        cells = code_cells(trunk.sides, latent_dim=self.latent_dim, most=most)
+        height, width = (
+            trunk.stride * math.ceil(side / count)
+            for side, count in zip(trunk.sides, cells, strict=True)
+        )
+        return PrincipalPath(
+            image_shape, latent_dim=self.latent_dim, cells=cells, cell=(height, width)
         )
 
     def _most_cells(self, image_shape: ImageShape) -> int:

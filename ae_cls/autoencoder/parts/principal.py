@@ -15,6 +15,8 @@ from ae_cls.evaluate import enough_images
 
 _ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes
 
+# Of decoded values beyond black and white, where no pixel is; at 0 nothing would be learnt there.
+_SLOPE_OUTSIDE = 0.1
 _LEAST_TRUST = 0.1  # of tiny images the axes may miss nothing: all that teaches is what is hidden
 
 
@@ -32,6 +34,8 @@ class PrincipalPath(nn.Module):
     mean: Float[Tensor, " pixels"]
     axes: Float[Tensor, "k pixels"]
     residue: Float[Tensor, ""]
+    variances: Float[Tensor, " k"]
+    noise: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -47,6 +51,8 @@ class PrincipalPath(nn.Module):
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("axes", torch.zeros(latent_dim // math.prod(cells), pixels))
         self.register_buffer("residue", torch.tensor(1.0))
+        self.register_buffer("variances", torch.zeros(len(self.axes)))
+        self.register_buffer("noise", torch.tensor(1.0))
 
     def fit(self, images: ImageRows, seed: int) -> None:
         """Find the axes of a sample of the images; a number that has none of its own stays 0."""
@@ -57,6 +63,8 @@ class PrincipalPath(nn.Module):
         pca = PCA(count, random_state=seed % 2**32).fit(cells)
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.axes.zero_()[:count].copy_(torch.from_numpy(pca.components_))
+        self.variances.zero_()[:count].copy_(torch.from_numpy(pca.explained_variance_))
+        self.noise.copy_(torch.as_tensor(pca.noise_variance_ + _ROUNDING))
         missed = self.decode(self.encode(pixels)) - pixels
         self.residue.copy_(missed.square().mean() + _ROUNDING)
 
@@ -91,3 +99,15 @@ class PrincipalPath(nn.Module):
         padded = functional.pad(images, (0, right, 0, below), mode="replicate")
         cells = padded.unflatten(3, (across, width)).unflatten(2, (down, height))
         return cells.permute(0, 2, 4, 1, 3, 5).flatten(3)
+
+
+def bent(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Values beyond black and white drawn towards these."""
+    return images.clamp(0, 1).lerp(images, _SLOPE_OUTSIDE)
+
+
+def silence(*modules: nn.Module) -> None:
+    """Make their output 0, from which they learn what to add to a path beside them."""
+    for module in modules:
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
