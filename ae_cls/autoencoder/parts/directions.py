@@ -43,7 +43,21 @@ def _strongest_gradient(
     down, across = torch.zeros_like(images), torch.zeros_like(images)
     down[:, :, 1:-1] = images[:, :, 2:] - images[:, :, :-2]
     across[:, :, :, 1:-1] = images[:, :, :, 2:] - images[:, :, :, :-2]
-    length = torch.hypot(down, across)
-    steepest = length.argmax(dim=1, keepdim=True)
-    down, across = (part.gather(1, steepest)[:, 0] for part in (down, across))
-    return length.gather(1, steepest)[:, 0], torch.atan2(down, across) % math.pi
+    strength, down, across = _of_steepest(torch.hypot(down, across), down, across)
+    return strength, torch.atan2(down, across) % math.pi
+
+
+def _of_steepest(
+    length: Float[Tensor, "b c h w"],
+    down: Float[Tensor, "b c h w"],
+    across: Float[Tensor, "b c h w"],
+) -> list[Float[Tensor, "b h w"]]:
+    """All three of the channel with the greatest length at each pixel, the first of equal ones.
+
+    Channel by channel: `argmax` over so few took a seventh of a training step on a processor.
+    """
+    found, *others = zip(length.unbind(1), down.unbind(1), across.unbind(1), strict=True)
+    for other in others:
+        is_steeper = other[0] > found[0]
+        found = [torch.where(is_steeper, *pair) for pair in zip(other, found, strict=True)]
+    return list(found)
