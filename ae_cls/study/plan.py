@@ -138,11 +138,16 @@ def plan_of(request: Request) -> StudyPlan:
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
-    jobs = [replace(job, lot=_LOT) for job in plan.jobs]
+    jobs = [replace(job, lot=_lot(words[job.words], extent)) for job in plan.jobs]
     cells = {job.name: words[job.words] for job in jobs}
     return StudyPlan(
         request, settings, impossible, facts, whole, extent, path, jobs, cells, place, measured,
     )  # fmt: skip
+
+
+def _lot(cell: Cell, extent: Extent) -> str:
+    """Of short runs, whose process reads the data once; long ones are dealt out one by one."""
+    return "" if cell.budget.is_all and extent.folds is None else _LOT
 
 
 def _settings(request: Request) -> StudySettings:

@@ -14,6 +14,7 @@ from ae_cls.cli.compose import compose
 from ae_cls.cli.main import COMMANDS
 from ae_cls.experiment import configs
 from ae_cls.jobs import commands, process
+from ae_cls.jobs.record import SweepFolder
 from ae_cls.study import plan, study
 from ae_cls.study.arms import arms_of
 from ae_cls.study.facts import Facts
@@ -74,6 +75,19 @@ def test_a_study_runs_every_arm_on_every_budget_and_draw(
     rows = list(csv.DictReader(results(tmp_path).decode().splitlines()))
     assert [row["arm"] for row in rows] == ["pretrained", "pixels"] * 3
     assert {row["test_accuracy"] for row in rows} == {"0.5"}
+
+
+def test_runs_with_all_labels_are_dealt_out_one_by_one(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    assert ae_cls("study", *SMALL, *TWO, "study.budgets=[2,all]").code == 0
+    owners = {job["words"][1].startswith("labels."): set[int]() for job in jobs(tmp_path)}
+    for job in jobs(tmp_path):
+        record = SweepFolder(folder_of(tmp_path)).record(job["name"])
+        assert record.owner is not None
+        owners[job["words"][1].startswith("labels.")].add(record.owner.process)
+    assert len(owners[True]) == 1  # four runs
+    assert len(owners[False]) == 2
 
 
 def test_explain_says_the_same_and_runs_nothing(
