@@ -28,7 +28,7 @@ def fitted(
 
     First the arms that a verdict can do without; then divisions into folds; then a budget that
     takes most of the time; then draws, down to three; then the largest budgets, down to two; then
-    fine-tuning.
+    fine-tuning. Divisions come back where there is time for them at the end.
 
     Args:
         whole: what was asked for.
@@ -56,6 +56,17 @@ def fitted(
             where=f"study.minutes={minutes:g}", why=f"the smallest takes about {least}",
             fix=f"study.minutes={least + 1}, pretrain=quick, or fewer arms: study.arms=[...]",
         )  # fmt: skip
+    return _with_repeats(extent, whole.repeats, 60 * minutes, seconds_of)
+
+
+def _with_repeats(
+    extent: Extent, most: int, there_is: float, seconds_of: Callable[[list[Cell]], float]
+) -> Extent:
+    """As many divisions into folds as fit, now that other things are left out."""
+    for repeats in range(most, extent.repeats, -1):
+        larger = replace(extent, repeats=repeats)
+        if seconds_of(cells_of(larger)) <= _SPARE * there_is:
+            return larger
     return extent
 
 

@@ -161,6 +161,19 @@ def test_a_budget_that_takes_most_of_the_time_goes_before_any_draw() -> None:
     assert extent.draws == WHOLE.draws
 
 
+def test_divisions_come_back_where_there_is_time_once_fine_tuning_is_left_out() -> None:
+    arms = tuple(Arm(name, (), "") for name in ("pretrained", "random", "finetuned"))
+    small = Extent(arms, BUDGETS[:2], draws=1, seeds=1, folds=5, repeats=5)
+
+    def seconds(cells: list[Cell]) -> float:
+        return sum(100.0 if cell.arm.name == "finetuned" else 1.0 for cell in cells)
+
+    found = fitted(small, 1.4, seconds)  # 84 s, of which 5 % are to spare: 20 s a division
+    assert [arm.name for arm in found.arms] == ["pretrained", "random"]
+    assert found.repeats == 3
+    assert list(left_out(small, found)) == ["the arm finetuned", "2 of 5 divisions into folds"]
+
+
 def test_an_arm_that_was_asked_for_stays() -> None:
     asked = tuple(Arm(arm.name, (), "", is_asked_for=True) for arm in ARMS)
     extent = fitted(Extent(asked, BUDGETS, 5, 1, None, 1), 12.0, second_each)
