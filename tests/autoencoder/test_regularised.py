@@ -69,10 +69,11 @@ def test_a_random_direction_works_where_no_gradient_is_wanted():
 def test_without_penalties_the_loss_of_rae_is_the_summed_error_of_conv(kind):
     zero = ["autoencoder.code_penalty=0", "autoencoder.decoder_penalty=0"]
     model = variant("rae", SHAPE, words=[f"autoencoder.kind={kind}", *zero])
-    words = ["autoencoder.target=pixels", "autoencoder.corruption=none"]
-    plain = variant(
-        "conv", SHAPE, words=[*words, "autoencoder.decoder_width=64", "autoencoder.depth=1"]
-    )
+    words = [
+        "autoencoder.target=pixels", "autoencoder.corruption=none", "autoencoder.decoder_width=64",
+        "autoencoder.depth=1", "autoencoder.principal_path=false",
+    ]  # fmt: skip
+    plain = variant("conv", SHAPE, words=words)
     plain.load_state_dict(model.state_dict())
     images = unit(table(SHAPE))
     found, expected = (m.loss(images, draws(24), 1.0).total for m in (model, plain))
