@@ -42,6 +42,7 @@ NETWORK = ConvConfig(
     patch="auto",
     target="both",
     hog_weight=10.0,
+    principal_path=True,
     corruption=PatchMask(
         name="patch_mask", share=0.5, ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
     ),
