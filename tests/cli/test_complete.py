@@ -95,7 +95,7 @@ def test_completion_imports_no_torch() -> None:
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.endswith("autoencoder.free_bits=\nFalse\n")
+    assert done.stdout.endswith("autoencoder.principal_path=\nFalse\n")
 
 
 def test_an_unknown_shell_is_refused(ae_cls: AeCls) -> None:
@@ -123,7 +123,7 @@ ask() { COMP_LINE="$1" COMP_POINT=${#1}; _ae_cls ae-cls; echo "${COMPREPLY[*]}";
 complete -p ae-cls; ask "ae-cls ru"; ask "ae-cls run head=l"; ask "ae-cls predict x"
 """
     assert shell("bash", "-c", script).splitlines() == [
-        "complete -o default -F _ae_cls ae-cls", "run", "lda linear", "",
+        "complete -o default -F _ae_cls ae-cls", "run", "ladder lda linear", "",
     ]  # fmt: skip
 
 
