@@ -20,7 +20,7 @@ from ae_cls.jobs.results import Results
 from ae_cls.jobs.signals import noted_signals
 from ae_cls.jobs.work import Streak, Work
 from tests.cli.conftest import AeCls
-from tests.composed import plain
+from tests.composed import options, plain
 from tests.jobs.conftest import forked, forking, started
 from tests.jobs.fake_runs import Started
 from tests.jobs.test_processes import TRIVIAL, Shell, shell
