@@ -59,7 +59,7 @@ def base(*words: str) -> Experiment:
 
 CHANGED: dict[str, Any] = {
     "seed": 1, "split.valid_fraction": 0.2, "split.test_fraction": 0.3, "split.seed": 5,
-    "split.folds": 3, "split.fold": None,
+    "split.folds": 3, "split.fold": None, "split.pretrain_on": None,
     "labels.per_class": 6, "labels.fraction": None, "labels.count": None, "labels.draw": 3,
     "labels.choose": "validation", "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 1, "autoencoder.latent_dim": 4,
