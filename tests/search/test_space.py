@@ -46,7 +46,9 @@ def test_a_value_means_what_hydras_grammar_says(value: str, meant: object, probe
 
 
 def test_a_glob_chooses_among_the_options_of_a_group() -> None:
-    assert space("head=glob([k*,l*])").dimensions["head"] == Choice(("knn", "lda", "linear"))
+    assert space("head=glob([k*,l*])").dimensions["head"] == Choice(
+        ("knn", "ladder", "lda", "linear")
+    )
     assert space("head=glob(*)").dimensions["head"] == Choice(tuple(options("head")))
 
 

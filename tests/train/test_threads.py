@@ -73,7 +73,7 @@ def test_a_number_that_is_asked_for_stays(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("ae_cls.train.trial.take_fastest", lambda most, work: pytest.fail("tried"))
     kept = Kept()
     fit(start("cpu", "fp32", 2), kept)
-    assert [checkpoint.facts["threads"] for checkpoint in kept.all] == [2]
+    assert [checkpoint.facts.threads for checkpoint in kept.all] == [2]
 
 
 def test_after_a_long_epoch_the_number_is_chosen_anew_and_kept_with_a_checkpoint(
@@ -90,7 +90,7 @@ def test_after_a_long_epoch_the_number_is_chosen_anew_and_kept_with_a_checkpoint
     kept = Kept()
     with caplog.at_level(logging.INFO, "ae_cls"):
         fit(start("cpu", "fp32", "auto"), kept)
-    assert [(c.step, c.facts["threads"]) for c in kept.all] == [(3, 1), (6, 1)]
+    assert [(c.step, c.facts.threads) for c in kept.all] == [(3, 1), (6, 1)]
     assert "pretrain: on 1 of 2 threads, as the machine is busy" in caplog.text
 
 
@@ -105,6 +105,6 @@ def test_a_stopped_training_goes_on_with_as_many_threads_as_before(
     compute = start("cpu", "fp32", "auto")
     assert compute.most_threads == 2
     fit(compute, kept)
-    assert kept.all[-1].step == 6 and kept.all[-1].facts["threads"] == 1
+    assert kept.all[-1].step == 6 and kept.all[-1].facts.threads == 1
     fit(start("cpu", "fp32", 2), again := Kept(kept.all[0]))
-    assert again.all[-1].facts["threads"] == 2, "a number that is asked for stands above it"
+    assert again.all[-1].facts.threads == 2, "a number that is asked for stands above it"
