@@ -72,13 +72,15 @@ class Conv(Convolutional):
             self.pixel_head = PixelHead(inputs, cell=cell, channels=image_shape[0], normalised=True)
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        return self._code(self.trunk(images)[-1], images)
+        begun = None if self.path is None else self.path.encode(images)
+        return self._code(self.trunk(images)[-1], begun)
 
     def _code(
-        self, deepest: Float[Tensor, "b _ _ _"], images: Float[Tensor, "b c h w"]
+        self, deepest: Float[Tensor, "b _ _ _"], begun: Float[Tensor, "b d"] | None
     ) -> Float[Tensor, "b d"]:
+        """From the coordinates along the path that it begins with, if there is one."""
         code = self.to_latent(deepest.flatten(1))
-        return code if self.path is None else self.path.encode(images) + _ADDED * code
+        return code if begun is None else begun + _ADDED * code
 
     def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
         images = self.decoder(latents)
@@ -120,9 +122,11 @@ class Conv(Convolutional):
         # from them.
         teaches = self.config.target in ("pixels", "both")
         map_of_code = deepest if teaches else deepest.detach()
-        output = self.decode(self._code(map_of_code, seen.images))
-        trust = 1.0 if self.path is None else self.path.trust(seen.images, images)
-        return reconstruction_loss(output, images, seen.weight * trust)
+        begun, weight = None, seen.weight
+        if self.path is not None:
+            begun = self.path.encode(seen.images)
+            weight = weight * self.path.trust(begun, images)
+        return reconstruction_loss(self.decode(self._code(map_of_code, begun)), images, weight)
 
     def layers(self) -> list[Layer]:
         """Every stage but the last with a decoder to throw away, as the real one is no mirror."""

@@ -171,14 +171,20 @@ def _of_unlabelled(dataset: Dataset, fraction: float, seed: int) -> tuple[Rows, 
     So the seed is that of the run: that of the split draws other folds.
     """
     labelled = _joined([dataset.train, dataset.valid, dataset.test])
-    rows = shuffled(_apart(dataset, labelled), seed, "split", "watched")
-    count = _share(len(rows), fraction)
-    if count == 0 or count == len(rows):
+    rows = _apart(dataset, labelled)
+    pretrain, watched = _parted(rows, fraction, seed, "watched")
+    if not (len(pretrain) and len(watched)):
         raise UsageError(
             f"too few images have no label: {len(rows):,}, of which a part is held out",
             where="split.pretrain_on=unlabelled", fix="split.pretrain_on=all",
         )  # fmt: skip
-    return np.sort(rows[count:]), np.sort(rows[:count])
+    return pretrain, watched
+
+
+def _parted(rows: Rows, fraction: float, seed: int, part: str) -> tuple[Rows, Rows]:
+    """Of rows without a label those that stay, and a share of them that is held out."""
+    order, count = shuffled(rows, seed, "split", part), _share(len(rows), fraction)
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _apart(dataset: Dataset, rows: Rows) -> Rows:
@@ -212,13 +218,12 @@ def folds_to_test(dataset: Dataset, folds: int, seed: int) -> list[Rows]:
 
 def _without_labels(dataset: Dataset, fraction: float, seed: int) -> Split:
     """For pretraining alone: some unlabelled rows are held out to see when it has converged."""
-    rows = shuffled(dataset.unlabelled, seed, "split", "valid")
-    count = _share(len(rows), fraction)
-    if count == 0 or count == len(rows):
-        raise _empty("valid", fraction, dataset, rows, dataset.bonds)
-    none, watched = np.zeros(0, dtype=np.int64), np.sort(rows[:count])
+    pretrain, watched = _parted(dataset.unlabelled, fraction, seed, "valid")
+    if not (len(pretrain) and len(watched)):
+        raise _empty("valid", fraction, dataset, dataset.unlabelled, dataset.bonds)
+    none = np.zeros(0, dtype=np.int64)
     return Split(
-        pretrain=np.sort(rows[count:]),
+        pretrain=pretrain,
         watched=watched,
         train=none,
         labelled=none,

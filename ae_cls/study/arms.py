@@ -11,6 +11,7 @@ from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 from ae_cls.experiment.mistakes import read_part
 from ae_cls.settings import Settings
+from ae_cls.study.request import group_of
 from ae_cls.study.settings import StudySettings
 
 QUESTION = "pretrained"
@@ -116,10 +117,6 @@ def words_of_arm(arm: Arm, words: Sequence[str], defaults: Mapping[str, str]) ->
     replaced = {key for key, value in chosen.items() if key in defaults and now[key] != value}
     if "head" not in chosen and now["head"] == "finetune":
         replaced.add("head")
-    kept = [word for word in words if _group(word) not in replaced]
+    kept = [word for word in words if group_of(word) not in replaced]
     new = [word for word in arm.words if word not in words]
     return (*kept, *new)
-
-
-def _group(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0].replace("/", ".").partition(".")[0]

@@ -5,7 +5,7 @@ from typing import final
 
 from ae_cls.jobs.launch import Launch, Local, cores
 from ae_cls.study.facts import Facts
-from ae_cls.study.request import Request
+from ae_cls.study.request import Request, group_of
 
 _AT_ONCE = 2
 # What two runs at a time, each on half the cores, get done over one after another on all of them:
@@ -34,7 +34,7 @@ def at_once(launch: Launch, request: Request, facts: Facts) -> AtOnce:
 
     Most runs of a study are short, and much of each is on one core.
     """
-    keys = {word.lstrip("+~").partition("=")[0].partition(".")[0] for word in request.words}
+    keys = {group_of(word) for word in request.words}
     is_free = isinstance(launch, Local) and not keys & {"launch", "threads"}
     if not is_free or facts.device != "cpu" or cores() < _AT_ONCE:
         return AtOnce(launch)

@@ -52,7 +52,7 @@ class Request:
     @property
     def of_runs(self) -> tuple[str, ...]:
         """The words that say what a run does."""
-        return tuple(word for word in self.words if _group(word) != "study")
+        return tuple(word for word in self.words if group_of(word) != "study")
 
     @property
     def chooses_arms(self) -> bool:
@@ -91,5 +91,6 @@ def own_arms(words: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str
     return tuple(others), arms
 
 
-def _group(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0].partition(".")[0]
+def group_of(word: str) -> str:
+    """What a word chooses an option of, or sets a key of."""
+    return word.lstrip("+~").partition("=")[0].replace("/", ".").partition(".")[0]

@@ -2,39 +2,27 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from ae_cls.draws import Draws
-from ae_cls.experiment.descriptions import Classification
 from ae_cls.head.joint import JointConfig, _Both
 from ae_cls.head.network import layer_groups, network_of, rest_of
 from ae_cls.head.semi_supervised import Shown
 from ae_cls.train.order import Mixed
 from tests.autoencoder.variants import TRAINED
-from tests.composed import described
+from tests.head.encoder_heads import learnt_beside_the_given_encoder, small, task, valid_of
 from tests.head.test_finetune import config as finetuning
-from tests.head.test_finetune import task, tensors, valid_of
 
 
 def config(*words: str) -> JointConfig:
-    small = ("epochs=3", "batch_size=16", "min_steps=48", "lr=0.01", "augment.erase=0.0")
-    words = tuple(f"head.{word}" for word in (*small, *words))
-    found = described("classify", "encoder=x", "head=joint", "encode=multiscale", *words)
-    assert isinstance(found, Classification)
-    assert isinstance(found.head, JointConfig)
-    return found.head
+    return small(JointConfig, "joint", words)
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
     one = task(name)
-    before = tensors(one.encoder.model)
-    learned = config().classify(one)
-    found = learned.classifier.predict_proba(valid_of(one).images)
-    assert np.mean(found.argmax(1) == valid_of(one).labels) > 0.9
-    assert all(torch.equal(before[key], value) for key, value in tensors(one.encoder.model).items())
+    learned = learnt_beside_the_given_encoder(config(), one)
     assert learned.classifier.head.facts["unlabelled_rows"] == 32
 
 

@@ -2,29 +2,21 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from ae_cls.draws import Draws
-from ae_cls.experiment.descriptions import Classification
 from ae_cls.head.ladder import Combinator, LadderConfig, _Ladder, standardised
 from ae_cls.head.network import Network, classification_loss, network_of
 from ae_cls.head.semi_supervised import Shown
 from tests.autoencoder.variants import TRAINED
-from tests.composed import described
-from tests.head.test_finetune import task, tensors, valid_of
+from tests.head.encoder_heads import learnt_beside_the_given_encoder, small, task
 
 POSITIONS = torch.tensor([3, 40, 5, 50, 60, 0, 33, 34])
 
 
 def config(*words: str) -> LadderConfig:
-    small = ("epochs=3", "batch_size=16", "min_steps=48", "lr=0.01", "augment.erase=0.0")
-    words = tuple(f"head.{word}" for word in (*small, *words))
-    found = described("classify", "encoder=x", "head=ladder", "encode=multiscale", *words)
-    assert isinstance(found, Classification)
-    assert isinstance(found.head, LadderConfig)
-    return found.head
+    return small(LadderConfig, "ladder", words)
 
 
 def network() -> Network:
@@ -46,11 +38,7 @@ def ladder(one: Network, *words: str) -> _Ladder:
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
     one = task(name)
-    before = tensors(one.encoder.model)
-    learned = config().classify(one)
-    found = learned.classifier.predict_proba(valid_of(one).images)
-    assert np.mean(found.argmax(1) == valid_of(one).labels) > 0.9
-    assert all(torch.equal(before[key], value) for key, value in tensors(one.encoder.model).items())
+    learned = learnt_beside_the_given_encoder(config(), one)
     assert learned.classifier.head.facts["unlabelled_rows"] == 32
 
 

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -15,7 +14,6 @@ from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
 from ae_cls.encode import Encoder, LatentConfig
 from ae_cls.errors import UsageError
-from ae_cls.experiment.descriptions import Classification
 from ae_cls.head.m2 import M2Config, _Bound, _OwnClasses
 from ae_cls.head.network import encoder_groups, rest_of
 from ae_cls.head.semi_supervised import Shown
@@ -23,19 +21,14 @@ from ae_cls.head.task import Task
 from ae_cls.jobs.commands import COMMANDS
 from tests.autoencoder.variants import config as autoencoder
 from tests.composed import described
-from tests.head.test_finetune import CPU, tensors, valid_of
-from tests.head.test_finetune import task as task_on
+from tests.head.encoder_heads import CPU, learnt_beside_the_given_encoder, small, valid_of
+from tests.head.encoder_heads import task as task_on
 
 ITS_WORDS = ("autoencoder=conditional_vae", "encode=latent", "head=m2")
 
 
 def config(*words: str) -> M2Config:
-    small = ("epochs=3", "batch_size=16", "min_steps=48", "lr=0.01", "augment.erase=0.0")
-    words = tuple(f"head.{word}" for word in (*small, *words))
-    found = described("classify", "encoder=x", "head=m2", "encode=latent", *words)
-    assert isinstance(found, Classification)
-    assert isinstance(found.head, M2Config)
-    return found.head
+    return small(M2Config, "m2", words, encode="latent")
 
 
 def task() -> Task:
@@ -51,11 +44,7 @@ def encoder_of(one: Task) -> ConditionalVae:
 
 def test_it_learns_and_leaves_the_given_encoder_as_it_was():
     one = task()
-    before = tensors(one.encoder.model)
-    learned = config().classify(one)
-    found = learned.classifier.predict_proba(valid_of(one).images)
-    assert np.mean(found.argmax(1) == valid_of(one).labels) > 0.9
-    assert all(torch.equal(before[key], value) for key, value in tensors(one.encoder.model).items())
+    learned = learnt_beside_the_given_encoder(config(), one)
     assert learned.classifier.head.facts["unlabelled_rows"] == 32
 
 

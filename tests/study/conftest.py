@@ -13,17 +13,21 @@ from tests.jobs.conftest import forking as forking
 from tests.jobs.conftest import started as started
 
 
+def facts(arms: Mapping[str, ArmFacts]) -> Facts:
+    """Of digits and these arms."""
+    return Facts(
+        classes=10, train=1294, rarest=125, pretrain=1294, shares_pretraining=False, valid=144,
+        judged=503, labelled=1797, device="cpu", has_official_test=False, passes=4313.0, folds=100,
+        arms=arms,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def known_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The facts of digits without reading them or timing a network, which takes seconds."""
 
     def look(base: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]]) -> Facts:
-        return Facts(
-            classes=10, train=1294, rarest=125, pretrain=1294, shares_pretraining=False,
-            valid=144, judged=503, labelled=1797, device="cpu", has_official_test=False,
-            passes=4313.0, folds=100,
-            arms={name: _of_arm(config) for name, config in arms.items()},
-        )  # fmt: skip
+        return facts({name: _of_arm(config) for name, config in arms.items()})
 
     monkeypatch.setattr(plan, "look", look)
 

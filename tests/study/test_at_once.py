@@ -1,5 +1,6 @@
 """How many runs of a study there are at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,17 +10,15 @@ from ae_cls.study import at_once as module
 from ae_cls.study.at_once import AtOnce, at_once
 from ae_cls.study.facts import Facts
 from ae_cls.study.request import Request
+from tests.study.conftest import facts
 
 
 def request(*words: str) -> Request:
     return Request(words, {}, (), lambda _: dict[str, Any]())
 
 
-def facts(device: str) -> Facts:
-    return Facts(
-        classes=2, train=8, rarest=4, pretrain=8, shares_pretraining=False, valid=2, judged=4,
-        labelled=12, device=device, has_official_test=False, passes=0.0, folds=2, arms={},
-    )  # fmt: skip
+def on(device: str) -> Facts:
+    return replace(facts({}), device=device)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +27,7 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_on_a_processor_and_then_each_takes_longer_than_alone() -> None:
-    place = at_once(HERE, request("dataset=digits"), facts("cpu"))
+    place = at_once(HERE, request("dataset=digits"), on("cpu"))
     assert place.launch == Local(name="local", jobs=2)
     assert 1 < place.gain < 2
     assert place.slower * place.gain == pytest.approx(2)
@@ -36,12 +35,12 @@ def test_two_on_a_processor_and_then_each_takes_longer_than_alone() -> None:
 
 @pytest.mark.parametrize("word", ["launch.jobs=1", "launch=local", "threads=1", "+threads=2"])
 def test_one_where_a_word_says_where_or_on_how_many_threads(word: str) -> None:
-    assert at_once(HERE, request(word), facts("cpu")) == AtOnce(HERE)
+    assert at_once(HERE, request(word), on("cpu")) == AtOnce(HERE)
 
 
 def test_one_on_a_card_on_a_cluster_and_on_a_single_core(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = SlurmHere(name="slurm_here", timeout_min=1.0, signal_delay_s=1, max_num_timeout=0)
-    assert at_once(HERE, request(), facts("cuda")) == AtOnce(HERE)
-    assert at_once(cluster, request(), facts("cpu")) == AtOnce(cluster)
+    assert at_once(HERE, request(), on("cuda")) == AtOnce(HERE)
+    assert at_once(cluster, request(), on("cpu")) == AtOnce(cluster)
     monkeypatch.setattr(module, "cores", lambda: 1)
-    assert at_once(HERE, request(), facts("cpu")) == AtOnce(HERE)
+    assert at_once(HERE, request(), on("cpu")) == AtOnce(HERE)

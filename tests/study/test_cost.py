@@ -1,5 +1,7 @@
 """How long the cells of a study are thought to take."""
 
+from dataclasses import replace
+
 import pytest
 
 from ae_cls.run.data import prepare
@@ -11,16 +13,13 @@ from ae_cls.study.cost import own_seconds, pretrainings_of, seconds_of
 from ae_cls.study.facts import ArmFacts, Facts
 from ae_cls.train.length import Length
 from tests.composed import experiment
+from tests.study.conftest import facts as of_digits
 
 FEW = Budget("labels.per_class=5", "5 a class", 50)
 
 
 def facts(arm: ArmFacts, *, shared: bool = False) -> Facts:
-    return Facts(
-        classes=10, train=100, rarest=10, pretrain=1000, shares_pretraining=shared, valid=100,
-        judged=200, labelled=400, device="cpu", has_official_test=False, passes=5000.0, folds=5,
-        arms={"one": arm},
-    )  # fmt: skip
+    return replace(of_digits({"one": arm}), pretrain=1000, shares_pretraining=shared)
 
 
 def cell(fold: int | None = None, repeat: int = 0) -> Cell:

@@ -49,6 +49,11 @@ def jobs(place: Path) -> list[dict[str, Any]]:
     return json.loads((folder_of(place) / "sweep.json").read_text())["jobs"]
 
 
+def configs_of(place: Path) -> list[dict[str, Any]]:
+    """Of the runs, in their order."""
+    return [json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(place)]
+
+
 def said(place: Path) -> dict[str, Any]:
     return json.loads((folder_of(place) / "study.json").read_text())
 
@@ -197,9 +202,7 @@ def test_small_data_without_a_test_part_are_divided_into_folds(
     monkeypatch.setattr(plan, "SMALL", 10_000)
     outcome = ae_cls("study", *SMALL, *TWO, "study.repeats=2", "study.budgets=[all]")
     assert "2 x 5 folds" in outcome.err and "20 runs; 10 pretrainings" in outcome.err
-    configs = [
-        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
-    ]
+    configs = configs_of(tmp_path)
     splits = {(config["split"]["seed"], config["split"]["fold"]) for config in configs}
     assert splits == {(repeat, fold) for repeat in (0, 1) for fold in range(5)}
     assert {config["split"]["folds"] for config in configs} == {5}
@@ -220,9 +223,7 @@ def test_all_folds_share_a_pretraining_where_it_sees_no_labelled_image(
     outcome = ae_cls("study", *SMALL, *TWO, "study.repeats=2", "study.budgets=[all]")
     assert "20 runs; 1 pretraining\n" in outcome.err
     assert "all pretraining is on the 1,294 images that have no label, once for all" in outcome.err
-    configs = [
-        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
-    ]
+    configs = configs_of(tmp_path)
     assert {config["split"]["pretrain_on"] for config in configs} == {"unlabelled"}
 
 
@@ -252,9 +253,7 @@ def test_every_network_pretrains_for_the_same_time_also_when_the_study_goes_on(
     # On a machine that seems faster now, more draws are of the same networks.
     monkeypatch.setattr(plan, "look", look(120 / 1294 / 9))
     ae_cls(*words, "study.draws=3")
-    configs = [
-        json.loads((Path(job["folder"]) / "config.json").read_text()) for job in jobs(tmp_path)
-    ]
+    configs = configs_of(tmp_path)
     epochs = {
         (config["autoencoder"]["name"], config["pretrain"].get("epochs")) for config in configs
     }

@@ -9,11 +9,10 @@ from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
+from ae_cls.autoencoder.parts.losses import PIXEL_ROUNDING
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.evaluate import enough_images
-
-_ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes
 
 # Of decoded values beyond black and white, where no pixel is; at 0 nothing would be learnt there.
 _SLOPE_OUTSIDE = 0.1
@@ -64,9 +63,9 @@ class PrincipalPath(nn.Module):
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.axes.zero_()[:count].copy_(torch.from_numpy(pca.components_))
         self.variances.zero_()[:count].copy_(torch.from_numpy(pca.explained_variance_))
-        self.noise.copy_(torch.as_tensor(pca.noise_variance_ + _ROUNDING))
+        self.noise.copy_(torch.as_tensor(pca.noise_variance_ + PIXEL_ROUNDING))
         missed = self.decode(self.encode(pixels)) - pixels
-        self.residue.copy_(missed.square().mean() + _ROUNDING)
+        self.residue.copy_(missed.square().mean() + PIXEL_ROUNDING)
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Coordinates along the axes, by axis and cell."""
@@ -82,14 +81,14 @@ class PrincipalPath(nn.Module):
 
     @torch.no_grad()
     def trust(
-        self, seen: Float[Tensor, "b c h w"], images: Float[Tensor, "b c h w"]
+        self, seen: Float[Tensor, "b d"], images: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b 1 1 1"]:
-        """1 where images are seen as they are, less the more their coordinates are mistaken.
+        """1 where the coordinates seen are those of the images, less the more they are mistaken.
 
         What hidden cells take away is ten times what the axes miss. Were both the same to the loss,
         the network would guess the one and hardly look at the other.
         """
-        mistaken = (self.encode(seen) - self.encode(images)).float().square().sum(1)
+        mistaken = (seen - self.encode(images)).float().square().sum(1)
         error = mistaken / images[0].numel()
         return (self.residue / (self.residue + error)).clamp_min(_LEAST_TRUST)[:, None, None, None]
 

@@ -12,14 +12,12 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.parts.bases import Corrupting
 from ae_cls.autoencoder.parts.convolutional import ConvolutionalConfig
-from ae_cls.autoencoder.parts.losses import at_least_float32
+from ae_cls.autoencoder.parts.losses import PIXEL_ROUNDING, at_least_float32
 from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.dataset.contract import ImageShape
 
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 """Within it the exponential stays finite in float32."""
-
-_ROUNDING = 1 / 255**2 / 12  # variance of what is lost where pixels are bytes: no error is below it
 
 
 class VariationalConfig(ConvolutionalConfig, ABC):
@@ -74,4 +72,4 @@ def negative_log_likelihood(mse: Float[Tensor, ""], pixels: int) -> Float[Tensor
     many pixels nor dark images nor a small spread drown the one in the other (Rybkin, Daniilidis &
     Levine 2021, arXiv 2006.13202).
     """
-    return pixels / 2 * ((2 * math.pi * (mse + _ROUNDING)).log() + 1)
+    return pixels / 2 * ((2 * math.pi * (mse + PIXEL_ROUNDING)).log() + 1)
