@@ -80,7 +80,7 @@ def test_combinations_are_the_product_with_the_last_word_varying_fastest() -> No
     ("word", "own"),
     [
         ("seed=choice(3,1)", ["seed=3", "seed=1"]),
-        ("head=glob([l*,k*])", ["head=knn", "head=lda", "head=linear"]),
+        ("head=glob([l*,k*])", ["head=knn", "head=ladder", "head=lda", "head=linear"]),
         ("head.C=[0.1],[1,2]", ["head.C=[0.1]", "head.C=[1,2]"]),
         ("dataset.root='a,b','c d'", ["dataset.root='a,b'", "dataset.root='c d'"]),
         ("autoencoder.corruption=none,gaussian",
@@ -96,7 +96,7 @@ def test_a_globs_options_are_also_those_of_the_users_folder(tmp_path: Path) -> N
     (tmp_path / "head").mkdir()
     (tmp_path / "head" / "mine.yaml").write_text("name: linear\n")
     jobs = combinations(["head=glob(m*)"], [tmp_path])
-    assert [job.own for job in jobs] == [("head=mine",), ("head=mlp",)]
+    assert [job.own for job in jobs] == [("head=m2",), ("head=mine",), ("head=mlp",)]
 
 
 def test_of_a_key_given_twice_the_last_word_counts() -> None:
