@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.folds import stratified_folds
@@ -24,6 +23,7 @@ from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
 from ae_cls.store.places import shared_store
 from ae_cls.study.facts import MOST_FOLDS, SMALL, ArmFacts
+from ae_cls.study.operations import OperationCounter
 from ae_cls.train.schedule import Schedule
 
 _SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
@@ -184,8 +184,8 @@ def _cost_ratio(experiment: Experiment, data: Data) -> float:
     Back they are about twice as many in both, so the ratio is that of whole steps.
     """
     images = _images(data, 2)
-    with FlopCounterMode(display=False) as pretraining:
+    with OperationCounter() as pretraining:
         _loss(data, images)
-    with FlopCounterMode(display=False) as finetuning:
+    with OperationCounter() as finetuning:
         experiment.encode.features(data.network.train(), images)
-    return pretraining.get_total_flops() / max(1, finetuning.get_total_flops())
+    return pretraining.total / max(1, finetuning.total)
