@@ -26,7 +26,8 @@ from ae_cls.study.facts import MOST_FOLDS, SMALL, ArmFacts
 from ae_cls.study.operations import OperationCounter
 from ae_cls.train.schedule import Schedule
 
-_SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
+_SMALL, _LARGE = 8, 128  # images of a timed batch
+_FEWEST_TIMINGS, _TIMED_SECONDS = 3, 0.25  # of each batch at least
 # Times the labelled images: pretraining then does without a fifth of what it could see.
 _ENOUGH_UNLABELLED = 3
 
@@ -145,12 +146,13 @@ def _training_seconds(data: Data) -> tuple[float, float]:
 
 def _seconds(step: Callable[[], object]) -> float:
     """Of the fastest of a few: what disturbs only makes slower."""
+    step()  # what is made once only is not timed
     times: list[float] = []
-    for _ in range(1 + _TIMINGS):
+    while len(times) < _FEWEST_TIMINGS or sum(times) < _TIMED_SECONDS:
         begun = time.perf_counter()
         step()
         times.append(time.perf_counter() - begun)
-    return min(times[1:])
+    return min(times)
 
 
 def _train(data: Data, optimiser: torch.optim.Optimizer, count: int) -> None:
