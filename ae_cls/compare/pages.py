@@ -303,7 +303,7 @@ def _counts(images: Mapping[str, int]) -> str:
 
 def _copies(leaks: Mapping[str, Any]) -> str:
     if not leaks:
-        return "nobody has looked"
+        return "not looked for"
     seen = leaks["seen_in_training"]
     return f"{leaks['copies']:,}; {seen['test']:,} test images are copies of training images"
 

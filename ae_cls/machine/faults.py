@@ -73,7 +73,7 @@ def _of_system(error: OSError) -> AeClsError | None:
 
 def _no_thread(why: str) -> TrainingError:
     return TrainingError(
-        "the system lets no further thread or process start", why=why,
+        "the system cannot start another thread or process", why=why,
         fix="fewer threads or jobs at a time (threads=1, launch.jobs=1), or a higher limit: "
         "ulimit -u",
     )  # fmt: skip

@@ -68,7 +68,7 @@ class Result:
         hint: what to type next; empty where nothing follows.
         test_read_by: different runs that have read this test part on this machine.
         test_reads: how often it was read, equal runs included.
-        log_failure: why run.log is not whole; empty where it is.
+        log_failure: why run.log is incomplete; empty where it is.
     """
 
     folder: Path

@@ -118,7 +118,7 @@ def test_names_are_labels_too(tmp_path: Path) -> None:
         (LABELLED + "1," + ",".join(["?"] * 16), "?"),
         ("label," + ",".join(PIXELS) + "\n", "no rows"),
         ("path,label\na.png,0\n", "dataset=folder"),
-        ("", "no table of pixels"),
+        ("", "not a table of pixels"),
     ],
 )
 def test_what_is_no_table_of_pixels_is_refused(content: str, why: str, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _refuse_missing(listing: Listing, file: Path) -> None:
     raise DataError(
         f"there is no table {file.name}",
         where=str(file),
-        why="the file is looked for below dataset.root" if not file.is_dir() else "it is a folder",
+        why="the file is expected below dataset.root" if not file.is_dir() else "it is a folder",
         fix=typed("dataset.labels_csv", here) if here.is_file() else known,
     )
 
