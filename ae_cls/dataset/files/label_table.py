@@ -89,7 +89,8 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
 def _refuse_missing(listing: Listing, file: Path) -> None:
     if file.is_file():
         return
-    here = Path.cwd() / file.relative_to(listing.folder) if _is_below(file, listing) else file
+    is_below = file.is_relative_to(listing.folder)
+    here = Path.cwd() / file.relative_to(listing.folder) if is_below else file
     tables = [name for name in listing.others if name.endswith((".csv", ".tsv", ".txt", ".gz"))]
     known = f"dataset.labels_csv={tables[0]}" if tables else "dataset.labels_csv=FILE"
     raise DataError(
@@ -98,10 +99,6 @@ def _refuse_missing(listing: Listing, file: Path) -> None:
         why="the file is expected below dataset.root" if not file.is_dir() else "it is a folder",
         fix=typed("dataset.labels_csv", here) if here.is_file() else known,
     )
-
-
-def _is_below(file: Path, listing: Listing) -> bool:
-    return file.is_relative_to(listing.folder)
 
 
 def _row(table: TextTable, columns: Columns, line: int, values: Sequence[str]) -> _Row:

@@ -151,7 +151,9 @@ class FolderConfig(ImageFilesConfig):
         else:
             found = files_by_folder(listing)
         one_spelling = settled(found.files, self.spellings)
-        grouped = self._grouped(one_spelling.files)
+        grouped = ImageFiles(tuple(one_spelling.files))
+        if self.group is not None:
+            grouped = with_groups(one_spelling.files, self.group)
         notes = (*listing.notes, *found.notes, *one_spelling.notes, *grouped.notes)
         return ImageFiles(grouped.files, notes)
 
@@ -160,9 +162,6 @@ class FolderConfig(ImageFilesConfig):
             self.path_column, self.label_column, self.split_column, self.group_column
         )
         return LabelTable(file, names, self.image_folder, self.image_suffix, self.no_label)
-
-    def _grouped(self, files: Sequence[ImageFile]) -> ImageFiles:
-        return ImageFiles(tuple(files)) if self.group is None else with_groups(files, self.group)
 
 
 def _no_images(listing: Listing) -> DataError:
