@@ -2,7 +2,7 @@
 
 import errno
 import re
-from concurrent.futures import BrokenExecutor
+import sys
 
 from ae_cls.errors import AeClsError, StorageError, TrainingError
 
@@ -32,7 +32,9 @@ def as_ours(error: BaseException) -> AeClsError | None:
             fix="a smaller pretrain.batch_size, head.batch_size, dataset.image_size or network; "
             "fewer jobs at a time; or close other programs",
         )  # fmt: skip
-    if isinstance(error, BrokenExecutor):
+    # Whoever raises it has imported it; importing it here takes a tenth of the time of --help.
+    futures = sys.modules.get("concurrent.futures")
+    if futures is not None and isinstance(error, futures.BrokenExecutor):
         return TrainingError(
             "a process of this run was lost", why="it was killed, perhaps for lack of memory",
             fix="free some memory and start again",
