@@ -20,7 +20,7 @@ from ae_cls.pretrain.gradient import mean_loss, of_whole, solve, with_health
 from ae_cls.store.received import not_ours
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 from ae_cls.train.loop import optimise
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, WrittenRecord
 from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.step import Group
@@ -116,7 +116,7 @@ def _begun(task: TrainTask, parts: int) -> tuple[int, list[EpochRecord]]:
         return 0, []
     if newest.facts.part >= parts:
         raise not_ours(newest.where, f"part {newest.facts.part}: there are {parts}, from 0 on")
-    return newest.facts.part, list(newest.facts.before)
+    return newest.facts.part, [written.record() for written in newest.facts.before]
 
 
 @final
@@ -146,6 +146,6 @@ class _OfPart(Checkpoints):
         return self.inner.is_due(epoch_ended=epoch_ended)
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        more = {"part": self.part, "before": list(self.before)}
+        more = {"part": self.part, "before": [WrittenRecord.of(record) for record in self.before]}
         facts = checkpoint.facts.model_copy(update=more)
         self.inner.keep(replace(checkpoint, step=checkpoint.step + self.first_step, facts=facts))

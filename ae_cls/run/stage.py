@@ -19,7 +19,7 @@ from ae_cls.store.files import write_json
 from ae_cls.store.key import Json, Key
 from ae_cls.store.manifest import check_files
 from ae_cls.store.received import MOST_PER_CLASS, read_typed
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import EpochRecord, WrittenRecord
 
 FORMAT = 4
 """Of the files of an entry: raise it when they change."""
@@ -35,7 +35,7 @@ class _Made(Settings):
 
     threads: int
     processes: int
-    history: list[EpochRecord]
+    history: list[WrittenRecord]
 
 
 @final
@@ -155,4 +155,5 @@ def write_made(folder: Path, world: World, history: Sequence[EpochRecord] = ()) 
 
 def read_history(folder: Path) -> list[EpochRecord]:
     """One record an epoch of the training whose output is kept in that folder."""
-    return read_typed(folder / MADE, _Made, most=MOST_PER_CLASS).history
+    made = read_typed(folder / MADE, _Made, most=MOST_PER_CLASS)
+    return [written.record() for written in made.history]

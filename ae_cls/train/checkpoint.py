@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from torch import Tensor
 
 from ae_cls.settings import Settings
-from ae_cls.train.record import EpochRecord
+from ae_cls.train.record import WrittenRecord
 
 
 @final
@@ -28,14 +28,14 @@ class Facts(Settings):
         before: the stretches of those before it.
     """
 
-    history: list[EpochRecord]
+    history: list[WrittenRecord]
     terms: list[str]
     count: NonNegativeInt
     seconds: NonNegativeFloat
     best: float | None
     threads: PositiveInt | None = None
     part: NonNegativeInt = 0
-    before: list[EpochRecord] = Field(default_factory=list)
+    before: list[WrittenRecord] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _the_stretch_has_begun_or_not(self) -> "Facts":

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float64
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
+from ae_cls.settings import Settings
 from ae_cls.train.loss import Loss
 
 Measures = Mapping[str, int | float]
@@ -74,9 +75,6 @@ class EpochRecord:
         probe: accuracy of a classifier on its features; None: not measured.
     """
 
-    # As `Settings` are read from JSON; in a checkpoint a loss may be NaN.
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=True)
-
     stage: str
     epoch: int | float
     step: int
@@ -115,6 +113,34 @@ class EpochRecord:
 def kept(history: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch whose weights a training leaves; None of no training."""
     return next((record for record in reversed(history) if record.best), None)
+
+
+@final
+class WrittenRecord(Settings):
+    """An `EpochRecord` as JSON holds it; in a checkpoint a loss may be NaN."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    stage: str
+    epoch: int | float
+    step: int
+    lr: float
+    seconds: float
+    images_per_second: float
+    train: dict[str, float]
+    valid: dict[str, float | None]
+    best: bool
+    health: dict[str, int | float] = Field(default_factory=dict)
+    probe: float | None = None
+
+    @classmethod
+    def of(cls, record: EpochRecord) -> "WrittenRecord":
+        """As it is to be written."""
+        return cls(**asdict(record))
+
+    def record(self) -> EpochRecord:
+        """What was written."""
+        return EpochRecord(**dict(self))
 
 
 @final

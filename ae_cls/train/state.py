@@ -13,7 +13,7 @@ from ae_cls.store.received import not_ours
 from ae_cls.store.tensor_file import TensorFacts, refuse_misfits
 from ae_cls.store.weights import facts_of, refuse_not_finite
 from ae_cls.train.checkpoint import Checkpoint, Facts
-from ae_cls.train.record import EpochRecord, Means
+from ae_cls.train.record import EpochRecord, Means, WrittenRecord
 from ae_cls.train.step import trained_parameters
 
 _NETWORK, _OPTIMISER, _BEST, _SUMS = "network.", "optimiser.", "best.", "sums."
@@ -57,7 +57,7 @@ class State:
         tensors |= {_BEST + name: tensor for name, tensor in self.best_weights.items()}
         tensors |= {_SUMS + name: torch.as_tensor(total) for name, total in self.means.sums.items()}
         facts = Facts(
-            history=self.history,
+            history=[WrittenRecord.of(record) for record in self.history],
             terms=list(self.means.sums),
             count=self.means.count,
             seconds=self.seconds,
@@ -82,7 +82,7 @@ class State:
         self.means = Means()
         self.means.sums = {name: sums[name].to(device) for name in facts.terms}
         self.means.count, self.seconds = facts.count, facts.seconds
-        self.history = list(facts.history)
+        self.history = [written.record() for written in facts.history]
         self.best = math.inf if facts.best is None else facts.best
         self.step = checkpoint.step
 
