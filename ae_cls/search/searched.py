@@ -1,4 +1,7 @@
-"""The words of a search: those that name several values, and those that all trials share."""
+"""The words of a search: those that name several values, and those that all trials share.
+
+Beside the room `words` it alone knows types of Hydra: those of its grammar for several values.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
