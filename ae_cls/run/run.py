@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from ae_cls.errors import UsageError
-from ae_cls.evaluate import head_warnings
+from ae_cls.evaluate.health import head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import (

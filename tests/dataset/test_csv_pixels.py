@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 from tests.dataset.written import labels_of, pictures

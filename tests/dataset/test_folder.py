@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from ae_cls.dataset import NO_LABEL, Dataset, SplitConfig, make_split
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.dataset.labels import ALL_SHOWN
+from ae_cls.dataset.split import SplitConfig, make_split
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 
