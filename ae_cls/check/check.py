@@ -32,7 +32,6 @@ class Checked:
 
     @property
     def page(self) -> Path:
-        """The findings for a browser."""
         return self.folder / PAGE
 
     @property

@@ -29,7 +29,6 @@ def add_run(parser: Parser, name: str, meaning: str) -> None:
 
 
 def add_outputs(parser: Parser) -> None:
-    """`--outputs`."""
     parser.add_argument(
         "--outputs", type=home_path, metavar="FOLDER", default=Path(OUTPUTS),
         help=f"where latest, -1, -2 ... are looked for (default: {OUTPUTS})",
