@@ -42,7 +42,7 @@ def run_composed(command: str, words: Sequence[str]) -> int:
         return 0
     code = print_result(command, result)
     if command == "run":
-        complain(f"one run; to see whether pretraining helps: {_study_of(typed)}")
+        complain(f"one run; whether pretraining helped: {_study_of(typed)}")
     return code
 
 
