@@ -12,7 +12,6 @@ from ae_cls.jobs.record import PLAN
 from ae_cls.run.folder import read_status
 from ae_cls.saved.names import DAMAGED, STATUS
 
-LATEST = "latest"
 _MADE_BY = ("run", "pretrain", "classify")
 
 
@@ -55,7 +54,7 @@ def last(word: str, outputs: Path, wanted: Wanted) -> Path:
     Raises:
         UsageError: there is no such run.
     """
-    back = 1 if word == LATEST else -int(word)
+    back = -int(word) if word.startswith("-") else 1
     files = (outputs / "run").glob(wanted.marked_by)
     dated = [(p.stat().st_mtime_ns, p) for p in files if not p.parent.name.startswith(DAMAGED)]
     newest = (path.parent for _, path in sorted(dated, reverse=True))
