@@ -147,7 +147,7 @@ def verdict(
         {budget: arm for budget in budgets if (arm := _most_accurate(side, budget))}
         for side in (asked, others)
     )
-    worth_of = _worth_of(asked, others, budgets, leading, control)
+    worth_of = _worth_of(asked, others, [budget for budget in budgets if budget in leading])
     first = runs[0]
     return Verdict(
         first.config["dataset"]["name"], first.data_sha256, budgets, tuple(arms), versus,
@@ -279,20 +279,14 @@ def _ranks(arms: Sequence[Arm], budget: str) -> dict[str, int]:
     return shared_ranks([arm.name for arm in arms], pairs)
 
 
-def _worth_of(
-    asked: Sequence[Arm],
-    others: Sequence[Arm],
-    budgets: Sequence[str],
-    leading: Mapping[str, Arm],
-    control: Mapping[str, Arm],
-) -> Arm | None:
+def _worth_of(asked: Sequence[Arm], others: Sequence[Arm], budgets: Sequence[str]) -> Arm | None:
     """The arm in whose labels the worth is counted: the best twin, else the best control.
 
     The best by the number of budgets at which it is the most accurate.
     """
     networks = [arm.network for arm in asked]
     twins = [arm for arm in others if arm.network in networks]
-    best = [_most_accurate(twins or others, budget) for budget in budgets if budget in leading]
+    best = [_most_accurate(twins or others, budget) for budget in budgets]
     names = [arm.name for arm in best if arm]
     if not names:
         return None

@@ -76,7 +76,7 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
     found = completion(listing, [row.path for row in written], given.folder, given.suffix)
     paths = TablePaths(listing, found)
     rows = [_with_file(row, paths) for row in written]
-    _refuse_mistakes(listing, given.file, rows, paths, found)
+    _refuse_mistakes(given.file, rows, paths, found)
     files = [_image_file(row, listing) for row in rows]
     rest = _without_row(listing, {file.path for file in files})
     notes = [*table.notes, *column_notes(table, columns), *found.notes, *none.notes]
@@ -142,7 +142,7 @@ def _mistake(row: _Row) -> str:
 
 
 def _refuse_mistakes(
-    listing: Listing, file: Path, rows: Sequence[_Row], paths: TablePaths, found: Completion
+    file: Path, rows: Sequence[_Row], paths: TablePaths, found: Completion
 ) -> None:
     mistakes = list(_mistakes(rows))
     if not rows:
