@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, Self, final, runtime_checkable
+from typing import ClassVar, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -131,7 +131,7 @@ class DatasetConfig(Settings, ABC):
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
 
     @model_validator(mode="after")
-    def _own_files_are_given(self) -> Self:
+    def _own_files_are_given(self) -> "DatasetConfig":
         if self.own_files and not self.root:
             kind, example = self.own_files
             raise ValueError(f"root: say which {kind}, for example dataset.root={example}")
