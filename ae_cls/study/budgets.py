@@ -84,6 +84,6 @@ def _share(percent: float, labels: int, classes: int) -> Budget:
 
 def _wrong(value: int | str, why: str) -> UsageError:
     return UsageError(
-        f"{value} is no budget here", where="study.budgets", why=why,
+        f"{value} is not a budget", where="study.budgets", why=why,
         fix="labels of each class, shares, or all: 'study.budgets=[10,30%,all]'",
     )  # fmt: skip
