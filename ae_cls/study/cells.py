@@ -35,6 +35,26 @@ class Extent:
     frozen: frozenset[str] = frozenset()
     networks: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """How many cells it has, without making them: a slip of the finger asks for millions."""
+        arms, drawn = len(self.arms), [budget for budget in self.budgets if not budget.is_all]
+        if self.folds is not None:
+            return self.repeats * self.folds * self.seeds * len(self.budgets) * arms
+        more = sum(self.more_draws.get(budget.title, 0) for budget in drawn)
+        on_drawn = len(drawn) * self.draws * arms + more * len(self.frozen)
+        return self.seeds * (on_drawn + (len(self.budgets) - len(drawn)) * arms)
+
+    def is_part_of(self, whole: "Extent") -> bool:
+        """Whether it is as much as another at most, and anything at all."""
+        return (
+            bool(self.arms and self.budgets)
+            and {*self.arms} <= {*whole.arms}
+            and {*self.budgets} <= {*whole.budgets}
+            and 1 <= self.draws <= whole.draws
+            and 1 <= self.repeats <= whole.repeats
+        )
+
 
 @final
 @dataclass(frozen=True)
