@@ -5,6 +5,7 @@ Only whoever starts as root can become somebody else.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def as_user(user: int, work: Callable[[], object], *, umask: int = 0o022) -> tup
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.dup2(writing, 2)
+        sys.stderr = os.fdopen(writing, "w")
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
