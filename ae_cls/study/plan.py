@@ -1,6 +1,6 @@
 """From the words of a study to its jobs: which arms, on how many labels, how often, how long."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from ae_cls.saved.study import WrittenStudy
 from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.at_once import AtOnce, at_once
-from ae_cls.study.budgets import budgets_of
+from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
 from ae_cls.study.earlier import (
@@ -186,9 +186,7 @@ def _extent(
 
 
 def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Extent:
-    budgets = budgets_of(
-        settings.budgets, labels=facts.train, rarest=facts.rarest, classes=facts.classes
-    )
+    budgets = _budgets(settings.budgets, facts)
     folds = _folds(settings, facts)
     repeats = settings.repeats if folds else 1
     frozen = frozenset(arm.name for arm in arms if facts.arms[arm.name].finetune is None)
@@ -196,8 +194,29 @@ def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Exte
     networks = {arm.name: network for arm in arms if (network := facts.arms[arm.name].pretraining)}
     return Extent(
         arms, tuple(budgets), draws, settings.seeds, folds, repeats, frozen=frozen,
-        networks=networks,
+        networks=networks, only=dict(_only(arms, budgets, facts)),
     )  # fmt: skip
+
+
+def _budgets(given: Sequence[int | str] | None, facts: Facts) -> list[Budget]:
+    return budgets_of(given, labels=facts.train, rarest=facts.rarest, classes=facts.classes)
+
+
+def _only(
+    arms: Sequence[Arm], budgets: Sequence[Budget], facts: Facts
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The titles of its budgets, of each arm that is not compared on all."""
+    for arm in arms:
+        if arm.budgets is None:
+            continue
+        for budget in (own := _budgets(arm.budgets, facts)):
+            if budget not in budgets:
+                there_are = ", ".join(other.title for other in budgets)
+                raise UsageError(
+                    f"{budget.title} is no budget of this study", where="study.finetune_at",
+                    why=f"it compares on {there_are}", fix="name it in study.budgets, too",
+                )  # fmt: skip
+        yield arm.name, frozenset(budget.title for budget in own)
 
 
 def _folds(settings: StudySettings, facts: Facts) -> int | None:

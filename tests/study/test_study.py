@@ -260,9 +260,30 @@ def test_every_network_pretrains_for_the_same_time_also_when_the_study_goes_on(
     assert epochs == {("conv", 7), ("hog", None)}
 
 
+def test_each_autoencoder_is_fine_tuned_too_where_that_is_asked_for(
+    ae_cls: AeCls, known_facts: None, started: Started, tmp_path: Path
+) -> None:
+    words = ("study=variants", "study.budgets=[2,all]", "study.finetune_at=[2]", "study.draws=1")
+    outcome = ae_cls("study", *words, "pretrain=quick", "threads=1", "study.minutes=null")
+    assert outcome.code == 0
+    configs = configs_of(tmp_path)
+    tuned = [config for config in configs if config["head"]["name"] == "finetune"]
+    assert {config["labels"]["per_class"] for config in tuned} == {2}
+    controls = {"hog", "kmeans", "lbp", "pca", "pixels"}
+    assert {config["autoencoder"]["name"] for config in tuned} == {
+        config["autoencoder"]["name"]
+        for config in configs
+        if config["autoencoder"]["name"] not in controls
+    }
+    frozen = [config for config in configs if config not in tuned]
+    assert {config["labels"]["per_class"] for config in frozen} == {2, None}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["study=variants", "study.budgets=[2,all]", "study.finetune_at=[5]"], "2 a class, all"),
+        (["study.finetune_at=[2]"], "study=variants"),
         (["labels.per_class=10"], "study.budgets=[10,100,all]"),
         (["test=false"], "a study sets test itself"),
         (["folder=here"], "study.folder=FOLDER"),
