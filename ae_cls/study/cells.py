@@ -49,12 +49,16 @@ class Extent:
     @property
     def count(self) -> int:
         """How many cells it has, without making them: a slip of the finger asks for millions."""
-        arms, drawn = len(self.arms), [budget for budget in self.budgets if not budget.is_all]
-        if self.folds is not None:
-            return self.repeats * self.folds * self.seeds * len(self.budgets) * arms
-        more = sum(self.more_draws.get(budget.title, 0) for budget in drawn)
-        on_drawn = len(drawn) * self.draws * arms + more * len(self.frozen)
-        return self.seeds * (on_drawn + (len(self.budgets) - len(drawn)) * arms)
+        of_budgets = sum(self._runs_on(budget) for budget in self.budgets)
+        return self.seeds * of_budgets * (self.repeats * self.folds if self.folds else 1)
+
+    def _runs_on(self, budget: Budget) -> int:
+        """With one seed and, where there are folds, in one of them."""
+        arms = self.arms_on(budget)
+        if budget.is_all or self.folds is not None:
+            return len(arms)
+        frozen = sum(arm.name in self.frozen for arm in arms)
+        return self.draws * len(arms) + self.more_draws.get(budget.title, 0) * frozen
 
     def is_part_of(self, whole: "Extent") -> bool:
         """Whether it is as much as another at most, and anything at all."""

@@ -10,6 +10,9 @@ import pytest
 
 from ae_cls.compare.runs import read_runs
 from ae_cls.study import plan, study
+from ae_cls.study.arms import Arm
+from ae_cls.study.budgets import budgets_of
+from ae_cls.study.cells import Extent, cells_of
 from ae_cls.study.facts import Facts
 from tests.cli.conftest import AeCls, with_hydra
 from tests.compare.made_up import made_up_sweep
@@ -175,6 +178,22 @@ def test_more_runs_than_may_be_are_refused_before_they_are_listed(
         assert outcome.code == 2
         assert "jobs are more than 2,000" in outcome.err and "launch.max_jobs" in outcome.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"folds": 4, "repeats": 3},
+        {"more_draws": {"2 a class": 7}, "frozen": frozenset({"random", "hog"})},
+        {"only": {"finetuned": frozenset({"all"})}},
+    ],
+)
+def test_runs_are_counted_as_they_are_listed(changed):
+    arms = tuple(Arm(name, (), "") for name in ("pretrained", "finetuned", "random", "hog"))
+    budgets = budgets_of([2, "10%", "all"], labels=100, rarest=9, classes=3)
+    extent = replace(Extent(arms, tuple(budgets), 5, seeds=2, folds=None, repeats=1), **changed)
+    assert extent.count == len(cells_of(extent))
 
 
 def test_a_report_shows_the_runs_of_a_study_whose_plan_is_damaged(ae_cls: AeCls, tmp_path):
