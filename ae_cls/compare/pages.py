@@ -14,6 +14,7 @@ from ae_cls.compare.sentences import further_sentences, headline
 from ae_cls.compare.verdict import Row, Verdict
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.evaluate.claims import FEWEST_DRAWS
+from ae_cls.evaluate.health import head_warnings
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.paired import Comparison
 from ae_cls.report.figures import confusion_matrix, render
@@ -57,7 +58,7 @@ def section_of(found: Verdict, again: Command) -> Section:
     return Section(
         dataset=found.dataset,
         headline=headline(found),
-        more=[*further_sentences(found), *_one_pretraining(found)],
+        more=[*further_sentences(found), *_one_pretraining(found), *_not_converged(found)],
         curve=_curve(found),
         cost=_cost(found),
         costs=[_cost_line(row) for row in found.rows if row.budget == found.budgets[-1]],
@@ -345,6 +346,14 @@ def _one_pretraining(found: Verdict) -> Iterator[str]:
     }
     if len(encoders) == 1 and any(one.comparison.pairs > 1 for one in found.versus):
         yield "All runs share one pretrained network; another one, from seed=1, may do otherwise."
+
+
+def _not_converged(found: Verdict) -> Iterator[str]:
+    """Arms whose heads ended too early to be judged by, one sentence each."""
+    for arm in found.arms:
+        said = [head_warnings(run.metrics.get("head", {})) for run in arm.runs.values()]
+        if early := [why for why, *_ in filter(None, said)]:
+            yield f"{arm.name}: in {len(early)} of {len(said)} runs {early[0]}."
 
 
 def _method(found: Verdict) -> Iterator[str]:

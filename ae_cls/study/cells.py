@@ -46,6 +46,30 @@ class Extent:
             if arm.name not in self.only or budget.title in self.only[arm.name]
         ]
 
+    @property
+    def count(self) -> int:
+        """How many cells it has, without making them: a slip of the finger asks for millions."""
+        of_budgets = sum(self._runs_on(budget) for budget in self.budgets)
+        return self.seeds * of_budgets * (self.repeats * self.folds if self.folds else 1)
+
+    def _runs_on(self, budget: Budget) -> int:
+        """With one seed and, where there are folds, in one of them."""
+        arms = self.arms_on(budget)
+        if budget.is_all or self.folds is not None:
+            return len(arms)
+        frozen = sum(arm.name in self.frozen for arm in arms)
+        return self.draws * len(arms) + self.more_draws.get(budget.title, 0) * frozen
+
+    def is_part_of(self, whole: "Extent") -> bool:
+        """Whether it is as much as another at most, and anything at all."""
+        return (
+            bool(self.arms and self.budgets)
+            and {*self.arms} <= {*whole.arms}
+            and {*self.budgets} <= {*whole.budgets}
+            and 1 <= self.draws <= whole.draws
+            and 1 <= self.repeats <= whole.repeats
+        )
+
 
 @final
 @dataclass(frozen=True)

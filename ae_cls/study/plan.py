@@ -9,16 +9,23 @@ from typing import Any, final
 from ae_cls.errors import UsageError
 from ae_cls.experiment.mistakes import read_part
 from ae_cls.jobs.launch import read_launch
-from ae_cls.jobs.plan import Compose, planned
-from ae_cls.jobs.record import Job
-from ae_cls.saved.status import is_finished
+from ae_cls.jobs.plan import Compose, planned, refuse_too_many
+from ae_cls.jobs.record import Job, is_finished
+from ae_cls.saved.study import WrittenStudy
 from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.at_once import AtOnce, at_once
 from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
-from ae_cls.study.earlier import epochs_before, measured_in, place_of, planned_before
+from ae_cls.study.earlier import (
+    epochs_before,
+    measured_in,
+    place_of,
+    planned_before,
+    planned_in,
+    refuse_unknown_epochs,
+)
 from ae_cls.study.facts import SMALL, Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
@@ -125,16 +132,21 @@ def plan_of(request: Request) -> StudyPlan:
     base, launch = without_launch(config), read_launch(config["launch"])
     arms, impossible = composed_arms(request, settings)
     path = place_of(request, settings, base)
+    earlier = planned_in(path)
+    refuse_unknown_epochs(path, settings, earlier)
     looked = look(base, {name: config for name, (_, config) in arms.items()})
-    facts = _of_same_time(looked, settings, path)
+    facts = _of_same_time(looked, settings, earlier)
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
     whole, place = _whole(settings, tuple(possible), facts), at_once(launch, request, facts)
-    measured = {kind: seconds / place.slower for kind, seconds in measured_in(path).items()}
+    refuse_too_many(whole.count, launch.max_jobs)
+    measured = {
+        kind: seconds / place.slower for kind, seconds in measured_in(path, earlier).items()
+    }
 
     def seconds(cells: list[Cell]) -> float:
         return seconds_of(cells, facts, measured) / place.gain
 
-    extent = planned_before(path, settings, whole) or _extent(settings, whole, seconds)
+    extent = planned_before(settings, whole, earlier) or _extent(settings, whole, seconds)
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
@@ -156,12 +168,12 @@ def _settings(request: Request) -> StudySettings:
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
 
 
-def _of_same_time(facts: Facts, settings: StudySettings, path: Path) -> Facts:
+def _of_same_time(facts: Facts, settings: StudySettings, earlier: WrittenStudy) -> Facts:
     """As they were measured, or with pretraining of as many minutes as all are to have."""
     if settings.pretrain_minutes is None:
         return facts
-    epochs = epochs_before(path, settings) or epochs_for(settings.pretrain_minutes, facts)
-    return with_epochs(facts, epochs, QUESTION)
+    before = epochs_before(settings, earlier)
+    return with_epochs(facts, epochs_for(settings.pretrain_minutes, facts, before), QUESTION)
 
 
 def _extent(

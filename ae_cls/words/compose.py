@@ -202,7 +202,10 @@ def _merged(command: str, words: Sequence[Override], folders: Sequence[Path]) ->
 @lru_cache(maxsize=256)
 def _merged_once(command: str, words: tuple[str, ...]) -> DictConfig:
     with hydra.initialize_config_dir(str(configs.config_folder()), version_base="1.3"):
-        return hydra.compose(command, list(words))
+        try:
+            return hydra.compose(command, list(words))
+        except RecursionError as error:
+            raise ConfigCompositionException("an option names itself in its defaults") from error
 
 
 def _quoted(text: str) -> str:
