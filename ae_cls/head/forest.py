@@ -33,7 +33,7 @@ class ForestConfig(FeatureHeadConfig):
     """
 
     fold_repeats: ClassVar[int] = 1
-    most_to_choose_on: ClassVar[int] = 10_000
+    most_to_choose_on: ClassVar[int | None] = 10_000
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
     min_samples_leaf: OneOrMore[Annotated[int, Field(ge=1)]] = Field(

@@ -28,7 +28,7 @@ class LinearConfig(FeatureHeadConfig):
     With class weights, a row's log loss counts as much as its class weighs.
     """
 
-    most_to_choose_on: ClassVar[int] = 10_000
+    most_to_choose_on: ClassVar[int | None] = 10_000
     name: Literal["linear"]
     C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
         description="weights of the summed loss against the penalty; the best is kept"

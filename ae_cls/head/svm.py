@@ -45,7 +45,7 @@ _QUERIES = 1024  # rows at a time
 class SvmConfig(FeatureHeadConfig):
     """The widest margin between classes; probabilities are a softmax of the scores."""
 
-    most_to_choose_on: ClassVar[int] = 10_000
+    most_to_choose_on: ClassVar[int | None] = 10_000
     calibrates: ClassVar[bool] = True  # a margin says who is right, not how surely
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")

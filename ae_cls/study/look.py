@@ -24,6 +24,7 @@ from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
 from ae_cls.store.places import shared_store
 from ae_cls.study.facts import MOST_FOLDS, SMALL, ArmFacts
+from ae_cls.train.adam import Adam
 from ae_cls.train.schedule import Schedule
 
 _SMALL, _LARGE, _TIMINGS = 8, 128, 3  # images of a timed batch; times
@@ -135,7 +136,9 @@ def _passes(experiment: Experiment, data: Data) -> tuple[float, int]:
 
 def _training_seconds(data: Data) -> tuple[float, float]:
     """Of one step with hardly an image, and of each image besides: the line through two sizes."""
-    optimiser = torch.optim.AdamW(data.network.parameters(), lr=0.0)
+    optimiser = Adam(
+        [{"params": list(data.network.parameters())}], lr=0.0, weight_decay=0.01, is_decoupled=True
+    )
     small, large = (
         _seconds(lambda count=count: _train(data, optimiser, count)) for count in (_SMALL, _LARGE)
     )
@@ -153,7 +156,7 @@ def _seconds(step: Callable[[], object]) -> float:
     return min(times[1:])
 
 
-def _train(data: Data, optimiser: torch.optim.Optimizer, count: int) -> None:
+def _train(data: Data, optimiser: Adam, count: int) -> None:
     optimiser.zero_grad()
     _loss(data, _images(data, count)).backward()
     optimiser.step()

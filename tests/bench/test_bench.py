@@ -151,9 +151,9 @@ def test_an_accuracy_is_reached_by_the_first_epoch_that_has_it():
 @pytest.mark.parametrize(
     ("until", "said"),
     [
-        (0.5, ["tutorial: 1.0 s", "ae-cls: 0.5 s", "took 2.0 times as long"]),
-        (0.9, ["tutorial: not reached; 80.0% at best, in 3.0 s", "6.0 times as long and did not"]),
-        (0.99, ["tutorial: not reached", "ae-cls: not reached; 95.0% at best, in 0.5 s"]),
+        (0.5, ["tutorial: textbook: 1.0 s", "ae-cls: conv: 0.5 s", "took 2.0 times as long"]),
+        (0.9, ["textbook: not reached; 80.0% at best, in 3.0 s", "6.0 times as long and did not"]),
+        (0.99, ["textbook: not reached", "conv: not reached; 95.0% at best, in 0.5 s"]),
     ],
 )
 def test_the_table_says_who_came_first(until, said, capsys):
