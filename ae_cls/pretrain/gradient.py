@@ -12,19 +12,18 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.dataset.rows import to_unit
 from ae_cls.draws import Draws
-from ae_cls.pretrain.contract import PretrainConfig, Probe
+from ae_cls.pretrain.contract import PretrainSchedule, Probe
 from ae_cls.pretrain.health import HealthCheck
 from ae_cls.processes.batch import shared_batch
 from ae_cls.train.loop import optimise, whole_loss
 from ae_cls.train.loss import Loss
 from ae_cls.train.record import EpochRecord, Means, Score
-from ae_cls.train.schedule import Schedule
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
 
 
 @final
-class GradientPretraining(Schedule, PretrainConfig):
+class GradientPretraining(PretrainSchedule):
     """What has a closed form is solved, the rest follows the gradient until the schedule ends."""
 
     name: Literal["gradient"]

@@ -15,20 +15,19 @@ from torch import nn
 
 from ae_cls.autoencoder.contract import Autoencoder, Layer
 from ae_cls.draws import derive_seed
-from ae_cls.pretrain.contract import PretrainConfig, Probe
+from ae_cls.pretrain.contract import PretrainSchedule, Probe
 from ae_cls.pretrain.gradient import mean_loss, of_whole, solve, with_health
 from ae_cls.store.received import not_ours
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints
 from ae_cls.train.loop import optimise
 from ae_cls.train.record import EpochRecord, WrittenRecord
-from ae_cls.train.schedule import Schedule
 from ae_cls.train.shared_checkpoints import SharedCheckpoints
 from ae_cls.train.step import Group
 from ae_cls.train.task import Objective, TrainTask
 
 
 @final
-class LayerwisePretraining(Schedule, PretrainConfig):
+class LayerwisePretraining(PretrainSchedule):
     """The whole schedule for each layer, then another one for all layers together."""
 
     goes_by_layers: ClassVar[bool] = True

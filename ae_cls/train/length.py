@@ -5,24 +5,24 @@ from dataclasses import dataclass
 from typing import final
 
 _LARGEST_BATCH = 256  # of those that follow from the number of images
-_BATCHES_OF_SMALL_SET = 4
 _FEWEST_IN_BATCH = 32
 
 
 @final
 @dataclass(frozen=True)
 class Length:
-    """The keys of a schedule that its length follows from; `Schedule` says what they mean."""
+    """What of a schedule its length follows from; `Schedule` says what it means."""
 
     epochs: int
     min_steps: int
     batch_size: int | None
+    batches_of_small_set: int = 4
 
     def batch_of(self, count: int) -> int:
         """Images a step takes of `count`."""
         if self.batch_size is not None:
             return self.batch_size
-        share = math.ceil(count / _BATCHES_OF_SMALL_SET)
+        share = math.ceil(count / self.batches_of_small_set)
         return max(_FEWEST_IN_BATCH, min(share, _LARGEST_BATCH))
 
     def steps_in_pass(self, count: int) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class Schedule(Settings, ABC):
     over more often, and the stretches are equal shares of `min_steps`.
     """
 
+    batches_of_small_set: ClassVar[int] = 4
+    """Into how many batches a small set is divided where `batch_size` says nothing."""
     epochs: int = Field(ge=1, le=100_000, description="passes over the training images, at most")
     min_steps: int = Field(
         ge=1,
@@ -28,7 +30,8 @@ class Schedule(Settings, ABC):
     batch_size: int | None = Field(
         ge=1,
         le=65_536,
-        description="images a step; null: 256, or a quarter of a small set, but at least 32",
+        description="images a step; null: 256, or a part of a small set (an eighth in pretraining, "
+        "a quarter in heads), but at least 32",
     )
     optimiser: Literal["adamw", "adam"] = Field(description="adam couples its weight decay")
     lr: float = Field(gt=0, description="peak learning rate, whatever the batch size")
@@ -45,7 +48,7 @@ class Schedule(Settings, ABC):
     @property
     def length(self) -> Length:
         """How long a training is, which follows from the number of images."""
-        return Length(self.epochs, self.min_steps, self.batch_size)
+        return Length(self.epochs, self.min_steps, self.batch_size, self.batches_of_small_set)
 
     def lr_at(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter, arXiv 1608.03983)."""

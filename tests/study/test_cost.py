@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
 from ae_cls.run.data import prepare
 from ae_cls.study import look
@@ -11,8 +12,9 @@ from ae_cls.study.budgets import Budget
 from ae_cls.study.cells import Cell
 from ae_cls.study.cost import own_seconds, pretrainings_of, seconds_of
 from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.study.operations import OperationCounter
 from ae_cls.train.length import Length
-from tests.composed import experiment
+from tests.composed import experiment, needed_by, options, plain
 from tests.study.conftest import facts as of_digits
 
 FEW = Budget("labels.per_class=5", "5 a class", 50)
@@ -64,3 +66,23 @@ def test_layers_that_are_trained_one_after_another_are_counted_one_by_one() -> N
     assert images == 2 * len(data.split.pretrain)
     layers, together = len(data.network.layers()), 5
     assert look._passes(by_layer, data)[0] == layers * images + together * images / 2
+
+
+@pytest.mark.parametrize("name", options("autoencoder"))
+def test_facts_of_every_network_are_found(name: str) -> None:
+    words = f"autoencoder={name}", *needed_by(name), "labels.per_class=5"
+    arm = look._facts_of_arm(plain("run", *words), prepare(experiment()))
+    trains = experiment(*words).autoencoder.has_gradients
+    assert not arm.mistake
+    assert (arm.passes > 0) == trains
+    assert arm.width > 0 and arm.encode_seconds > 0 and arm.cost_ratio > 0
+
+
+def test_operations_are_those_of_torch_s_own_counter() -> None:
+    data = prepare(experiment())
+    images = look._images(data, 2)
+    with FlopCounterMode(display=False) as expected:
+        look._loss(data, images).backward()
+    with OperationCounter() as counted:
+        look._loss(data, images).backward()
+    assert counted.total == expected.get_total_flops() > 0

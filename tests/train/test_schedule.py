@@ -3,7 +3,8 @@
 import pytest
 
 from ae_cls.pretrain.gradient import GradientPretraining
-from tests.composed import described
+from ae_cls.train.schedule import Schedule
+from tests.composed import described, experiment
 
 
 def schedule(*words: str) -> GradientPretraining:
@@ -43,8 +44,15 @@ def test_a_training_that_goes_on_from_any_step_ends_with_the_schedule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "size"), [(5, 32), (128, 32), (216, 54), (217, 55), (1024, 256), (60_000, 256)]
+    ("count", "size"), [(5, 32), (256, 32), (432, 54), (433, 55), (2048, 256), (60_000, 256)]
 )
-def test_the_batch_of_a_small_set_is_a_quarter_of_it(count: int, size: int) -> None:
+def test_the_batch_of_a_small_set_is_an_eighth_of_it(count: int, size: int) -> None:
     assert schedule("batch_size=null").length.batch_of(count) == size
     assert schedule("batch_size=7").length.batch_of(count) == 7
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, 32), (216, 54), (1024, 256), (60_000, 256)])
+def test_a_head_takes_a_quarter_of_a_small_set(count: int, size: int) -> None:
+    head = experiment("head=finetune").head
+    assert isinstance(head, Schedule)
+    assert head.length.batch_of(count) == size
