@@ -105,6 +105,22 @@ def test_jobs_of_a_sweep_share_the_device(tmp_path):
     assert len(list(tmp_path.rglob("metrics.json"))) == 4
 
 
+def test_a_job_of_a_sweep_that_does_not_fit_takes_no_other_with_it(tmp_path):
+    """S11: a single map of the first job's batch has 64 GiB, and there are several."""
+    images = np.random.default_rng(0).integers(0, 255, (1300, 256, 256), np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(1300) % 2)
+    data = ("dataset=npz", f"dataset.root={tmp_path / 'own.npz'}", "device=cuda", "head=knn")
+    large = ("autoencoder.widths=[1024,1024]", "pretrain.epochs=1", "pretrain.min_steps=1")
+    words = (*QUICK, *data, *large, "pretrain.batch_size=1024,2", f"outputs={tmp_path}")
+    command = [sys.executable, "-m", "ae_cls", "run", "-m", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 8, done.stderr
+    (plan,) = tmp_path.rglob("sweep.json")
+    first, second = json.loads(plan.read_text())["jobs"]
+    assert (first["state"], first["code"], second["state"]) == ("failed", 4, "finished")
+    assert "memory" in first["reason"] and "pretrain.batch_size=1024" in first["words"]
+
+
 def test_bench_times_the_device(tmp_path):
     words = ("dataset=digits", "steps=20", "repeats=1", "until=null", "device=cuda")
     given = described("bench", *words, f"folder={tmp_path / 'bench'}")

@@ -14,6 +14,7 @@ from ae_cls.compare.sentences import further_sentences, headline
 from ae_cls.compare.verdict import Row, Verdict
 from ae_cls.errors import ModelFileError, StorageError
 from ae_cls.evaluate.claims import FEWEST_DRAWS
+from ae_cls.evaluate.health import head_warnings
 from ae_cls.evaluate.interval import wilson_interval
 from ae_cls.evaluate.paired import Comparison
 from ae_cls.report.figures import confusion_matrix, render
@@ -58,14 +59,14 @@ def section_of(found: Verdict, again: Command) -> Section:
     return Section(
         dataset=found.dataset,
         headline=headline(found),
-        more=[*further_sentences(found), *_one_pretraining(found)],
+        more=[*further_sentences(found), *_one_pretraining(found), *_not_converged(found)],
         curve=_curve(found),
         cost=_cost(found),
         costs=[_cost_line(row) for row in found.rows if row.budget == found.budgets[-1]],
         tables=[_table(found, budget) for budget in found.budgets],
         classes=list(_classes(shown)) if shown else [],
         class_arms=_names(shown),
-        pictures=list(_pictures(found, shown)),
+        pictures=list(_pictures(shown)),
         facts=_facts(runs),
         notes=_notes(runs),
         looks=_looks(runs),
@@ -248,7 +249,7 @@ def _recall(row: Row, name: str) -> str:
     return f"{percent(float(np.mean(known)))} ({percent(low)} to {percent(high)})"
 
 
-def _pictures(found: Verdict, shown: Sequence[Row]) -> Iterator[Picture]:
+def _pictures(shown: Sequence[Row]) -> Iterator[Picture]:
     for row in shown:
         first = row.runs[0].metrics["test"]
         matrix = sum(np.array(run.metrics["test"]["confusion_matrix"]) for run in row.runs)
@@ -304,7 +305,7 @@ def _counts(images: Mapping[str, int]) -> str:
 
 def _copies(leaks: Mapping[str, Any]) -> str:
     if not leaks:
-        return "nobody has looked"
+        return "not looked for"
     seen = leaks["seen_in_training"]
     return f"{leaks['copies']:,}; {seen['test']:,} test images are copies of training images"
 
@@ -346,6 +347,14 @@ def _one_pretraining(found: Verdict) -> Iterator[str]:
     }
     if len(encoders) == 1 and any(one.comparison.pairs > 1 for one in found.versus):
         yield "All runs share one pretrained network; another one, from seed=1, may do otherwise."
+
+
+def _not_converged(found: Verdict) -> Iterator[str]:
+    """Arms whose heads ended too early to be judged by, one sentence each."""
+    for arm in found.arms:
+        said = [head_warnings(run.metrics.get("head", {})) for run in arm.runs.values()]
+        if early := [why for why, *_ in filter(None, said)]:
+            yield f"{arm.name}: in {len(early)} of {len(said)} runs {early[0]}."
 
 
 def _method(found: Verdict) -> Iterator[str]:

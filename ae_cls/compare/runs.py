@@ -17,7 +17,7 @@ from ae_cls.errors import AeClsError, ModelFileError, StorageError, UsageError
 from ae_cls.saved.config import read_config
 from ae_cls.saved.data import SPLIT
 from ae_cls.saved.metrics import METRICS, read_environment, read_metrics
-from ae_cls.saved.names import CONFIG, DAMAGED, ENVIRONMENT, MODEL, PREDICTIONS, STATUS
+from ae_cls.saved.names import CONFIG, DAMAGED, ENVIRONMENT, MODEL, PREDICTIONS, STATUS, STUDY
 from ae_cls.saved.status import written_status
 from ae_cls.saved.study import written_study
 from ae_cls.saved.whole import refuse_damage
@@ -31,6 +31,8 @@ _NOT_WHAT_IT_IS = frozenset(
      "checkpoint_seconds", "devices", "figures", "test", "device"}
 )  # fmt: skip
 """Keys that do not tell one way of classifying from another: data, draw, place."""
+
+_NAMES_ARE_LOST = "arms are named by their words; the command of the study writes it anew"
 
 
 @final
@@ -159,21 +161,37 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
         UsageError: a folder is missing, or there is no run anywhere.
     """
     runs, unreadable = list[FinishedRun](), list[Unreadable]()
+    arms: dict[Path, dict[str, str]] = {}
     for folder in dict.fromkeys(path for one in folders for path in _run_folders(one)):
         try:
-            runs.append(read_finished(folder))
+            if folder.parent not in arms:
+                arms[folder.parent] = _arms_in(folder.parent, unreadable)
+            runs.append(read_finished(folder, arms[folder.parent].get(folder.name, "")))
         except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
     if not runs and not unreadable:
         raise UsageError(
-            "there is no run in this folder, nor below it", where=", ".join(map(str, folders)),
+            "there is no run in this folder or below it", where=", ".join(map(str, folders)),
             fix="the folder of a run, a sweep, a search or a study, such as outputs/run",
         )  # fmt: skip
     return runs, unreadable
 
 
-def read_finished(folder: Path) -> FinishedRun:
+def _arms_in(study: Path, unreadable: list[Unreadable]) -> dict[str, str]:
+    """What a study calls its runs, by their names; where it is damaged, nothing, and it is told."""
+    try:
+        return {name: arm for name, (arm, _) in written_study(study).cells.items()}
+    except (ModelFileError, StorageError) as error:
+        unreadable.append(Unreadable(study / STUDY, f"{_why(error)}; {_NAMES_ARE_LOST}"))
+        return {}
+
+
+def read_finished(folder: Path, arm: str = "") -> FinishedRun:
     """The run in a folder.
+
+    Args:
+        folder: of the run.
+        arm: what a study calls it.
 
     Raises:
         UsageError: it has not finished, or has not read its test part.
@@ -197,7 +215,7 @@ def read_finished(folder: Path) -> FinishedRun:
         raise UsageError(f"{PREDICTIONS} has {len(correct)} rows for {len(test)} test images")
     config, environment = read_config(folder), read_environment(folder)
     return FinishedRun(
-        folder, config, metrics, environment, _arm_of(folder), correct, units,
+        folder, config, metrics, environment, arm, correct, units,
         identity_sha256(identity[test]),
     )  # fmt: skip
 
@@ -221,11 +239,6 @@ def _run_folders(folder: Path) -> Iterator[Path]:
         is_set_aside = any(part.startswith(DAMAGED) for part in path.relative_to(folder).parts)
         if path.parent.name != MODEL and not is_set_aside:
             yield path.parent
-
-
-def _arm_of(folder: Path) -> str:
-    """As the study names it, in whose folder the run lies."""
-    return written_study(folder.parent).cells.get(folder.name, ("", ""))[0]
 
 
 def _why(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The parts of a data set, joined into one table."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
@@ -62,7 +63,11 @@ def with_labels(
     """The data set of a table in which one part follows the other, with a label for each image.
 
     An image without a label is for pretraining alone, whatever its part.
+
+    Raises:
+        DataError: two classes have one name.
     """
+    _refuse_equal_names(name, class_names)
     rows = consecutive_rows({part: len(column) for part, column in labels.items()})
     column = np.concatenate([labels[part] for part in PART_NAMES if part in labels])
     known = {part: rows[part][column[rows[part]] != NO_LABEL] for part in LABELLED_PARTS}
@@ -78,6 +83,17 @@ def with_labels(
         paths=(),
         mirrored_is_same=mirrored_is_same,
     )
+
+
+def _refuse_equal_names(name: str, class_names: tuple[str, ...]) -> None:
+    """In tables and answers they could not be told apart."""
+    twice = [one for one, count in Counter(class_names).items() if count > 1]
+    if twice:
+        raise DataError(
+            "two classes have one name", where=f"dataset={name}: class_names",
+            why=f"{twice[0]!r} stands {class_names.count(twice[0])} times",
+            fix="one name for each class, in the order of the labels",
+        )  # fmt: skip
 
 
 def _refuse_wrong_labels(where: str, part: PartArrays, class_count: int) -> None:

@@ -141,7 +141,7 @@ def key_names(plain: Mapping[str, Any], above: str = "") -> Iterator[str]:
     for name, value in plain.items():
         if name == "name":
             continue
-        yield above + name
+        yield f"{above}{name}"  # in a user's own option it may be a number
         if isinstance(value, dict):
             yield from key_names(value, f"{above}{name}.")
 

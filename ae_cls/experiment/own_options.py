@@ -1,8 +1,9 @@
 """Files of options that users write: read in bounded time, or refused with the line."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ae_cls.errors import UsageError
 
@@ -40,7 +41,7 @@ def _text(path: Path) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: no UTF-8") from error
+        raise ValueError(f"line {line}: not UTF-8") from error
 
 
 def _lines_of_excess(text: str) -> Iterator[int]:
@@ -55,6 +56,7 @@ def _lines_of_excess(text: str) -> Iterator[int]:
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             name = getattr(event, "anchor", None)
+            _refuse_what_is_no_text(event, name, [outer for outer, _ in open_parts])
             if isinstance(event, yaml.CollectionStartEvent):
                 open_parts.append((name, 1))
             elif isinstance(event, yaml.CollectionEndEvent):
@@ -68,6 +70,17 @@ def _lines_of_excess(text: str) -> Iterator[int]:
                 yield event.start_mark.line
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
+
+
+def _refuse_what_is_no_text(event: Any, name: str | None, outer: Sequence[str | None]) -> None:
+    """What no text of values says: a type of YAML's own, or a part that holds itself."""
+    import yaml
+
+    line = event.start_mark.line + 1
+    if tag := getattr(event, "tag", None):
+        raise ValueError(f"line {line}: {tag} is a type, and an option has values alone")
+    if isinstance(event, yaml.AliasEvent) and name in outer:
+        raise ValueError(f"line {line}: *{name} is a part of itself")
 
 
 def _add(

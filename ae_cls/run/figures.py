@@ -34,7 +34,7 @@ from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
 
 _REBUILT = 12  # images
-_ON_THE_MAP = 2000  # images
+_ON_THE_MAP = 1000  # images
 _LINES = 10  # of sampled images, at most: the parts of the prior with the largest share
 _LINES_OF_ONE = 4  # of a prior without parts
 _PARTS = {"valid": "validation", "test": "test"}
@@ -145,7 +145,11 @@ def _samples(
         return samples(lines, None, "Images of codes drawn from the prior")
     shown = sorted(drawn.shares.argsort(descending=True, stable=True)[:_LINES].tolist())
     lines = np.stack([_pixels(model.decode(codes[part, :IN_LINE])) for part in shown])
-    names = class_names or [f"{drawn.parts} {part + 1}" for part in range(len(codes))]
+    names = (
+        list(class_names)
+        if class_names
+        else [f"{drawn.parts} {part + 1}" for part in range(len(codes))]
+    )
     which = f"{drawn.parts} by {drawn.parts}"
     if len(codes) > _LINES:
         which = f"{which} ({_LINES} of {len(codes):,})"

@@ -63,6 +63,13 @@ class ModelConfig(Settings):
             raise ValueError("no network of ae-cls takes images of this size")
         return shape
 
+    @field_validator("class_names")
+    @classmethod
+    def _are_told_apart(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len({*names}) < len(names):
+            raise ValueError("two classes have one name")
+        return names
+
 
 @final
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from ae_cls.saved.names import STUDY
 from ae_cls.saved.written_by import FORMATS, read_plan
 from ae_cls.store.received import MOST_PER_CLASS
 
 _Pair = Annotated[tuple[str, str], Field(strict=False)]
+_Count = Annotated[int, Field(ge=0, le=1000)]  # as study.draws may be, whoever wrote it
+_RunName = Annotated[str, Field(pattern=r"^[^/\x00]*[^/\x00.][^/\x00]*$")]  # of a folder below
 
 
 @final
@@ -35,11 +37,11 @@ class WrittenStudy(BaseModel):
     asked: dict[str, Any] = Field(default_factory=dict)
     arms: dict[str, Any] = Field(default_factory=dict)
     budgets: list[str] = Field(default_factory=list)
-    draws: int = 0
-    more_draws: dict[str, int] = Field(default_factory=dict)
-    repeats: int = 0
-    pretrain_epochs: dict[str, int] = Field(default_factory=dict)
-    cells: dict[str, _Pair] = Field(default_factory=dict)
+    draws: _Count = 0
+    more_draws: dict[str, _Count] = Field(default_factory=dict)
+    repeats: _Count = 0
+    pretrain_epochs: dict[str, PositiveInt] = Field(default_factory=dict)
+    cells: dict[_RunName, _Pair] = Field(default_factory=dict)
 
 
 def written_study(folder: Path) -> WrittenStudy:

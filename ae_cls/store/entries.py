@@ -76,7 +76,6 @@ class Nearest:
     """The entry that differs least from a key, and how."""
 
     name: str
-    about: dict[str, Any]
     changes: list[Change]
 
 
@@ -126,7 +125,11 @@ class Store:
         return Entry(key, self.folder(key), was_kept)
 
     def find(self, key: Key, check: Check = check_files) -> Entry | None:
-        """The entry of that key, if it passes the check; a damaged one is set aside."""
+        """The entry of that key, if it passes the check; a damaged one is set aside.
+
+        Raises:
+            StorageError: it is another user's, who lets nobody read it.
+        """
         folder = self.folder(key)
         if not os.path.lexists(folder):
             return None
@@ -134,6 +137,7 @@ class Store:
             refuse_links(folder, within=self.root)
             check(folder)
         except _UNREADABLE as error:
+            _refuse_unpermitted(folder, error)
             self.set_aside(folder, error)
             return None
         _touch(folder)
@@ -162,7 +166,7 @@ class Store:
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage with the fewest differences; the newest of equals."""
         entries = [
-            Nearest(path.parent.name, other.about, changes(other.inputs, key.inputs))
+            Nearest(path.parent.name, changes(other.inputs, key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )
@@ -294,6 +298,15 @@ def mark(root: Path) -> None:
     with suppress(StorageError, OSError):
         root.mkdir(parents=True, exist_ok=True)
         publish(root / MARK, MARK_CONTENT)
+
+
+def _refuse_unpermitted(folder: Path, error: Exception) -> None:
+    """What may not be read is not damaged: it stays where its owner finds it."""
+    if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
+        raise StorageError(
+            "an output in the store may not be read", where=str(folder), why=str(error),
+            fix="let its owner open it (chmod -R a+rX); or AE_CLS_CACHE=FOLDER; or store=own",
+        ) from error  # fmt: skip
 
 
 def _touch(folder: Path) -> None:

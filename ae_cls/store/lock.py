@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -58,7 +59,6 @@ class WrittenOwner(Settings):
 
 
 def this_process() -> Owner:
-    """The process that calls this."""
     return Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
 
 
@@ -155,7 +155,8 @@ class Lock:
         except OSError as error:
             # A read-only store still gives what is in it.
             if is_file(self.path):
-                return os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+                with suppress(PermissionError):
+                    return os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
             raise cannot_write(self.path, error) from error
 
     def _sign(self) -> None:

@@ -41,6 +41,7 @@ class Arm:
         meaning: one line, for people.
         same_compute: whether it trains for as many epochs more as pretraining would cost.
         is_asked_for: by the user, not by a preset; then it must be possible.
+        budgets: on which it is compared, as `study.budgets` may say them; None: on all.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Arm:
     meaning: str
     same_compute: bool = False
     is_asked_for: bool = False
+    budgets: tuple[int | str, ...] | None = None
 
 
 def arms_of(
@@ -74,6 +76,7 @@ def arms_of(
             raise UsageError(f"there is no arm {name}", where="study.arms", fix=near)
     arms = [_from_file(name, folders, chosen) for name in settings.arms if name not in own]
     arms += _each(settings.each, folders)
+    arms += _each_finetuned(settings, folders)
     arms += [Arm(name, words, "an arm of yours", False, True) for name, words in own.items()]
     return list({arm.name: arm for arm in reversed(arms)}.values())[::-1]
 
@@ -89,6 +92,26 @@ def _each(group: str | None, folders: Sequence[Path]) -> list[Arm]:
         else Arm(option, (f"{group}={option}",), configs.says(group, option, folders))
         for option in configs.options(group, folders)
     ]
+
+
+def _each_finetuned(settings: StudySettings, folders: Sequence[Path]) -> list[Arm]:
+    """Each autoencoder again; controls that have an arm of their own have nothing to train."""
+    if settings.finetune_at is None:
+        return []
+    if settings.each != "autoencoder":
+        raise UsageError(
+            "there are no autoencoders to fine-tune one by one", where="study.finetune_at",
+            fix="study=variants",
+        )  # fmt: skip
+    controls = configs.options("arm", folders)
+    return [
+        Arm(
+            f"{option}_finetuned", (f"autoencoder={option}", "head=finetune"),
+            f"{option}, trained further on the labels", budgets=settings.finetune_at,
+        )
+        for option in configs.options("autoencoder", folders)
+        if option not in controls
+    ]  # fmt: skip
 
 
 def _from_file(name: str, folders: Sequence[Path], chosen: bool) -> Arm:

@@ -65,25 +65,37 @@ def _fitted(rarest: int, labels: int, classes: int) -> list[int | str]:
 def _budget(value: int | str, labels: int, rarest: int, classes: int) -> Budget:
     text = str(value).strip()
     if text == "all":
-        return Budget("", "all", labels)
+        return Budget("", title_of(""), labels)
     if share := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text):
         return _share(float(share[1]), labels, classes)
     if not text.isdecimal() or int(text) < 1:
         raise _wrong(value, "it is no number of labels")
     if int(text) > rarest:
         raise _wrong(value, f"the rarest class has {rarest} training labels")
-    return Budget(f"labels.per_class={int(text)}", f"{int(text)} a class", int(text) * classes)
+    word = f"labels.per_class={int(text)}"
+    return Budget(word, title_of(word), int(text) * classes)
 
 
 def _share(percent: float, labels: int, classes: int) -> Budget:
     count = round(percent / 100 * labels)
     if not classes <= count <= labels:
         raise _wrong(f"{percent:g}%", f"of {labels} labels that is {count}, for {classes} classes")
-    return Budget(f"labels.fraction={percent / 100:g}", f"{percent:g} %", count)
+    word = f"labels.fraction={percent / 100:g}"
+    return Budget(word, title_of(word), count)
+
+
+def title_of(word: str) -> str:
+    """What people call the labels that a word of a run asks for; empty: all labels."""
+    key, _, value = word.partition("=")
+    if not word:
+        return "all"
+    if key == "labels.per_class":
+        return f"{value} a class"
+    return f"{100 * float(value):g} %"
 
 
 def _wrong(value: int | str, why: str) -> UsageError:
     return UsageError(
-        f"{value} is no budget here", where="study.budgets", why=why,
+        f"{value} is not a budget", where="study.budgets", why=why,
         fix="labels of each class, shares, or all: 'study.budgets=[10,30%,all]'",
     )  # fmt: skip

@@ -20,6 +20,8 @@ class Extent:
         more_draws: of the arms that leave the encoder as it is, by the title of a budget.
         frozen: names of those arms.
         networks: which network an arm pretrains, by its name; arms that are not here pretrain none.
+        only: titles of the budgets on which an arm is compared, by its name; arms that are not here
+            are compared on all.
         seeds: networks.
         folds: test parts that the labelled images are divided into; None: one split.
         repeats: such divisions; 1 without folds.
@@ -34,6 +36,39 @@ class Extent:
     more_draws: Mapping[str, int] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
     networks: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def arms_on(self, budget: Budget) -> list[Arm]:
+        """What is compared on so many labels."""
+        return [
+            arm
+            for arm in self.arms
+            if arm.name not in self.only or budget.title in self.only[arm.name]
+        ]
+
+    @property
+    def count(self) -> int:
+        """How many cells it has, without making them: a slip of the finger asks for millions."""
+        of_budgets = sum(self._runs_on(budget) for budget in self.budgets)
+        return self.seeds * of_budgets * (self.repeats * self.folds if self.folds else 1)
+
+    def _runs_on(self, budget: Budget) -> int:
+        """With one seed and, where there are folds, in one of them."""
+        arms = self.arms_on(budget)
+        if budget.is_all or self.folds is not None:
+            return len(arms)
+        frozen = sum(arm.name in self.frozen for arm in arms)
+        return self.draws * len(arms) + self.more_draws.get(budget.title, 0) * frozen
+
+    def is_part_of(self, whole: "Extent") -> bool:
+        """Whether it is as much as another at most, and anything at all."""
+        return (
+            bool(self.arms and self.budgets)
+            and {*self.arms} <= {*whole.arms}
+            and {*self.budgets} <= {*whole.budgets}
+            and 1 <= self.draws <= whole.draws
+            and 1 <= self.repeats <= whole.repeats
+        )
 
 
 @final
@@ -84,21 +119,23 @@ def _on_one_split(extent: Extent) -> Iterator[Cell]:
     drawn = [budget for budget in extent.budgets if not budget.is_all]
     for draw in range(extent.draws):
         for seed in range(extent.seeds):
-            cells = [Cell(arm, budget, draw, seed) for budget in drawn for arm in extent.arms]
+            cells = [
+                Cell(arm, budget, draw, seed) for budget in drawn for arm in extent.arms_on(budget)
+            ]
             yield from _networks_first(cells, extent.networks)
     for seed in range(extent.seeds):
         for budget in extent.budgets:
             if budget.is_all:
-                yield from (Cell(arm, budget, None, seed) for arm in extent.arms)
+                yield from (Cell(arm, budget, None, seed) for arm in extent.arms_on(budget))
     yield from _of_frozen_arms(extent, drawn)
 
 
 def _of_frozen_arms(extent: Extent, drawn: Sequence[Budget]) -> Iterator[Cell]:
-    frozen = [arm for arm in extent.arms if arm.name in extent.frozen]
     more = {budget: extent.more_draws.get(budget.title, 0) for budget in drawn}
     for draw in range(max(more.values(), default=0)):
         for seed in range(extent.seeds):
             for budget in (budget for budget in drawn if draw < more[budget]):
+                frozen = (arm for arm in extent.arms_on(budget) if arm.name in extent.frozen)
                 yield from (Cell(arm, budget, extent.draws + draw, seed) for arm in frozen)
 
 
@@ -110,7 +147,7 @@ def _on_folds(extent: Extent, folds: int) -> Iterator[Cell]:
                 cells = [
                     Cell(arm, budget, None if budget.is_all else repeat, seed, repeat, fold)
                     for budget in extent.budgets
-                    for arm in extent.arms
+                    for arm in extent.arms_on(budget)
                 ]
                 yield from _networks_first(cells, extent.networks)
 

@@ -1,5 +1,6 @@
 """How long cells take: by what was measured before they begin, and by those that have finished."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,7 +30,7 @@ _SHARED_STAGES = ("pretrain", "encode")  # made by whichever cell comes first
 
 def seconds_of(cells: Sequence[Cell], facts: Facts, measured: Measured) -> float:
     """Of all cells together, one after another; what they share is paid once."""
-    own = sum(own_seconds(cell, facts, measured) for cell in cells)
+    own = math.fsum(own_seconds(cell, facts, measured) for cell in cells)
     return own + _shared_seconds(cells, facts)
 
 
@@ -89,7 +90,7 @@ def _shared_seconds(cells: Sequence[Cell], facts: Facts) -> float:
             networks[arm.pretraining, *network] = seconds
         if arm.finetune is None:
             tables[cell.arm.name, *place] = (facts.pretrain + facts.judged) * arm.encode_seconds
-    return sum(networks.values()) + sum(tables.values())
+    return math.fsum((*networks.values(), *tables.values()))
 
 
 def _network(cell: Cell, facts: Facts) -> tuple[int, tuple[int, int | None]]:

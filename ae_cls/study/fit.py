@@ -11,6 +11,9 @@ FEWEST_DRAWS = 3
 """Draws below which nothing can be claimed, so that time spent on them is lost."""
 
 _DRAWS = (10, 15, 20)  # of arms that leave the encoder as it is, where there is time
+MOST_DRAWS = _DRAWS[-1]
+"""Of those arms, where no number is asked for."""
+
 _AT_MOST_MORE = 0.5  # of the time that the study takes without them
 _SPARE = 0.95  # of the time that there is: an estimate may be wrong
 _LEAST_GAIN = 0.05  # of the time: what saves less is not worth leaving out

@@ -1,6 +1,6 @@
 """From the words of a study to its jobs: which arms, on how many labels, how often, how long."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,16 +9,23 @@ from typing import Any, final
 from ae_cls.errors import UsageError
 from ae_cls.experiment.mistakes import read_part
 from ae_cls.jobs.launch import read_launch
-from ae_cls.jobs.plan import Compose, planned
-from ae_cls.jobs.record import Job
-from ae_cls.saved.status import is_finished
+from ae_cls.jobs.plan import Compose, planned, refuse_too_many
+from ae_cls.jobs.record import Job, is_finished
+from ae_cls.saved.study import WrittenStudy
 from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.at_once import AtOnce, at_once
-from ae_cls.study.budgets import budgets_of
+from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
-from ae_cls.study.earlier import epochs_before, measured_in, place_of, planned_before
+from ae_cls.study.earlier import (
+    epochs_before,
+    measured_in,
+    place_of,
+    planned_before,
+    planned_in,
+    refuse_unknown_epochs,
+)
 from ae_cls.study.facts import SMALL, Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
@@ -125,16 +132,21 @@ def plan_of(request: Request) -> StudyPlan:
     base, launch = without_launch(config), read_launch(config["launch"])
     arms, impossible = composed_arms(request, settings)
     path = place_of(request, settings, base)
+    earlier = planned_in(path)
+    refuse_unknown_epochs(path, settings, earlier)
     looked = look(base, {name: config for name, (_, config) in arms.items()})
-    facts = _of_same_time(looked, settings, path)
+    facts = _of_same_time(looked, settings, earlier)
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
     whole, place = _whole(settings, tuple(possible), facts), at_once(launch, request, facts)
-    measured = {kind: seconds / place.slower for kind, seconds in measured_in(path).items()}
+    refuse_too_many(whole.count, launch.max_jobs)
+    measured = {
+        kind: seconds / place.slower for kind, seconds in measured_in(path, earlier).items()
+    }
 
     def seconds(cells: list[Cell]) -> float:
         return seconds_of(cells, facts, measured) / place.gain
 
-    extent = planned_before(path, settings, whole) or _extent(settings, whole, seconds)
+    extent = planned_before(settings, whole, earlier) or _extent(settings, whole, seconds)
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
@@ -156,12 +168,12 @@ def _settings(request: Request) -> StudySettings:
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
 
 
-def _of_same_time(facts: Facts, settings: StudySettings, path: Path) -> Facts:
+def _of_same_time(facts: Facts, settings: StudySettings, earlier: WrittenStudy) -> Facts:
     """As they were measured, or with pretraining of as many minutes as all are to have."""
     if settings.pretrain_minutes is None:
         return facts
-    epochs = epochs_before(path, settings) or epochs_for(settings.pretrain_minutes, facts)
-    return with_epochs(facts, epochs, QUESTION)
+    before = epochs_before(settings, earlier)
+    return with_epochs(facts, epochs_for(settings.pretrain_minutes, facts, before), QUESTION)
 
 
 def _extent(
@@ -174,9 +186,7 @@ def _extent(
 
 
 def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Extent:
-    budgets = budgets_of(
-        settings.budgets, labels=facts.train, rarest=facts.rarest, classes=facts.classes
-    )
+    budgets = _budgets(settings.budgets, facts)
     folds = _folds(settings, facts)
     repeats = settings.repeats if folds else 1
     frozen = frozenset(arm.name for arm in arms if facts.arms[arm.name].finetune is None)
@@ -184,8 +194,29 @@ def _whole(settings: StudySettings, arms: tuple[Arm, ...], facts: Facts) -> Exte
     networks = {arm.name: network for arm in arms if (network := facts.arms[arm.name].pretraining)}
     return Extent(
         arms, tuple(budgets), draws, settings.seeds, folds, repeats, frozen=frozen,
-        networks=networks,
+        networks=networks, only=dict(_only(arms, budgets, facts)),
     )  # fmt: skip
+
+
+def _budgets(given: Sequence[int | str] | None, facts: Facts) -> list[Budget]:
+    return budgets_of(given, labels=facts.train, rarest=facts.rarest, classes=facts.classes)
+
+
+def _only(
+    arms: Sequence[Arm], budgets: Sequence[Budget], facts: Facts
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The titles of its budgets, of each arm that is not compared on all."""
+    for arm in arms:
+        if arm.budgets is None:
+            continue
+        for budget in (own := _budgets(arm.budgets, facts)):
+            if budget not in budgets:
+                there_are = ", ".join(other.title for other in budgets)
+                raise UsageError(
+                    f"{budget.title} is no budget of this study", where="study.finetune_at",
+                    why=f"it compares on {there_are}", fix="name it in study.budgets, too",
+                )  # fmt: skip
+        yield arm.name, frozenset(budget.title for budget in own)
 
 
 def _folds(settings: StudySettings, facts: Facts) -> int | None:
@@ -197,7 +228,9 @@ def _folds(settings: StudySettings, facts: Facts) -> int | None:
         why = "there is an official test part" if facts.has_official_test else (
             f"copies and groups stay together, which leaves {facts.folds} folds"
         )  # fmt: skip
-        raise UsageError("no such folds", where=f"study.folds={settings.folds}", why=why)
+        raise UsageError(
+            "these folds cannot be made", where=f"study.folds={settings.folds}", why=why
+        )
     return settings.folds
 
 

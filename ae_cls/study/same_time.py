@@ -8,20 +8,20 @@ from ae_cls.study.facts import ArmFacts, Facts
 _NOTHING_LEFT = 1e-9  # seconds; a network that costs nothing is not timed
 
 
-def epochs_for(minutes: float, facts: Facts) -> dict[str, int]:
+def epochs_for(minutes: float, facts: Facts, before: Mapping[str, int]) -> dict[str, int]:
     """Epochs by arm, at least one; arms that share a pretraining share them.
 
     Args:
         minutes: of pretraining.
         facts: as measured, with the epochs that the words of each arm say.
+        before: those of an earlier call, by arm, which stay.
     """
-    of_network: dict[str, int] = {}
-    for arm in facts.arms.values():
-        if arm.passes:
-            seconds = max(_NOTHING_LEFT, _seconds_of_epoch(arm, facts.pretrain))
-            of_network.setdefault(arm.pretraining, max(1, round(60 * minutes / seconds)))
-    trained = {name: arm.pretraining for name, arm in facts.arms.items() if arm.passes}
-    return {name: of_network[network] for name, network in trained.items()}
+    trained = {name: arm for name, arm in facts.arms.items() if arm.passes}
+    of_network = {trained[name].pretraining: before[name] for name in trained if name in before}
+    for arm in trained.values():
+        seconds = max(_NOTHING_LEFT, _seconds_of_epoch(arm, facts.pretrain))
+        of_network.setdefault(arm.pretraining, max(1, round(60 * minutes / seconds)))
+    return {name: of_network[arm.pretraining] for name, arm in trained.items()}
 
 
 def with_epochs(facts: Facts, epochs: Mapping[str, int], question: str) -> Facts:

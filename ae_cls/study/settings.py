@@ -20,6 +20,11 @@ class StudySettings(Settings):
         description="labels of each class, shares of the labels such as 10%, or all; null: fitted "
         "to the data",
     )
+    finetune_at: tuple[int | str, ...] | None = Field(
+        min_length=1,
+        description="budgets at which each autoencoder of study.each=autoencoder is fine-tuned, "
+        "too, as an arm of its own; null: none",
+    )
     draws: int | None = Field(
         ge=1,
         le=1000,
@@ -36,7 +41,7 @@ class StudySettings(Settings):
     repeats: int = Field(ge=1, le=100, description="divisions into folds, where there are folds")
     minutes: float | None = Field(
         gt=0,
-        description="time that there is; what does not fit is left out and named; null: as long as "
+        description="time available; what does not fit is left out and named; null: as long as "
         "it takes",
     )
     pretrain_minutes: float | None = Field(

@@ -13,9 +13,9 @@ from ae_cls.jobs.work import Work
 from ae_cls.report.study_table import study_table
 from ae_cls.report.table import print_table
 from ae_cls.saved.names import STUDY
-from ae_cls.saved.study import written_study
 from ae_cls.saved.written_by import stamp
 from ae_cls.store.files import write_json
+from ae_cls.study.earlier import planned_in
 from ae_cls.study.live import Progress, shown
 from ae_cls.study.plan import StudyPlan, plan_of
 from ae_cls.study.request import Request
@@ -35,8 +35,8 @@ def study(request: Request) -> int:
     plan = explain(request)
     folder = SweepFolder(plan.path)
     with folder.owned():
+        earlier = planned_in(plan.path).cells  # of more draws than now, perhaps
         folder.begin("run", plan.jobs)
-        earlier = written_study(plan.path).cells  # of more draws than now, perhaps
         described = {**stamp(), **plan.described()}
         write_json(plan.path / STUDY, {**described, "cells": earlier | described["cells"]})
         progress = Progress(folder, plan.cells, plan.estimates)

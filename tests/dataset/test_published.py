@@ -1,9 +1,11 @@
 """Published files: where they are looked for, how they are fetched, what Debian ships."""
 
+import contextlib
 import gc
 import gzip
 import hashlib
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +16,7 @@ import torch
 
 from ae_cls.dataset.sources import mnist
 from ae_cls.errors import DataError, StorageError
+from ae_cls.machine import network
 from tests.dataset import written
 from tests.dataset.chosen import chosen
 
@@ -64,11 +67,11 @@ def test_files_are_fetched_when_asked_and_only_then(publisher: Path, places: Pat
 def test_files_that_are_there_are_not_fetched(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(folder: Path) -> None:
+    def fetch(kind: str, folder: Path) -> None:
         raise AssertionError("fetched")
 
     written.mnist_like(places, places)
-    monkeypatch.setattr(mnist, "_fetch_kmnist", fetch)
+    monkeypatch.setattr(mnist, "_fetch", fetch)
     assert len(chosen("kmnist", download=True).load().train) == written.TRAIN
 
 
@@ -92,15 +95,46 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(
     gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("after", [b"", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhalf"])
+def test_a_server_that_falls_silent_is_not_waited_for(
+    after: bytes, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "_LONGEST", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[socket.socket] = []
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(server.accept()[0])
+                    held[-1].sendall(after)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        mirrors = [f"http://127.0.0.1:{server.getsockname()[1]}/"]
+        monkeypatch.setattr("torchvision.datasets.KMNIST.mirrors", mirrors)
+        with pytest.raises(DataError, match="cannot be downloaded"):
+            chosen("kmnist", download=True).load()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in held:
+        connection.close()
+    assert list(places.rglob("*")) == []
+    assert socket.getdefaulttimeout() is None
+    gc.collect()
+
+
 def test_an_interrupted_download_is_not_mistaken_for_a_whole_one(
     publisher: Path, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(folder: Path) -> None:
+    def interrupted(kind: str, folder: Path) -> None:
         written.mnist_like(folder / "KMNIST" / "raw", folder)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(mnist, "_fetch_kmnist", interrupted)
+        patched.setattr(mnist, "_fetch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             chosen("kmnist", download=True).load()
     assert list(places.rglob("*")) == []

@@ -164,6 +164,17 @@ def test_a_label_that_nobody_means_is_refused_at_once(label, tmp_path):
     assert "labels" in refused.value.block()
 
 
+@pytest.mark.parametrize("how", ["D23-names-in-the-file", "D23-names-in-words"])
+def test_two_classes_of_one_name_are_refused(how, tmp_path):
+    of_file = {"class_names": np.array(["cat", "cat"])} if how.endswith("file") else {}
+    root = npz_with(tmp_path, labels=np.arange(40) % 2, **of_file)
+    more = () if of_file else ("dataset.class_names=[cat,cat]",)
+    found = described("pretrain", "dataset=npz", f"dataset.root={root}", *more)
+    assert isinstance(found, Pretraining)
+    with pytest.raises(DataError, match="two classes have one name"):
+        found.dataset.load()
+
+
 def test_a_gap_in_very_many_numbers_of_classes_is_found_at_once(tmp_path):
     labels = np.arange(400_000)
     labels[-1] += 1

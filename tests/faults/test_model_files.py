@@ -7,6 +7,7 @@ import pickle
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from ae_cls.errors import ModelFileError, UsageError
 from ae_cls.experiment import configs
-from ae_cls.saved.model import load_classifier, load_likeness, read_experiment
+from ae_cls.saved.model import load_classifier, load_likeness, read_experiment, save_model
 from ae_cls.saved.predict import predict_to_csv
 from ae_cls.store.arrays import mapped_array, read_arrays
 from ae_cls.store.tensor_file import tensors_in
@@ -252,6 +253,34 @@ def test_m03_a_head_that_fits_itself_but_not_its_model_is_refused(
     refused(model, match="4 features")
 
 
+TRAINED = {
+    "m2": ("autoencoder=conditional_vae", "head=m2", "head.epochs=1", "head.min_steps=2"),
+    "ladder": ("head=ladder", "head.epochs=1", "head.min_steps=2"),
+    "finetune": ("head=finetune", "head.epochs=1", "head.min_steps=2"),
+}
+OTHER: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "one side more": lambda tensor: tensor[None].clone(),
+    "twice as many": lambda tensor: torch.cat([tensor.reshape(-1)] * 2),
+    "another type": lambda tensor: tensor.to(torch.float16),
+}
+
+
+@pytest.mark.parametrize("head", TRAINED)
+def test_m03_any_tensor_of_a_head_that_trains_the_encoder_is_named(
+    tmp_path: Path, head: str
+) -> None:
+    model = whole_run(tmp_path, *TRAINED[head]) / "model"
+    load_classifier(model.parent, cpu())
+    for file in (WEIGHTS, "head.safetensors"):
+        whole = (model / file).read_bytes()
+        tensors = safetensors.torch.load(whole)
+        for name, change in zip(tensors, cycle(OTHER.values()), strict=False):
+            other = tensors | {name: change(tensors[name])}
+            (model / file).write_bytes(safetensors.torch.save(other))
+            assert name in refused(model, file).block()
+        (model / file).write_bytes(whole)
+
+
 HUGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "50 GB": lambda config: config["description"]["autoencoder"].update(latent_dim=800_000_000),
     "beyond counting": lambda config: config["description"]["autoencoder"].update(
@@ -275,6 +304,13 @@ def test_a_description_larger_than_its_weights_is_refused_before_it_is_built(
     HUGE[huge](config)
     (model / "config.json").write_text(json.dumps(config))
     refused(model)
+
+
+def test_classes_of_one_name_are_refused(model: Path) -> None:
+    """Their columns could not be told apart."""
+    names = json.loads((model / "config.json").read_text())["class_names"]
+    rewritten(model / "config.json", class_names=[names[0], *names[:-1]])
+    refused(model, "config.json", "two classes have one name")
 
 
 def test_a_file_of_weights_is_not_read_beyond_what_the_network_has(tmp_path: Path) -> None:
@@ -388,6 +424,20 @@ def test_k08_weights_of_another_architecture_are_refused_with_five_names(
     assert missing.startswith("missing: ") and missing.count(",") == 5 and "more" in missing
     assert unexpected == "unexpected: bias, to_pixels"
     assert other_shape.startswith("of another shape or type: to_latent.weight (F32 (8, 64), not")
+
+
+def test_k16_a_model_that_is_saved_where_it_was_loaded_from_keeps_every_byte(model: Path) -> None:
+    """Libraries that map the file of the weights write over what they still read."""
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    description = read_experiment(model)
+    classifier, likeness = load_classifier(model, cpu()), load_likeness(model)
+    for _ in range(2):
+        save_model(
+            model, description, classifier.encoder.model,
+            class_names=classifier.class_names, head=classifier.head, likeness=likeness,
+        )  # fmt: skip
+        assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+        classifier = load_classifier(model, cpu())
 
 
 def test_k08_weights_of_another_width_are_refused_and_none_is_taken(

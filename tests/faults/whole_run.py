@@ -29,8 +29,10 @@ _PLACE = TemporaryDirectory(prefix="ae-cls-whole-run-")
 @cache
 def _made(*words: str) -> Path:
     folder = Path(mkdtemp(dir=_PLACE.name)) / "run"
-    another = any(word.startswith("autoencoder=") for word in words)
-    given = [word for word in WORDS if not (another and word.startswith("autoencoder."))]
+    others = [
+        word.partition("=")[0] for word in words if word.startswith(("autoencoder=", "head="))
+    ]
+    given = [word for word in WORDS if word.partition(".")[0] not in others]
     described = experiment(*given, *words)
     runner.run(described.model_copy(update={"folder": str(folder), "outputs": _PLACE.name}))
     return folder

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ae_cls.autoencoder.parts.torchvision_network import NetworkName, TorchvisionNetwork
 from ae_cls.errors import UsageError, did_you_mean
+from ae_cls.machine.network import bounded_waits
 from ae_cls.store.given_weights import read_given_weights
 from ae_cls.store.tensor_file import TensorFacts, refuse_misfits
 from ae_cls.store.weights import facts_of, refuse_not_finite
@@ -35,7 +36,8 @@ def fill_from_imagenet(trunk: TorchvisionNetwork, network: NetworkName) -> None:
     weights, folder = get_model_weights(network)["IMAGENET1K_V1"], torch.hub.get_dir()
     log.info("weights of %s: %s, kept in %s/checkpoints", network, weights.url, folder)
     try:
-        tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        with bounded_waits():
+            tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # of the network, of the disk, of a damaged file
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UsageError(

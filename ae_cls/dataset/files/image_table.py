@@ -17,7 +17,7 @@ from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_d
 from ae_cls.dataset.decoding import Frame
 from ae_cls.dataset.facts import FileFacts
 from ae_cls.dataset.files.decode import FORMAT, picture_of, quiet
-from ae_cls.errors import DataError, TrainingError
+from ae_cls.errors import DataError, StorageError, TrainingError
 from ae_cls.interrupt import end_with_parent
 from ae_cls.store.files import linked_sha256, sha256
 from ae_cls.terminal.progress import Progress
@@ -126,5 +126,5 @@ def decode_some(frame: Frame, first: int, files: list[Path], digests: list[str])
 def _digest(path: Path) -> str:
     try:
         return linked_sha256(path)
-    except OSError as error:
-        return f"unreadable: {error.strerror}"  # decoding says so as well, and names the file
+    except (OSError, StorageError) as error:
+        return f"unreadable: {error}"  # decoding says so as well, and names the file

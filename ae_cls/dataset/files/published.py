@@ -13,6 +13,7 @@ from typing import final
 import platformdirs
 
 from ae_cls.errors import DataError, StorageError, typed
+from ae_cls.machine.network import bounded_waits
 from ae_cls.store.places import at_home
 
 
@@ -87,7 +88,7 @@ class Published:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Each file appears under its name by one rename: half a file is never read.
-            with TemporaryDirectory(prefix=".fetching-", dir=folder) as staging:
+            with bounded_waits(), TemporaryDirectory(prefix=".fetching-", dir=folder) as staging:
                 self.fetch(Path(staging))
                 _move_files(Path(staging), folder)
         except (RuntimeError, *_NETWORK_ERRORS) as error:
