@@ -145,7 +145,11 @@ def _samples(
         return samples(lines, None, "Images of codes drawn from the prior")
     shown = sorted(drawn.shares.argsort(descending=True, stable=True)[:_LINES].tolist())
     lines = np.stack([_pixels(model.decode(codes[part, :IN_LINE])) for part in shown])
-    names = class_names or [f"{drawn.parts} {part + 1}" for part in range(len(codes))]
+    names = (
+        list(class_names)
+        if class_names
+        else [f"{drawn.parts} {part + 1}" for part in range(len(codes))]
+    )
     which = f"{drawn.parts} by {drawn.parts}"
     if len(codes) > _LINES:
         which = f"{which} ({_LINES} of {len(codes):,})"
