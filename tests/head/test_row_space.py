@@ -5,15 +5,16 @@ import pytest
 
 from ae_cls.head import row_space
 from ae_cls.head.axes import Axes, axes_of
-from ae_cls.head.descent import Descent, log_loss, squared_hinge
+from ae_cls.head.descent import Descent
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Pool
+from ae_cls.head.linear_loss import LOG_LOSS, SQUARED_HINGE
 from ae_cls.head.row_space import Space
 from ae_cls.head.standardise import Standardiser
 from tests.head.heads import blobs
 
 
-@pytest.mark.parametrize("loss", [log_loss, squared_hinge])
+@pytest.mark.parametrize("loss", [LOG_LOSS, SQUARED_HINGE])
 @pytest.mark.parametrize("C", [0.001, 1.0])
 def test_the_minimum_is_the_one_among_all_features(loss, C: float) -> None:
     train = blobs(24, 3, width=60)
@@ -70,7 +71,7 @@ def test_folds_share_the_space_of_the_whole_and_find_nearly_its_minimum(count, w
     for space in (shared, own):
         descent = Descent(
             features=space.table, standardiser=space.standardiser, labels=fold.train.labels,
-            class_count=3, class_weights=None, loss=log_loss, curvature=0.1, axes=space.axes,
+            class_count=3, class_weights=None, loss=LOG_LOSS, curvature=0.1, axes=space.axes,
             tolerance=1e-12, max_steps=5000,
         )  # fmt: skip
         model = space.to_features(descent.run(0.1, descent.start()))

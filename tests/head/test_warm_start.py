@@ -5,7 +5,8 @@ import pytest
 
 from ae_cls.head import warm_start
 from ae_cls.head.axes import axes_of
-from ae_cls.head.descent import Descent, LinearModel, log_loss
+from ae_cls.head.descent import Descent, LinearModel
+from ae_cls.head.linear_loss import LOG_LOSS
 from ae_cls.head.standardise import Standardiser
 from ae_cls.head.warm_start import regularisation_path
 from tests.head.heads import digits
@@ -20,7 +21,7 @@ def descent_on_digits() -> Descent:
         labels=train.labels,
         class_count=10,
         class_weights=None,
-        loss=log_loss,
+        loss=LOG_LOSS,
         curvature=0.02,
         axes=axes_of(train.features, standardiser),
         tolerance=1e-6,
