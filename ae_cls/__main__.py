@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """The entry point: Ctrl-C ends it without a traceback, also while the program is imported."""
     try:
-        from ae_cls.cli.utf8 import begin_again_in_utf8
+        from ae_cls.machine.utf8 import begin_again_in_utf8
 
         begin_again_in_utf8()
         from ae_cls.cli.main import main as carry_out

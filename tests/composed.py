@@ -3,10 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-from ae_cls.cli.compose import compose
 from ae_cls.experiment.common import CommonKeys
 from ae_cls.experiment.descriptions import COMMANDS, Experiment
 from ae_cls.experiment.read import read
+from ae_cls.words.compose import compose
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -12,7 +12,8 @@ FLOORS = (
     "errors", "interrupt", "settings", "draws", "terminal", "machine",
     "store", "processes", "compute", "evaluate", "dataset", "train",
     "autoencoder", "pretrain", "encode", "head",
-    "experiment", "report", "saved", "compare", "run", "check", "bench", "jobs", "search", "study",
+    "experiment", "words", "report", "saved", "compare", "run", "check", "bench",
+    "jobs", "search", "study",
     "cli", "__main__",
 )  # fmt: skip
 """From the ground up: sub-packages, and the few loose modules."""

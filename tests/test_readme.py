@@ -8,23 +8,22 @@ import shlex
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ae_cls.cli.combinations import combinations
-from ae_cls.cli.compose import compose
 from ae_cls.cli.flags import sort_words
 from ae_cls.cli.main import COMMANDS as WORDS
 from ae_cls.cli.main import dispatch
-from ae_cls.cli.searched import searched
 from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.jobs.launch import read_launch
+from ae_cls.search.searched import searched
 from ae_cls.study.request import Request, own_arms
 from ae_cls.study.settings import StudySettings
+from ae_cls.words.combinations import combinations
+from ae_cls.words.compose import compose
 from tests.composed import CONFIGS, described, options
 
 HOME = CONFIGS.parent
@@ -88,7 +87,7 @@ STUDIES = [words[1:] for words in command_lines() if words[0] == "study"]
 def test_every_study_is_valid(words):
     typed = sort_words("study", words)
     shared, arms = own_arms(typed.overrides)
-    request = Request(shared, arms, typed.folders, partial(compose, "study"))
+    request = Request(shared, arms, typed.folders)
     assert StudySettings.model_validate_json(json.dumps(compose("study", shared)["study"]))
     for own in ((), *arms.values()):
         assert described("run", *request.of_runs, *own)

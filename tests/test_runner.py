@@ -326,7 +326,7 @@ def test_classify_refuses_other_images_than_the_encoder_saw(finished, tmp_path, 
         return dataclasses.replace(dataset, train=dataset.train[:-10])
 
     monkeypatch.setattr(DigitsConfig, "load", fewer)
-    with pytest.raises(DataError, match="not cut into parts as it was for this run"):
+    with pytest.raises(DataError, match="not split as it was for this run"):
         go(tmp_path, "classify", f"encoder={finished.folder}")
 
 

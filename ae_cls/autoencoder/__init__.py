@@ -7,7 +7,6 @@ from pydantic import Field
 from ae_cls.autoencoder.aae import AaeConfig
 from ae_cls.autoencoder.backbone import BackboneConfig
 from ae_cls.autoencoder.conditional_vae import ConditionalVaeConfig
-from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig
 from ae_cls.autoencoder.contractive import ContractiveConfig
 from ae_cls.autoencoder.conv import ConvConfig
 from ae_cls.autoencoder.deep import DeepConfig
@@ -26,7 +25,6 @@ from ae_cls.autoencoder.textbook import TextbookConfig
 from ae_cls.autoencoder.vae import VaeConfig
 from ae_cls.autoencoder.vqvae import VqVaeConfig
 from ae_cls.autoencoder.wae import WaeConfig
-from ae_cls.train.loss import Loss
 
 AutoencoderChoice = Annotated[
     PixelsConfig
@@ -52,5 +50,3 @@ AutoencoderChoice = Annotated[
     | MaskedConvConfig,
     Field(discriminator="name"),
 ]
-
-__all__ = ["Autoencoder", "AutoencoderChoice", "AutoencoderConfig", "Loss"]

@@ -33,8 +33,8 @@ class AaeConfig(ConvolutionalConfig):
     name: Literal["aae"]
     penalty: float = Field(
         ge=0,
-        description="weight of what codes pay for being told from normal draws, beside the squared "
-        "error summed over the pixels; 0: no discriminator",
+        description="weight of the adversarial loss, by which codes become like normal draws, "
+        "beside the squared error summed over the pixels; 0: no discriminator",
     )
     discriminator_width: Width = Field(description="units of its two hidden layers")
 

@@ -39,7 +39,8 @@ class BackboneConfig(AutoencoderConfig):
         "images have 64 pixels a side at most and its weights are drawn"
     )
     stages: int | None = Field(
-        ge=1, description="the first so many, each ending where the map is made smaller; null: all"
+        ge=1,
+        description="number of stages to use, each ending where the map is made smaller; null: all",
     )
     weights: Annotated[PathText, AfterValidator(_kept)] = Field(
         min_length=1,

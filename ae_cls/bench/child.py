@@ -6,6 +6,7 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -14,16 +15,18 @@ from ae_cls.bench.contenders import Contender
 from ae_cls.errors import TrainingError
 from ae_cls.experiment.benchmark import Benchmark
 
-Task = Literal["speed", "probe"]
+Task = Literal["speed", "race"]
 
 
 def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
-    """What `speed` or `probe` gives, from a new process.
+    """What `speed` or `race` gives, from a new process.
 
     Raises:
         TrainingError: that process failed; with the end of what it said.
     """
-    request = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task]
+    # The clock is the system's: it goes on in the new process, whose start counts.
+    started = time.monotonic()
+    request = [benchmark.model_dump(mode="json"), contender.model_dump(mode="json"), task, started]
     done = subprocess.run(
         [sys.executable, "-m", "ae_cls.bench.child"],
         input=json.dumps(request), capture_output=True, text=True,
@@ -40,13 +43,14 @@ def measured(benchmark: Benchmark, contender: Contender, task: Task) -> Any:
 def main() -> None:
     """Measure what standard input asks for."""
     # Here: the parent, which only waits, needs none of it.
-    from ae_cls.bench.probe import probe
+    from ae_cls.bench.race import race
     from ae_cls.bench.speed import speed
 
-    plain_benchmark, plain_contender, task = json.load(sys.stdin)
+    plain_benchmark, plain_contender, task, started = json.load(sys.stdin)
     benchmark = TypeAdapter(Benchmark).validate_json(json.dumps(plain_benchmark))
     contender = TypeAdapter(Contender).validate_json(json.dumps(plain_contender))
-    json.dump({"speed": speed, "probe": probe}[task](benchmark, contender), sys.stdout)
+    found = speed(benchmark, contender) if task == "speed" else race(benchmark, contender, started)
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

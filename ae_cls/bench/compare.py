@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from ae_cls.bench.child import measured
-from ae_cls.bench.contenders import CONTENDERS, Contender
+from ae_cls.bench.contenders import CONTENDERS, RACERS, Contender
 from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.run.data import prepare
 from ae_cls.run.environment import environment
@@ -33,15 +33,14 @@ def bench(benchmark: Benchmark) -> Result:
         before = os.getloadavg()[0]
         with stopwatch.stage("speed"):
             speeds = _speeds(benchmark)
-        with stopwatch.stage("probe"):
-            probes = _probes(benchmark)
-        rows = [
-            _row(benchmark, contender, speeds[contender], probes.get(contender))
-            for contender in CONTENDERS
-        ]
+        with stopwatch.stage("race"):
+            racers = _race(benchmark)
+        rows = [_row(benchmark, contender, speeds[contender]) for contender in CONTENDERS]
         for row in rows:
             row["ratio"] = row["images_per_second"] / rows[0]["images_per_second"]
-        results = {"load_before": before, "until": benchmark.until, "contenders": rows}
+        results = {
+            "load_before": before, "contenders": rows, "until": benchmark.until, "race": racers,
+        }  # fmt: skip
         write_json(folder / "bench.json", results)
         write_json(folder / "environment.json", environment(compute, stopwatch.seconds))
     return Result(folder, results, dict(stopwatch.seconds))
@@ -58,18 +57,32 @@ def _speeds(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
     return speeds
 
 
-def _probes(benchmark: Benchmark) -> dict[Contender, list[dict[str, Any]]]:
+def _race(benchmark: Benchmark) -> list[dict[str, Any]]:
+    """One after the other; nobody where there is nothing to reach."""
     if benchmark.until is None:
-        return {}
-    turns = progressing(CONTENDERS, "probe", total=len(CONTENDERS), unit="runs")
-    return {contender: measured(benchmark, contender, "probe") for contender in turns}
+        return []
+    turns = progressing(RACERS, "race", total=len(RACERS), unit="runs")
+    return [
+        {
+            "contender": contender.title(benchmark),
+            **reached(measured(benchmark, contender, "race"), benchmark.until),
+        }
+        for contender in turns
+    ]
+
+
+def reached(rows: list[dict[str, Any]], until: float) -> dict[str, Any]:
+    """Seconds to the first epoch that was good enough, None where none was; and the best one."""
+    seconds = min((row["seconds"] for row in rows if row["valid_accuracy"] >= until), default=None)
+    best = max(rows, key=lambda row: row["valid_accuracy"])
+    return {
+        "seconds_until": seconds, "best_accuracy": best["valid_accuracy"],
+        "seconds_in_all": rows[-1]["seconds"], "epochs": rows,
+    }  # fmt: skip
 
 
 def _row(
-    benchmark: Benchmark,
-    contender: Contender,
-    speeds: list[dict[str, Any]],
-    probes: list[dict[str, Any]] | None,
+    benchmark: Benchmark, contender: Contender, speeds: list[dict[str, Any]]
 ) -> dict[str, Any]:
     rates = [speed["images_per_second"] for speed in speeds]
     middle = {
@@ -77,7 +90,7 @@ def _row(
         for name in ("images_per_second", "flop_per_image", "matrix_flop_per_second")
     }
     used = middle["images_per_second"] * middle["flop_per_image"]
-    row = {
+    return {
         "contender": contender.title(benchmark),
         **middle,
         "all_images_per_second": rates,
@@ -86,11 +99,3 @@ def _row(
         "peak_device_memory_mib": speeds[0]["peak_device_memory_mib"],
         "precision": speeds[0]["precision"],
     }
-    if probes is not None and benchmark.until is not None:
-        row |= {"seconds_until": seconds_until(probes, benchmark.until), "epochs": probes}
-    return row
-
-
-def seconds_until(rows: list[dict[str, Any]], wanted: float) -> float | None:
-    """Of training until the first epoch after which the accuracy was reached; None: never."""
-    return min((row["seconds"] for row in rows if row["valid_accuracy"] >= wanted), default=None)

@@ -48,3 +48,5 @@ CONTENDERS = (
     Contender(network="autoencoder", loop="ae-cls", precision="default"),
 )
 """In the order of the table; the first is what the others are compared with."""
+RACERS = (CONTENDERS[0], CONTENDERS[-1])
+"""Those of whom it is asked how soon they have a good classifier: the tutorials and our default."""

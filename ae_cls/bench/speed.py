@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.textbook import Textbook
 from ae_cls.bench.contenders import Contender
-from ae_cls.bench.tutorial import train, tutorial_network
+from ae_cls.bench.tutorial import adam, pictures_of, train, tutorial_network
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
@@ -74,12 +74,11 @@ def _tutorial_rate(data: Data, images: ImageRows, benchmark: Benchmark) -> float
     network = tutorial_network(data.network).to(data.compute.device)
     batch_size = len(images) // benchmark.steps
     twice = _as_many(images, 2 * len(images))
+    pictures = pictures_of(twice, data.dataset.labels_of(twice.rows))
+    optimiser = adam(network, benchmark.yardstick_lr)
     seconds = list(
-        train(
-            network, twice, batch_size=batch_size, lr=benchmark.yardstick_lr,
-            device=data.compute.device,
-        )
-    )  # fmt: skip
+        train(network, pictures, optimiser, batch_size=batch_size, device=data.compute.device)
+    )
     return benchmark.steps * batch_size / (seconds[-1] - seconds[benchmark.steps - 1])
 
 

@@ -1,6 +1,5 @@
 """`ae-cls check`: read, look, write."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -13,8 +12,6 @@ from ae_cls.check.reading import read_all_that_can_be
 from ae_cls.compute import start
 from ae_cls.experiment.check import Check
 from ae_cls.run.folder import run_folder
-
-log = logging.getLogger(__name__)
 
 
 @final
@@ -32,7 +29,6 @@ class Checked:
 
     @property
     def page(self) -> Path:
-        """The findings for a browser."""
         return self.folder / PAGE
 
     @property

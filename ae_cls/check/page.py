@@ -1,7 +1,7 @@
 """The findings as one HTML file, complete in itself: no script, nothing loaded from elsewhere."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,11 +100,8 @@ def _contact(dataset: Dataset) -> Iterator[ShownClass]:
     for label in dict.fromkeys(labels[rows].tolist()):
         of_class = rows[labels[rows] == label].tolist()
         name = dataset.class_names[label] if label >= 0 else "no label"
-        yield ShownClass(name, _thumbnails(dataset, of_class))
-
-
-def _thumbnails(dataset: Dataset, rows: Sequence[int]) -> list[Shown]:
-    return [Shown(thumbnail(dataset, row), dataset.name_of(row), "") for row in rows]
+        shown = [Shown(thumbnail(dataset, row), dataset.name_of(row), "") for row in of_class]
+        yield ShownClass(name, shown)
 
 
 def thumbnail(dataset: Dataset, row: int) -> str:

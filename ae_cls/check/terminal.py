@@ -9,8 +9,7 @@ from rich.text import Text
 
 from ae_cls.check.findings import ClassCounts, Findings
 from ae_cls.check.sentences import Sentence, Weight, facts, sentences
-from ae_cls.errors import printable
-from ae_cls.report.table import empty_table, uncut
+from ae_cls.report.table import empty_table, plain, uncut
 
 _MOST_CLASSES = 10  # on the terminal; the page has all
 _MOST_LINES = 4  # of one reason
@@ -43,7 +42,7 @@ def _facts(found: Findings) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for title, text in facts(found):
-        table.add_row(title, _line(text))
+        table.add_row(title, plain(text))
     yield table
     if found.classes:
         yield Text()
@@ -56,7 +55,7 @@ def _classes(classes: Sequence[ClassCounts]) -> RenderableType:
     for part in ("train", "valid", "test"):
         table.add_column(part, justify="right", no_wrap=True)
     for one in classes[:_MOST_CLASSES]:
-        table.add_row(_line(one.name), f"{one.train:,}", f"{one.valid:,}", f"{one.test:,}")
+        table.add_row(plain(one.name), f"{one.train:,}", f"{one.valid:,}", f"{one.test:,}")
     if len(classes) > _MOST_CLASSES:
         rest = classes[_MOST_CLASSES:]
         sums = (sum(getattr(one, part) for one in rest) for part in ("train", "valid", "test"))
@@ -69,11 +68,11 @@ def _finding(said: Sentence) -> RenderableType:
     table = empty_table(titles=False)
     table.add_column(no_wrap=True, min_width=7)
     table.add_column(overflow="fold")
-    text = [_line(said.what)]
+    text = [plain(said.what)]
     lines = said.why.splitlines()
-    text += [_line(line) for line in lines[:_MOST_LINES]]
+    text += [plain(line) for line in lines[:_MOST_LINES]]
     text += [Text(f"and {len(lines) - _MOST_LINES} more lines")] if len(lines) > _MOST_LINES else []
-    text += [Text("→ ") + _line(line) for line in said.fix.splitlines()]
+    text += [Text("→ ") + plain(line) for line in said.fix.splitlines()]
     table.add_row(Text(mark, style=style), Group(*text))
     return table
 
@@ -81,8 +80,3 @@ def _finding(said: Sentence) -> RenderableType:
 def _advice(found: Findings) -> Iterator[RenderableType]:
     for one in found.advice:
         yield Padding(Text.assemble((one.word, "cyan"), f"  {one.why}"), (0, 0, 0, 2))
-
-
-def _line(text: str) -> Text:
-    """Strangers' text on one line that is never read as markup."""
-    return Text(" ".join(printable(text).split()))

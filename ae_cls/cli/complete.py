@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ae_cls.cli.flags import sort_words
 from ae_cls.cli.parser import Command
@@ -84,15 +85,14 @@ def _overrides(
 
 def _keys(command: str, words: Sequence[str], folders: Sequence[Path], outer: str) -> Iterator[str]:
     """Groups, and the keys below `outer` of what the earlier words compose to."""
-    from omegaconf import OmegaConf  # here and below, as it takes time
-
-    from ae_cls.cli.combinations import combinations
-    from ae_cls.cli.compose import composed
+    from ae_cls.words.combinations import combinations  # here, as these imports take time
+    from ae_cls.words.compose import unresolved
 
     offered = [recipes.GROUP] if command in recipes.COMMANDS else []
     yield from (f"{name}=" for name in (*configs.all_groups_of(command), *offered))
-    config = composed(command, combinations(words, folders)[0].words, folders)
-    node = OmegaConf.to_container(OmegaConf.select(config, outer) if outer else config)
+    node: Any = unresolved(command, combinations(words, folders)[0].words, folders)
+    for part in outer.split(".") if outer else ():
+        node = node.get(part) if isinstance(node, dict) else None
     start = f"{outer}." if outer else ""
     for name, value in node.items() if isinstance(node, dict) else ():
         yield f"{start}{name}{'.' if isinstance(value, dict) else '='}"

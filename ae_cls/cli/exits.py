@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ae_cls.cli.interrupted import AT_ONCE, interrupted_block
-from ae_cls.cli.streams import NoReader, finish_printing
 from ae_cls.errors import BUG, bug_block
 from ae_cls.interrupt import INTERRUPTED, TERMINATED, last_words
 from ae_cls.machine.faults import as_ours
+from ae_cls.terminal.streams import NoReader, finish_printing
 
 NO_READER = 141
 

@@ -73,17 +73,14 @@ def help_of_options(command: str, words: Sequence[str], folders: Sequence[Path])
     """
     if not words:
         return ""
-    from omegaconf import OmegaConf  # here and below, as these imports take time
-
-    from ae_cls.cli.compose import composed
-    from ae_cls.cli.words import chosen_options
+    from ae_cls.words.compose import unresolved  # here and below, as these imports take time
+    from ae_cls.words.read import chosen_options
 
     chosen = chosen_options(words, folders)
     if not chosen:
         return ""
     words = [f"{group}={option}" for group, option in chosen.items()]
-    plain = OmegaConf.to_container(composed(command, words, folders))
-    assert isinstance(plain, dict)
+    plain = unresolved(command, words, folders)
     schema = _schema(command)
     parts = [
         "\n".join([_says(group, option), *_rows(command, group, schema, plain)])
@@ -97,7 +94,7 @@ def _says(group: str, option: str) -> str:
     return f"{group}={option}: {says}"
 
 
-def _rows(command: str, group: str, schema: dict[str, Any], plain: dict[Any, Any]) -> Iterator[str]:
+def _rows(command: str, group: str, schema: dict[str, Any], plain: dict[str, Any]) -> Iterator[str]:
     from ae_cls.experiment.fields import fields_of
 
     inner_groups = [name for name in configs.groups() if name.startswith(f"{group}/")]

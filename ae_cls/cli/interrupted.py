@@ -7,7 +7,6 @@ from pathlib import Path
 from ae_cls.errors import AeClsError, printable
 from ae_cls.interrupt import TERMINATED
 
-_RESUMED = ("run", "pretrain", "classify")
 AT_ONCE = "ended at once; the same command again goes on from what was saved last"
 """Said where nothing else could be found out."""
 
@@ -22,7 +21,7 @@ def interrupted_block(stop: KeyboardInterrupt | SystemExit, words: Sequence[str]
     is_term = isinstance(stop, SystemExit) and stop.code == TERMINATED
     folders: list[str] = getattr(stop, "__notes__", [])
     try:
-        saved, to_type = _saved(Path(folders[0])) if folders else ("nothing", "")
+        saved, to_type = _left(Path(folders[0])) if folders else ("nothing", "")
     except AeClsError as error:
         saved, to_type = f"unknown: {error.what} {error.where}", ""
     to_type = to_type or shlex.join(["ae-cls", *words])
@@ -30,18 +29,7 @@ def interrupted_block(stop: KeyboardInterrupt | SystemExit, words: Sequence[str]
     return printable(block)
 
 
-def _saved(folder: Path) -> tuple[str, str]:
-    """What is in the folder, and what to type; empty for the same command."""
-    from ae_cls.jobs.record import PLAN, SweepFolder  # here and below, as these take time to import
+def _left(folder: Path) -> tuple[str, str]:
+    from ae_cls.jobs.left import saved_in  # here, as it takes time to import
 
-    if (folder / PLAN).is_file():
-        records = [record for _, record in SweepFolder(folder).ended()]
-        done = sum(record.is_done for record in records)
-        return f"{done} of {len(records)} jobs have finished, in {folder}", ""
-    from ae_cls.run.folder import read_status
-
-    if read_status(folder).get("command") not in _RESUMED:
-        return "nothing", ""
-    from ae_cls.run.stopped import saved_so_far
-
-    return f"{saved_so_far(folder)}, of {folder}", shlex.join(["ae-cls", "resume", str(folder)])
+    return saved_in(folder)

@@ -21,10 +21,10 @@ from ae_cls.cli.commands import (
 from ae_cls.cli.commands.run import run_composed
 from ae_cls.cli.exits import guarded
 from ae_cls.cli.parser import Command
-from ae_cls.cli.streams import make_printing_safe
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 from ae_cls.terminal.fitted import fitted
+from ae_cls.terminal.streams import make_printing_safe
 
 
 def _composed(word: str) -> Command:

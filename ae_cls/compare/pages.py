@@ -65,7 +65,7 @@ def section_of(found: Verdict, again: Command) -> Section:
         tables=[_table(found, budget) for budget in found.budgets],
         classes=list(_classes(shown)) if shown else [],
         class_arms=_names(shown),
-        pictures=list(_pictures(found, shown)),
+        pictures=list(_pictures(shown)),
         facts=_facts(runs),
         notes=_notes(runs),
         looks=_looks(runs),
@@ -248,7 +248,7 @@ def _recall(row: Row, name: str) -> str:
     return f"{percent(float(np.mean(known)))} ({percent(low)} to {percent(high)})"
 
 
-def _pictures(found: Verdict, shown: Sequence[Row]) -> Iterator[Picture]:
+def _pictures(shown: Sequence[Row]) -> Iterator[Picture]:
     for row in shown:
         first = row.runs[0].metrics["test"]
         matrix = sum(np.array(run.metrics["test"]["confusion_matrix"]) for run in row.runs)
@@ -304,7 +304,7 @@ def _counts(images: Mapping[str, int]) -> str:
 
 def _copies(leaks: Mapping[str, Any]) -> str:
     if not leaks:
-        return "nobody has looked"
+        return "not looked for"
     seen = leaks["seen_in_training"]
     return f"{leaks['copies']:,}; {seen['test']:,} test images are copies of training images"
 

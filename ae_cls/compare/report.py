@@ -10,7 +10,7 @@ from ae_cls.compare.arms import Arm
 from ae_cls.compare.pages import page_of, written_in
 from ae_cls.compare.results import results_csv, times_csv
 from ae_cls.compare.runs import FinishedRun, read_runs
-from ae_cls.compare.verdict import Question, Verdict, verdict
+from ae_cls.compare.verdict import Verdict, verdict
 from ae_cls.errors import IN_PART, DataError
 from ae_cls.experiment.again import command_of_runs, words_of
 from ae_cls.report.page.render import html, markdown
@@ -36,13 +36,12 @@ class Report:
     exit_code: int
 
 
-def report(folders: Sequence[Path], place: Path, question: Question | None = None) -> Report:
+def report(folders: Sequence[Path], place: Path) -> Report:
     """Read all runs in and below the folders, and write what they show.
 
     Args:
         folders: of runs, sweeps, searches or studies.
         place: folder for the files; made if it is missing.
-        question: which arms are asked about; None: all that were pretrained, against the others.
 
     Raises:
         UsageError: there is no run.
@@ -56,7 +55,7 @@ def report(folders: Sequence[Path], place: Path, question: Question | None = Non
             where="\n".join(f"{one.folder}: {one.why}" for one in unreadable[:10]),
             fix="finished runs of ae-cls run or classify, with test=true",
         )  # fmt: skip
-    verdicts = [verdict(own, question, words=words_of) for own in _by_data(runs)]
+    verdicts = [verdict(own, words=words_of) for own in _by_data(runs)]
     page = page_of(verdicts, unreadable, _again)
     return Report(page, _written(page, verdicts, place), IN_PART if unreadable else 0)
 

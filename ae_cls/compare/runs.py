@@ -171,7 +171,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
             unreadable.append(Unreadable(folder, _why(error)))
     if not runs and not unreadable:
         raise UsageError(
-            "there is no run in this folder, nor below it", where=", ".join(map(str, folders)),
+            "there is no run in this folder or below it", where=", ".join(map(str, folders)),
             fix="the folder of a run, a sweep, a search or a study, such as outputs/run",
         )  # fmt: skip
     return runs, unreadable

@@ -70,7 +70,6 @@ def _better_control(
 
 
 def headline(found: Verdict) -> str:
-    """The verdict in one sentence."""
     outcomes = {budget: outcome(found, budget) for budget in found.budgets}
     said = {budget: one for budget, one in outcomes.items() if one}
     if not said:

@@ -18,20 +18,6 @@ from ae_cls.evaluate.winners import Contest, Winners, winners
 
 @final
 @dataclass(frozen=True)
-class Question:
-    """Which arms are asked about, by name.
-
-    Attributes:
-        pretrained: arms that learnt from images without labels.
-        controls: those that they are held against.
-    """
-
-    pretrained: tuple[str, ...]
-    controls: tuple[str, ...]
-
-
-@final
-@dataclass(frozen=True)
 class Versus:
     """A pretrained arm against a control at one budget.
 
@@ -127,18 +113,16 @@ class Verdict:
         return next(r for r in self.rows if (r.arm.name, r.budget) == (arm, budget))
 
 
-def verdict(
-    runs: Sequence[FinishedRun], question: Question | None = None, *, words: Words
-) -> Verdict:
-    """The verdict of runs on one data set.
+def verdict(runs: Sequence[FinishedRun], *, words: Words) -> Verdict:
+    """The verdict of runs on one data set: every arm that was pretrained, against every other one.
 
     Args:
         runs: all with the same `data_sha256`, one at least.
-        question: None: every arm that was pretrained, against every other one.
         words: that make a config, by which arms without a name are told apart.
     """
     arms = arms_of(runs, words)
-    asked, others = _sides(arms, question)
+    asked = [arm for arm in arms if arm.is_pretrained]
+    others = [arm for arm in arms if not arm.is_pretrained]
     budgets = _budgets(runs)
     compared_pairs = _compared(asked, others, budgets)
     won = _winners(compared_pairs)
@@ -147,7 +131,7 @@ def verdict(
         {budget: arm for budget in budgets if (arm := _most_accurate(side, budget))}
         for side in (asked, others)
     )
-    worth_of = _worth_of(asked, others, budgets, leading, control)
+    worth_of = _worth_of(asked, others, [budget for budget in budgets if budget in leading])
     first = runs[0]
     return Verdict(
         first.config["dataset"]["name"], first.data_sha256, budgets, tuple(arms), versus,
@@ -155,15 +139,6 @@ def verdict(
         _worths(worth_of, leading, budgets), worth_of.name if worth_of else "",
         tuple(unpaired(arms)),
     )  # fmt: skip
-
-
-def _sides(arms: Sequence[Arm], question: Question | None) -> tuple[list[Arm], list[Arm]]:
-    if question is None:
-        return [a for a in arms if a.is_pretrained], [a for a in arms if not a.is_pretrained]
-    return (
-        [arm for arm in arms if arm.name in question.pretrained],
-        [arm for arm in arms if arm.name in question.controls],
-    )
 
 
 def _budgets(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
@@ -279,20 +254,14 @@ def _ranks(arms: Sequence[Arm], budget: str) -> dict[str, int]:
     return shared_ranks([arm.name for arm in arms], pairs)
 
 
-def _worth_of(
-    asked: Sequence[Arm],
-    others: Sequence[Arm],
-    budgets: Sequence[str],
-    leading: Mapping[str, Arm],
-    control: Mapping[str, Arm],
-) -> Arm | None:
+def _worth_of(asked: Sequence[Arm], others: Sequence[Arm], budgets: Sequence[str]) -> Arm | None:
     """The arm in whose labels the worth is counted: the best twin, else the best control.
 
     The best by the number of budgets at which it is the most accurate.
     """
     networks = [arm.network for arm in asked]
     twins = [arm for arm in others if arm.network in networks]
-    best = [_most_accurate(twins or others, budget) for budget in budgets if budget in leading]
+    best = [_most_accurate(twins or others, budget) for budget in budgets]
     names = [arm.name for arm in best if arm]
     if not names:
         return None

@@ -1,23 +1,9 @@
-"""The room of images and labels: every option of the group `dataset`, and how a set is cut.
-
-dataset = choice.load()
-split = make_split(dataset, split_config, labels_config, seed)
-"""
+"""Images and labels, one file a data set in sources/. This list is the index of the room."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from ae_cls.dataset.contract import (
-    NO_LABEL,
-    About,
-    Dataset,
-    DatasetConfig,
-    ImageShape,
-    ImageTable,
-    Rows,
-)
-from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.dataset.sources.cifar import Cifar10Config, Cifar100Config
 from ae_cls.dataset.sources.csv_pixels import CsvPixelsConfig
 from ae_cls.dataset.sources.digits import DigitsConfig
@@ -29,7 +15,6 @@ from ae_cls.dataset.sources.parquet import ParquetConfig
 from ae_cls.dataset.sources.stl10 import Stl10Config
 from ae_cls.dataset.sources.svhn import SvhnConfig
 from ae_cls.dataset.sources.usps import UspsConfig
-from ae_cls.dataset.split import LabelsConfig, Split, SplitConfig, make_split
 
 DatasetChoice = Annotated[
     DigitsConfig
@@ -48,21 +33,4 @@ DatasetChoice = Annotated[
     | CsvPixelsConfig
     | ParquetConfig,
     Field(discriminator="name"),
-]
-
-__all__ = [
-    "NO_LABEL",
-    "About",
-    "Dataset",
-    "DatasetChoice",
-    "DatasetConfig",
-    "ImageRows",
-    "ImageShape",
-    "ImageTable",
-    "LabelsConfig",
-    "Rows",
-    "Split",
-    "SplitConfig",
-    "make_split",
-    "to_unit",
 ]

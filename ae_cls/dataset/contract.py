@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import ClassVar, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ae_cls.dataset.copies import Copies, joined
@@ -121,11 +121,23 @@ class About(Settings):
 class DatasetConfig(Settings, ABC):
     """The contract of every option of the group `dataset`."""
 
+    own_files: ClassVar[tuple[str, str] | None] = None
+    """What the user's own `root` is, and an example; None: somebody publishes the data set."""
+
     about: About
     root: KeptPath | None = Field(
         description="folder that holds the files; null: AE_CLS_DATA, else the user's data folder"
     )
     download: bool = Field(description="fetch missing files; nothing is ever downloaded unasked")
+
+    @model_validator(mode="after")
+    def _own_files_are_given(self) -> "DatasetConfig":
+        if self.own_files and not self.root:
+            kind, example = self.own_files
+            raise ValueError(f"root: say which {kind}, for example dataset.root={example}")
+        if self.own_files and self.download:
+            raise ValueError("download: ae-cls cannot fetch files of your own; leave it false")
+        return self
 
     @property
     def refuses_contradictions(self) -> bool:

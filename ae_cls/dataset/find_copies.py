@@ -87,7 +87,6 @@ class _Small:
         return _Small(self.luma.flip(2), self.colours.flip(3))
 
     def some(self, rows: Rows) -> "_Small":
-        """Some of the pictures."""
         places = torch.from_numpy(rows)
         return _Small(self.luma[places], self.colours[places])
 

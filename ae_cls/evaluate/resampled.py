@@ -8,12 +8,9 @@ from scipy.special import stdtrit
 
 
 def corrected_interval(
-    scores: Float64[np.ndarray, " j"],
-    n_train: int | float,
-    n_test: int | float,
-    confidence: float = 0.95,
+    scores: Float64[np.ndarray, " j"], n_train: int | float, n_test: int | float
 ) -> tuple[float, float]:
-    """Lower and upper end of the mean score of classifiers that learn from `n_train` rows.
+    """The 95 % interval of the mean score of classifiers that learn from `n_train` rows.
 
     By `corrected_variance`, with j - 1 degrees of freedom. Scores may be differences: the ends are
     not held to [0, 1].
@@ -22,11 +19,9 @@ def corrected_interval(
         scores: one of each split, of two splits at least.
         n_train: rows that each split was fitted on; their mean where splits differ.
         n_test: rows that each score was taken on; their mean likewise.
-        confidence: in (0, 1).
     """
-    assert 0 < confidence < 1, confidence
     variance = corrected_variance(scores, n_train, n_test)
-    half = float(stdtrit(len(scores) - 1, (1 + confidence) / 2)) * math.sqrt(variance)
+    half = float(stdtrit(len(scores) - 1, 0.975)) * math.sqrt(variance)
     mean = float(np.mean(scores))
     return mean - half, mean + half
 

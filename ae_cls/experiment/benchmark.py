@@ -32,7 +32,10 @@ class Benchmark(CommonKeys):
         ge=1, description="timings of each contender, in turn; the median is reported"
     )
     until: float | None = Field(
-        gt=0, lt=1, description="validation accuracy of the head to time; null: not timed"
+        gt=0,
+        lt=1,
+        description="validation accuracy that ends a race from the start of a process, between the "
+        "tutorials' way and ours; null: no race",
     )
 
     def words(self) -> tuple[str, ...]:

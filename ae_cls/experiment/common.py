@@ -25,10 +25,10 @@ class CommonKeys(Settings, ABC):
 
     seed: int = Field(ge=0, lt=2**32, description="every random draw follows from it")
     device: str = Field(
-        pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU where there is one"
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto uses a GPU where there is one"
     )
     precision: Precision = Field(
-        description="of matrix products; auto takes bf16 where the hardware multiplies it"
+        description="of matrix products; auto uses bf16 where the hardware supports it"
     )
     threads: Threads = Field(
         description="CPU threads; auto: all cores, or a worker's share of them, but fewer while "

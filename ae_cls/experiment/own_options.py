@@ -41,7 +41,7 @@ def _text(path: Path) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: no UTF-8") from error
+        raise ValueError(f"line {line}: not UTF-8") from error
 
 
 def _lines_of_excess(text: str) -> Iterator[int]:

@@ -66,6 +66,6 @@ def read_saved(plain: dict[str, Any], version: int) -> Experiment | Pretraining:
             "this run is of another version of ae-cls, whose settings were others",
             where="config.json",
             why=error.where,
-            fix="make it anew, by the command that made it; or use it with the version that made "
-            "it, which environment.json in the run folder names",
+            fix="make it again, with the command that made it; or use it with the version that "
+            "made it, which environment.json in the run folder names",
         ) from error

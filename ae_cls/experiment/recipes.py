@@ -24,7 +24,7 @@ def spelt_out(command: str, words: Sequence[str], folders: Sequence[Path]) -> tu
         return tuple(words)
     others = [word for word in words if not _name_in(word)]
     found = [said for word in words if (name := _name_in(word)) for said in _words(name, folders)]
-    if command != "study" and any(_outer(word) in ("study", "arm") for word in found):
+    if command != "study" and any(_key(word).split(".")[0] in ("study", "arm") for word in found):
         recipe = next(filter(_name_in, words))
         raise UsageError(f"{recipe} is a study", fix=f"ae-cls study {' '.join(words)}")
     keys = {_key(word) for word in others}
@@ -50,10 +50,6 @@ def _words(name: str, folders: Sequence[Path]) -> list[str]:
 
 def _key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0].replace("/", ".")
-
-
-def _outer(word: str) -> str:
-    return _key(word).partition(".")[0]
 
 
 def _groups_above(key: str) -> Iterator[str]:

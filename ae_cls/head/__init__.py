@@ -5,11 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ae_cls.head.boosting import BoostingConfig
-from ae_cls.head.classifier import Classifier
 from ae_cls.head.clusters import ClustersConfig
-from ae_cls.head.contract import HeadConfig
 from ae_cls.head.finetune import FinetuneConfig
-from ae_cls.head.fitted import FittedHead
 from ae_cls.head.forest import ForestConfig
 from ae_cls.head.joint import JointConfig
 from ae_cls.head.knn import KnnConfig
@@ -20,7 +17,6 @@ from ae_cls.head.m2 import M2Config
 from ae_cls.head.mlp import MlpConfig
 from ae_cls.head.spread import SpreadConfig
 from ae_cls.head.svm import SvmConfig
-from ae_cls.head.task import Task
 
 HeadChoice = Annotated[
     LinearConfig
@@ -38,5 +34,3 @@ HeadChoice = Annotated[
     | M2Config,
     Field(discriminator="name"),
 ]
-
-__all__ = ["Classifier", "FittedHead", "HeadChoice", "HeadConfig", "Task"]

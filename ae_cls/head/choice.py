@@ -88,7 +88,6 @@ class Choice:
 
     @property
     def chosen(self) -> Setting:
-        """The best setting."""
         assert self.best is not None, "a head tries at least one setting"
         return self.best[1]
 

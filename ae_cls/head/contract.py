@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 from pydantic import Field
 
@@ -18,8 +19,9 @@ from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.choice import Choice, Setting, Trial, in_words
 from ae_cls.head.class_weight import ClassWeight, Weights, class_weights, weight_facts
 from ae_cls.head.classifier import Classifier
-from ae_cls.head.feature_task import FeatureTask, Item
+from ae_cls.head.feature_task import CPU, FeatureTask, Item
 from ae_cls.head.fitted import Fact, FittedHead, Labelled, Labels, Pool, Probabilities
+from ae_cls.head.part import drawn_part
 from ae_cls.head.task import Learned, Task
 from ae_cls.head.temperature import at_temperature, fitted_temperature
 from ae_cls.settings import Settings
@@ -31,6 +33,8 @@ FOLDS = 5
 
 TOO_FEW = "nothing: too few labels to hold any back, so the middle of each list of values"
 """What settings were chosen on where there are no folds."""
+
+Positions = Int64[np.ndarray, " _"]
 
 _NONE = np.zeros(0, np.int64)
 
@@ -97,6 +101,11 @@ class FeatureHeadConfig(HeadConfig):
     """Whether probabilities are to be made as sure as they are right, which `cooled` then does."""
     fold_repeats: ClassVar[int] = 5
     """How often at most a small set is divided into folds to judge it: once where fits are slow."""
+    most_to_choose_on: ClassVar[int | None] = None
+    """Labelled rows to try settings on where there are more than twice as many; None: all.
+
+    The best setting hardly depends on their number, and each try costs at least in proportion.
+    """
     name: Any  # a Literal in each subclass
 
     @property
@@ -140,12 +149,14 @@ class FeatureHeadConfig(HeadConfig):
         seed: int,
         progress: bool,
         pool: Pool | None = None,
+        device: torch.device = CPU,
     ) -> FittedHead:
         """Fit on `train`; settings with several values are chosen on `valid`, never on test.
 
         The choice goes by the measure, then by the lower log loss, then by the order of the
         values. `class_count` may exceed the classes seen in `train`: they get probability 0.
         `pool` has the rows of `train` and others without a label; None: there are no others.
+        `device` is where linear algebra on large tables is done.
 
         Raises:
             UsageError: there is one class only, or no validation row.
@@ -153,20 +164,41 @@ class FeatureHeadConfig(HeadConfig):
         """
         _refuse_nothing_to_choose_on(valid)
         pool = pool or _no_more_than(train)
-        task = FeatureTask(train, valid, class_count, choose_by, seed, progress, pool)
-        on = f"{len(valid.labels):,} validation labels"
-        choice = Choice(
-            name=self.name, labels=valid.labels, by=choose_by, on=on, prefix="valid", aloud=progress
+        task = FeatureTask(
+            train, valid, class_count, choose_by, seed, progress, pool, device=device
         )
+        part, _ = self._part(task)
+        choice, (trial, temperature) = self._chosen_on_held(part)
+        if part is not task:
+            (trial,) = self.narrowed(choice.chosen).trials(task)
+            temperature, _ = self._calibrated(task, trial.probabilities, valid.labels)
+        return self._finished(task, trial, temperature, choice.facts())
+
+    def _part(self, task: FeatureTask) -> tuple[FeatureTask, Positions]:
+        """The task with the rows that settings are tried on, and their positions."""
+        count, settings = len(task.train.labels), math.prod(map(len, self._lists()))
+        if self.most_to_choose_on is None or count <= 2 * self.most_to_choose_on or settings == 1:
+            return task, np.arange(count)
+        rows = drawn_part(task.train.labels, self.most_to_choose_on, task.seed)
+        return task.part(rows), rows
+
+    def _chosen_on_held(self, task: FeatureTask) -> tuple[Choice, tuple[Trial, float | None]]:
+        """The choice, and the best trial with its temperature."""
+        labels = task.held.labels
+        fitted = f", fitted on {task.size_in_words} labels" if task.is_part else ""
+        choice = Choice(
+            name=self.name, labels=labels, by=task.choose_by,
+            on=f"{len(labels):,} validation labels{fitted}", prefix="valid", aloud=task.progress,
+        )  # fmt: skip
         best: tuple[Trial, float | None] | None = None
         for trial in self._bar(task, self.trials(task)):
-            temperature, probabilities = self._calibrated(task, trial.probabilities, valid.labels)
+            temperature, probabilities = self._calibrated(task, trial.probabilities, labels)
             if choice.offer(trial.setting, probabilities):
                 best = trial, temperature
             if self.is_decided(choice):
                 break
         assert best is not None, "a head tries at least one setting"
-        return self._finished(task, *best, choice.facts())
+        return choice, best
 
     @final
     def fit_within(
@@ -179,6 +211,7 @@ class FeatureHeadConfig(HeadConfig):
         seed: int,
         progress: bool,
         pool: Pool | None = None,
+        device: torch.device = CPU,
     ) -> FittedHead:
         """Fit on `train`, and choose settings on nothing else, by folds of it.
 
@@ -194,14 +227,20 @@ class FeatureHeadConfig(HeadConfig):
             seed: every random draw follows from it.
             progress: whether bars are drawn at a terminal.
             pool: the rows of `train` and others without a label; None: there are no others.
+            device: where linear algebra on large tables is done.
 
         Raises:
             UsageError: there is one class only.
             TrainingError: features or probabilities are not finite.
         """
         pool = pool or _no_more_than(train)
-        task = FeatureTask(train, train.rows(_NONE), class_count, choose_by, seed, progress, pool)
-        held = stratified_folds(train.labels, units, most=FOLDS, seed=seed, purpose="head")
+        task = FeatureTask(
+            train, train.rows(_NONE), class_count, choose_by, seed, progress, pool, device=device
+        )
+        part, rows = self._part(task)
+        held = stratified_folds(
+            part.train.labels, units[rows], most=FOLDS, seed=seed, purpose="head"
+        )
         if not held:
             (trial,) = self.narrowed(self.middle()).trials(task)
             if progress:
@@ -211,7 +250,7 @@ class FeatureHeadConfig(HeadConfig):
             }  # fmt: skip
             temperature, _ = self._calibrated(task, trial.probabilities, task.held.labels)
             return self._finished(task, trial, temperature, facts)
-        choice, temperature = self._chosen_in_folds(task, held)
+        choice, temperature = self._chosen_in_folds(part, held)
         (trial,) = self.narrowed(choice.chosen).trials(task)
         head = self._finished(task, trial, temperature, choice.facts())
         return replace(head, facts={**head.facts, **self.facts_of(choice.chosen)})
@@ -222,7 +261,7 @@ class FeatureHeadConfig(HeadConfig):
         """The choice, and the temperature that goes with it."""
         folds = [task.fold(rows) for rows in held]
         labels = np.concatenate([fold.held.labels for fold in folds])
-        on = f"{len(folds)} folds of {len(task.train.labels):,} labels"
+        on = f"{len(folds)} folds of {task.size_in_words} labels"
         choice = Choice(
             name=self.name,
             labels=labels,
@@ -291,8 +330,12 @@ class FeatureHeadConfig(HeadConfig):
         return None if weights is None else weights[task.classes]
 
     def _bar(self, task: FeatureTask, items: Iterable[Item]) -> Iterator[Item]:
-        total = math.prod(len(value) for _, value in self if isinstance(value, tuple))
+        total = math.prod(map(len, self._lists()))
         return task.bar(items, name=self.name, unit="settings", total=total)
+
+    def _lists(self) -> list[tuple[Any, ...]]:
+        """The values of each setting that is chosen."""
+        return [value for _, value in self if isinstance(value, tuple)]
 
     @final
     def load(self, files: Mapping[str, bytes]) -> FittedHead:
@@ -312,6 +355,7 @@ class FeatureHeadConfig(HeadConfig):
             seed=task.seed,
             progress=True,
             pool=task.pool() if self.learns_from_unlabelled else None,
+            device=task.encoder.compute.device,
         )
         return Learned(Classifier(task.encoder, head, task.class_names), history=())
 

@@ -2,25 +2,27 @@
 
 scikit-learn's solver needs a standardised copy of the table, and did not converge in 200 steps on
 convolutional features. Here the table is read in blocks, and the steps are taken in coordinates in
-which the objective is nearly round.
+which the objective is nearly round. A GPU holds the whole table, where there is room for it.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from functools import cache, cached_property, partial, reduce
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Int64
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 
 from ae_cls.head.axes import Axes
 from ae_cls.head.class_weight import Weights
-from ae_cls.head.feature_task import Classes
+from ae_cls.head.feature_task import CPU, Classes
 from ae_cls.head.fitted import NEVER, Fact, Features, Labels
+from ae_cls.head.linear_loss import Loss
+from ae_cls.head.slopes import DeviceTable, Slopes, has_room
 from ae_cls.head.standardise import BLOCK, Standardiser
 
 _NOTHING_LOWER = 2  # status of scipy's L-BFGS-B: "abnormal termination in line search"
@@ -28,41 +30,11 @@ _FLAT = 1e-5  # of an objective that is a mean over the rows; 1.5e-6 was seen at
 # Of the table, at most; their sums are added in order, whatever the number of threads.
 _PARTS = 16
 
-Loss = Callable[
-    [Float[np.ndarray, "b k"], Int64[np.ndarray, " b"]],
-    tuple[Float[np.ndarray, "b j"], Float[np.ndarray, "b k"]],
-]
-"""Scores and class indices to the parts of each row's loss, and its slope at each score."""
-
 
 @cache
 def _blas() -> ThreadpoolController:
     """The libraries that are loaded: looking for them again would take longer than a small fit."""
     return ThreadpoolController()
-
-
-def log_loss(
-    scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
-) -> tuple[Float[np.ndarray, "b 1"], Float[np.ndarray, "b k"]]:
-    """Multinomial log loss."""
-    rows = np.arange(len(labels))
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    slope = np.exp(shifted)
-    sums = slope.sum(axis=1, keepdims=True)
-    losses = np.log(sums) - shifted[rows, labels][:, None]
-    slope /= sums
-    slope[rows, labels] -= 1
-    return losses, slope
-
-
-def squared_hinge(
-    scores: Float[np.ndarray, "b k"], labels: Int64[np.ndarray, " b"]
-) -> tuple[Float[np.ndarray, "b k"], Float[np.ndarray, "b k"]]:
-    """Squared hinge loss of each class against the rest, as scikit-learn's LinearSVC."""
-    signs = np.full_like(scores, -1.0)
-    signs[np.arange(len(labels)), labels] = 1
-    short = np.maximum(1 - signs * scores, 0)
-    return np.square(short), -2 * signs * short
 
 
 @final
@@ -96,19 +68,6 @@ class LinearModel:
 
 @final
 @dataclass(frozen=True)
-class Slopes:
-    """A summed loss and its slopes along a weight and a bias."""
-
-    loss: float
-    weight: Float32[np.ndarray, "k d"]
-    bias: Float64[np.ndarray, " k"]
-
-    def __add__(self, other: "Slopes") -> "Slopes":
-        return Slopes(self.loss + other.loss, self.weight + other.weight, self.bias + other.bias)
-
-
-@final
-@dataclass(frozen=True)
 class Descent:
     """Minimises 0.5·|weight|² + C · summed loss, weighed by class; the bias is not penalised.
 
@@ -123,6 +82,7 @@ class Descent:
         axes: of the standardised features.
         tolerance: stops at a step that lowers the objective, a mean over the rows, by less.
         max_steps: of L-BFGS.
+        device: where the table is multiplied.
     """
 
     features: Features
@@ -135,6 +95,7 @@ class Descent:
     axes: Axes
     tolerance: float
     max_steps: int
+    device: torch.device = CPU
 
     def start(self) -> LinearModel:
         """All zeros."""
@@ -143,14 +104,26 @@ class Descent:
 
     def run(self, C: float, start: LinearModel) -> LinearModel:
         """The minimum, searched from `start`."""
+        if self.device.type != "cpu" and has_room(self.device, self.features.nbytes):
+            return self._run(C, start, self.on_device.mean_slopes)
         # One BLAS thread each: threads within products this small wait more than they work.
         with (
             _blas().limit(limits=1, user_api="blas"),
             ThreadPoolExecutor(torch.get_num_threads()) as threads,
         ):
-            return self._run(C, start, threads)
+            return self._run(C, start, partial(self.mean_slopes, threads=threads))
 
-    def _run(self, C: float, start: LinearModel, threads: ThreadPoolExecutor) -> LinearModel:
+    @cached_property
+    def on_device(self) -> DeviceTable:
+        """The table, once for all C."""
+        return DeviceTable.of(
+            self.features, self.standardiser, self.labels, self.class_weights, self.loss,
+            self.device,
+        )  # fmt: skip
+
+    def _run(
+        self, C: float, start: LinearModel, mean_slopes: Callable[[np.ndarray, np.ndarray], Slopes]
+    ) -> LinearModel:
         coordinates = self.axes.at(C * self.curvature)
         # The bias sees a column of ones, of which the eigenvalue is the number of rows.
         bias_stretch = (C * self.curvature * len(self.labels)) ** -0.5
@@ -163,7 +136,7 @@ class Descent:
 
         def objective(inner: np.ndarray) -> tuple[float, np.ndarray]:
             weight, bias = to_model(inner)
-            mean = self.mean_slopes(weight, bias, threads)
+            mean = mean_slopes(weight, bias)
             value = mean.loss + 0.5 * decay * float(np.square(weight, dtype=np.float64).sum())
             slope = coordinates.slope(mean.weight + np.float32(decay) * weight)
             return value, np.concatenate(
@@ -210,7 +183,7 @@ class Descent:
         weight_slope, bias_slope = np.zeros_like(weight), np.zeros(len(bias))
         for rows, block in self.standardiser.blocks(self.features[part]):
             losses, slope = self._weighed(
-                *self.loss(block @ weight.T + bias, labels[rows]), labels[rows]
+                *self.loss.of_block(block @ weight.T + bias, labels[rows]), labels[rows]
             )
             total += float(losses.sum(dtype=np.float64))
             weight_slope += slope.T @ block

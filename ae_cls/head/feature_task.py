@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar, final
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 
 from ae_cls.errors import TrainingError, UsageError
@@ -15,6 +16,8 @@ from ae_cls.terminal.progress import progressing
 
 Classes = Int64[np.ndarray, " s"]
 """Class indices that have a labelled row, rising."""
+
+CPU = torch.device("cpu")
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -35,6 +38,8 @@ class FeatureTask:
         pool: what there is to learn from, rows without a label too.
         whole: the task that this one is a fold of, if it is.
         kept: positions of its rows among those of the whole task.
+        device: where linear algebra on large tables is done.
+        in_all: rows there are to learn from where this task has a part of them; None: it has all.
 
     Raises:
         UsageError: there is one class only.
@@ -50,6 +55,8 @@ class FeatureTask:
     pool: Pool
     whole: "FeatureTask | None" = None
     kept: Int64[np.ndarray, " _"] | None = None
+    device: torch.device = CPU
+    in_all: int | None = None
     _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,10 +84,28 @@ class FeatureTask:
             pool=replace(self.pool, labelled=places[kept], held=places[held]),
         )  # fmt: skip
 
+    def part(self, rows: Int64[np.ndarray, " _"]) -> "FeatureTask":
+        """The rows at these positions, of which settings are tried; others are as if not there."""
+        train = self.train.rows(rows)
+        pool = Pool.of(train.features, np.arange(len(rows)))
+        count = len(self.train.labels)
+        return replace(self, train=train, pool=pool, in_all=count, _made={})
+
     @property
-    def is_fold(self) -> bool:
-        """Whether others of the same rows follow, so that a warning would come again."""
-        return self.whole is not None
+    def is_part(self) -> bool:
+        """Whether there are more rows, which the chosen setting is fitted on."""
+        return self.in_all is not None
+
+    @property
+    def size_in_words(self) -> str:
+        """How many rows there are to fit on, of how many."""
+        count = f"{len(self.train.labels):,}"
+        return count if self.in_all is None else f"{count} of {self.in_all:,}"
+
+    @property
+    def is_only_tried(self) -> bool:
+        """Whether what is fitted on it is judged and left, so that a warning would come again."""
+        return self.whole is not None or self.is_part
 
     def once(self, make: Callable[["FeatureTask"], Made]) -> Made:
         """What `make` gives of the whole task: made once for it and all its folds."""

@@ -28,7 +28,6 @@ class Labelled:
     labels: Labels
 
     def rows(self, positions: Int64[np.ndarray, " p"]) -> "Labelled":
-        """The rows at these positions."""
         return Labelled(self.features[positions], self.labels[positions])
 
 

@@ -21,7 +21,7 @@ from ae_cls.head.fitted import Features, FittedHead, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
 from ae_cls.settings import OneOrMore
 
-_TREES_OF_A_FOLD = 100  # at most: to tell two sizes of leaves apart takes fewer than to answer
+_TREES_OF_A_TRY = 100  # at most: to tell two sizes of leaves apart takes fewer than to answer
 _SHOWN = 10  # times that the bar moves; at each of them threads wait for one another
 
 
@@ -33,6 +33,7 @@ class ForestConfig(FeatureHeadConfig):
     """
 
     fold_repeats: ClassVar[int] = 1
+    most_to_choose_on: ClassVar[int | None] = 10_000
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
     min_samples_leaf: OneOrMore[Annotated[int, Field(ge=1)]] = Field(
@@ -53,7 +54,7 @@ class ForestConfig(FeatureHeadConfig):
         ]
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
-        trees = min(self.trees, _TREES_OF_A_FOLD) if task.is_fold else self.trees
+        trees = min(self.trees, _TREES_OF_A_TRY) if task.is_only_tried else self.trees
         for leaf in self.min_samples_leaf:
             estimator = RandomForestClassifier(
                 max_features="sqrt",

@@ -1,15 +1,16 @@
 """Multinomial logistic regression on standardised features."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
 
 from ae_cls.head.choice import Choice, Trial
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.descent import Descent, log_loss
+from ae_cls.head.descent import Descent
 from ae_cls.head.feature_task import FeatureTask
+from ae_cls.head.linear_loss import LOG_LOSS
 from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.warm_start import regularisation_path
@@ -27,6 +28,7 @@ class LinearConfig(FeatureHeadConfig):
     With class weights, a row's log loss counts as much as its class weighs.
     """
 
+    most_to_choose_on: ClassVar[int | None] = 10_000
     name: Literal["linear"]
     C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
         description="weights of the summed loss against the penalty; the best is kept"
@@ -62,10 +64,11 @@ class LinearConfig(FeatureHeadConfig):
             labels=np.searchsorted(task.classes, task.train.labels),
             class_count=count,
             class_weights=self.weights_of_seen(task),
-            loss=log_loss,
+            loss=LOG_LOSS,
             # A share of p (1 - p) at equal probabilities: it falls as the model grows surer.
             curvature=0.15 * (count - 1) / count**2,
             axes=space.axes,
             tolerance=self.tolerance,
             max_steps=self.max_steps,
+            device=task.device,
         )

@@ -24,6 +24,7 @@ from ae_cls.head.fitted import NEVER, Fact, Features, Probabilities
 from ae_cls.head.head_files import Layout, Stored
 from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser, as_tensor
 from ae_cls.settings import OneOrMore, Width
+from ae_cls.train.adam import Adam
 
 
 @final
@@ -163,12 +164,12 @@ class _Training:
             to_logits.bias[np.setdiff1d(np.arange(task.class_count), task.classes)] = NEVER
         return nn.Sequential(hidden, nn.GELU(), nn.Dropout(self.config.dropout), to_logits)
 
-    def _optimiser(self, rate: float) -> torch.optim.Optimizer:
+    def _optimiser(self, rate: float) -> Adam:
         biases = [weights for weights in self.network.parameters() if weights.ndim == 1]
         others = [weights for weights in self.network.parameters() if weights.ndim > 1]
         groups = [{"params": others}, {"params": biases, "weight_decay": 0.0}]
         decay = self.config.weight_decay
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
+        return Adam(groups, lr=rate, weight_decay=decay, is_decoupled=True)
 
     def run_epoch(self) -> None:
         """One pass over the rows."""
@@ -187,7 +188,7 @@ class _Training:
                 where="head.learning_rate",
                 fix="give lower rates, for example head.learning_rate=[0.0003]",
             )
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from ae_cls.head.feature_task import CPU
 from ae_cls.head.fitted import Features
 from ae_cls.head.standardise import Standardiser, as_tensor
 from ae_cls.machine.threads import eigenvectors
@@ -19,16 +20,20 @@ Distances = Float32[np.ndarray, "n m"]
 
 
 def squared_distances(
-    features: Features, standardiser: Standardiser, basis: Float32[np.ndarray, "m d"]
+    features: Features,
+    standardiser: Standardiser,
+    basis: Float32[np.ndarray, "m d"],
+    device: torch.device = CPU,
 ) -> Distances:
     """From each row of features, once standardised, to each row of the basis."""
-    others = as_tensor(basis)
+    others = as_tensor(basis).to(device)
     lengths = others.square().sum(1)
     distances = np.empty((len(features), len(basis)), np.float32)
     for rows, block in standardiser.blocks(features, _BLOCK):
-        queries = torch.from_numpy(block)
+        queries = torch.from_numpy(block).to(device)
         products = (queries @ others.T).mul_(-2).add_(lengths)
-        distances[rows] = products.add_(queries.square().sum(1, keepdim=True)).clamp_(min=0).numpy()
+        products.add_(queries.square().sum(1, keepdim=True)).clamp_(min=0)
+        distances[rows] = products.cpu().numpy()
     return distances
 
 
@@ -61,10 +66,14 @@ class Coordinates:
         values, vectors = values[kept], vectors[:, kept]
         return cls((vectors * values.rsqrt()).float().numpy(), values.float().numpy())
 
-    def apply(self, distances: Distances, gamma: float) -> Float32[np.ndarray, "n r"]:
+    def apply(
+        self, distances: Distances, gamma: float, device: torch.device = CPU
+    ) -> Float32[np.ndarray, "n r"]:
         """The coordinates of rows."""
         table = np.empty((len(distances), len(self.values)), np.float32)
+        transform = torch.from_numpy(self.transform).to(device)
         for start in range(0, len(distances), _BLOCK):
             block = slice(start, start + _BLOCK)
-            table[block] = rbf(distances[block], gamma) @ self.transform
+            kernel = torch.from_numpy(distances[block]).to(device).mul(-gamma).exp_()
+            table[block] = (kernel @ transform).cpu().numpy()
         return table

@@ -24,10 +24,11 @@ from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.axes import Axes, Uncorrelated
 from ae_cls.head.choice import Trial
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.descent import Descent, LinearModel, squared_hinge
+from ae_cls.head.descent import Descent, LinearModel
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
 from ae_cls.head.head_files import Layout, Stored
+from ae_cls.head.linear_loss import SQUARED_HINGE
 from ae_cls.head.nystroem import Coordinates, rbf, squared_distances
 from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
@@ -44,6 +45,7 @@ _QUERIES = 1024  # rows at a time
 class SvmConfig(FeatureHeadConfig):
     """The widest margin between classes; probabilities are a softmax of the scores."""
 
+    most_to_choose_on: ClassVar[int | None] = 10_000
     calibrates: ClassVar[bool] = True  # a margin says who is right, not how surely
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")
@@ -99,14 +101,14 @@ class SvmConfig(FeatureHeadConfig):
         rows = self._basis_rows(task)
         approximation = f"nystroem {len(rows)}" if len(rows) < len(task.train.labels) else None
         basis = standardiser.apply(task.train.features[rows])
-        train = squared_distances(task.train.features, standardiser, basis)
-        held = squared_distances(task.held.features, standardiser, basis)
+        train = squared_distances(task.train.features, standardiser, basis, task.device)
+        held = squared_distances(task.held.features, standardiser, basis, task.device)
         varying = np.count_nonzero(np.ptp(task.train.features, axis=0))
         for factor in self.gamma:
             gamma = factor / max(1, varying)  # scikit-learn's "scale" of standardised features
             coordinates = Coordinates.of(rbf(train[rows], gamma))
             axes = Uncorrelated(coordinates.values * np.float32(len(train) / len(rows)))
-            table, held_kernel = coordinates.apply(train, gamma), rbf(held, gamma)
+            table, held_kernel = coordinates.apply(train, gamma, task.device), rbf(held, gamma)
             for C, found in self._path(task, table, Standardiser.identity(table.shape[1]), axes):
                 model = found.spread(task.classes, task.class_count)
                 head = KernelMachine(
@@ -123,7 +125,7 @@ class SvmConfig(FeatureHeadConfig):
         count = len(task.train.labels)
         if count <= self.components:
             return np.arange(count)
-        if not task.is_fold:
+        if not task.is_only_tried:
             log.warning(
                 "svm: nystroem %d in place of the exact kernel of %d labelled rows; "
                 "head.components=%d would be exact",
@@ -141,11 +143,12 @@ class SvmConfig(FeatureHeadConfig):
             labels=np.searchsorted(task.classes, task.train.labels),
             class_count=len(task.classes),
             class_weights=self.weights_of_seen(task),
-            loss=squared_hinge,
+            loss=SQUARED_HINGE,
             curvature=1.0,  # 2 for a row inside the margin, 0 outside
             axes=axes,
             tolerance=self.tolerance,
             max_steps=self.max_steps,
+            device=task.device,
         )
         return regularisation_path(descent, self.C)
 

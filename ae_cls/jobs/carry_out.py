@@ -1,41 +1,16 @@
-"""A sweep from its plan to the table at its end."""
+"""How jobs end that were carried out together: their table, and the exit code."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ae_cls.errors import IN_PART, StorageError
-from ae_cls.jobs.plan import Plan
 from ae_cls.jobs.record import Job, Record, SweepFolder
-from ae_cls.jobs.results import Results, results_of
-from ae_cls.jobs.signals import noted_signals
+from ae_cls.jobs.results import results_of
 from ae_cls.jobs.status import ended_row
-from ae_cls.jobs.work import Work
-
-_LOG = logging.getLogger(__name__)
 
 Order = Callable[[Record], tuple[float, ...]]
 """A place in the table for each record."""
-
-
-def sweep(plan: Plan, path: Path) -> int:
-    """Carry out all jobs; 0 when all have finished, 8 when some have not, 6 on a full disk.
-
-    Raises:
-        BusyError: another process runs this sweep.
-        KeyboardInterrupt, SystemExit: a signal has ended it.
-    """
-    folder, count = SweepFolder(path), len(plan.jobs)
-    _LOG.info("%d job%s in %s", count, "" if count == 1 else "s", path)
-    with (
-        folder.owned(),
-        table_at_the_end(folder, plan.command, plan.jobs) as records,
-        noted_signals() as signals,
-    ):
-        results = Results(path, plan.jobs)
-        plan.launch.carry_out(Work(plan.command, plan.jobs, folder, signals, count, results))
-    return exit_code(records)
 
 
 def exit_code(records: Sequence[Record]) -> int:

@@ -61,6 +61,6 @@ def print_result(command: str, result: Result | Checked) -> int:
     if result.hint:
         print(printable(result.hint), file=sys.stderr)
     if result.log_failure:
-        print(f"warning: run.log is not whole: {result.log_failure}", file=sys.stderr)
+        print(f"warning: run.log is incomplete: {result.log_failure}", file=sys.stderr)
         return StorageError.code
     return 0

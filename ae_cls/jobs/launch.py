@@ -33,12 +33,14 @@ class Launch(Settings, ABC):
 
     # Options that users wrote before there were these have neither.
     max_jobs: int = Field(
-        default=MOST_JOBS, ge=1, description="jobs of a sweep, at most: more are refused at once"
+        default=MOST_JOBS,
+        ge=1,
+        description="most jobs that a sweep may have; more are refused before any begins",
     )
     fail_fast: int | None = Field(
         default=None,
         ge=1,
-        description="failed jobs in a row after which no further one begins; null: all are tried",
+        description="failed jobs in a row after which no further job begins; null: all are tried",
     )
 
     @abstractmethod
@@ -88,7 +90,7 @@ class Local(Launch):
         """
         if self.jobs != 1:
             raise UsageError(
-                "a search says itself how many jobs there are at a time",
+                "a search sets the number of jobs at a time itself",
                 where=f"launch.jobs={self.jobs}", fix=f"search.jobs={self.jobs}",
             )  # fmt: skip
         return self.model_copy(update={"jobs": jobs})
@@ -199,6 +201,29 @@ def read_launch(plain: dict[str, Any]) -> Launch:
     """
     fix = f"its keys: ae-cls run launch={plain['name']} --cfg job --package launch"
     return read_part(CHOICE.validate_json, plain, "launch", fix)
+
+
+def is_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
+    """Whether a single run is a job on other machines.
+
+    Args:
+        command: what the run is.
+        plain: what the group `launch` composes to; None where the command has no such group.
+
+    Raises:
+        UsageError: the settings are wrong, or have no effect on a single run.
+    """
+    if plain is None:
+        return False
+    launch = read_launch(plain)
+    if launch != HERE and plain["name"] == HERE.name:
+        here = HERE.model_dump()
+        key = next(key for key, value in launch.model_dump().items() if value != here[key])
+        raise UsageError(
+            f"launch.{key}={plain[key]} has no effect on a single run",
+            fix=f"a sweep: ae-cls {command} -m ...",
+        )
+    return launch != HERE
 
 
 @cache

@@ -76,7 +76,9 @@ def planned(command: str, wanted: Sequence[tuple[Words, Compose]]) -> Plan:
     launch = _launch(composed, mistakes)
     refuse_too_many(len(wanted), launch.max_jobs)
     _refuse_unwritable(composed.values())
-    checks = _checked(command, list(composed.values()))
+    # In a process that has torch; this one needs none.
+    answers = process.answer_of(_check, command, list(composed.values()))
+    checks = [_Check(**answer) for answer in answers]
     for number, check in zip(composed, checks, strict=True):
         if check.mistake:
             mistakes.add(check.mistake, [number])
@@ -194,11 +196,6 @@ def _refuse_data(checks: Sequence[_Check]) -> None:
         same = sum(refusal == refusals[0] for refusal in refusals)
         where += f"\nin {same} of {len(checks)} jobs; none was started" * (len(checks) > 1)
         raise DataError(what, where=where, why=why, fix=fix)
-
-
-def _checked(command: str, configs: Sequence[dict[str, Any]]) -> list[_Check]:
-    """Each config, validated in a process that has torch; this one needs none."""
-    return [_Check(**check) for check in process.answer_of(_check, command, configs)]
 
 
 def _check(command: str, configs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:

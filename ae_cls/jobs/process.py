@@ -25,7 +25,6 @@ from ae_cls.interrupt import end_with_parent
 _IMPORTED = [
     "ae_cls.jobs.server", "ae_cls.jobs.worker", "ae_cls.run.figures",
     "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "sklearn.manifold",
-    "torch._dynamo",
 ]  # fmt: skip
 # What a terminal sends to all processes in front of it, `timeout` to all of a group, and a cluster
 # before a time limit, to all of its job. The server outlives the jobs: it reports how they end.

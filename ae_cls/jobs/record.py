@@ -111,7 +111,6 @@ class Record:
 
     @classmethod
     def read(cls, plain: dict[str, Any]) -> "Record":
-        """From JSON."""
         return cls(**{**plain, "owner": owner_from(plain["owner"])})
 
     @property

@@ -37,7 +37,7 @@ def carry_out_on_cluster(
         conditions: for each job; with an owner, the jobs end with that process.
 
     Raises:
-        UsageError: the cluster does not take the jobs.
+        UsageError: the cluster rejected the jobs.
         KeyboardInterrupt, SystemExit: a signal came. Jobs on other machines go on.
     """
     missing = [job for job in work.jobs if not work.is_done(job)]
@@ -47,7 +47,7 @@ def carry_out_on_cluster(
     try:
         handles = executor(work.folder.path / _FOLDER / "%j").submit_array(tasks)
     except RuntimeError as error:  # which all errors of submitit are
-        raise UsageError("the cluster does not take the jobs", why=str(error)) from error
+        raise UsageError("the cluster rejected the jobs", why=str(error)) from error
     submitted = list(zip(missing, handles, strict=True))
     try:
         _wait(work, submitted, quiet=conditions.quiet)

@@ -27,7 +27,7 @@ class Conditions:
         threads: of a job that names none; None: all cores.
         quiet: what a job says goes to its log, as several speak at once.
         owner: process with which the jobs end; None: they outlive it.
-        fail_fast: failed jobs in a row after which no further one begins; None: never.
+        fail_fast: failed jobs in a row after which no further job begins; None: never.
         until: on the monotonic clock, in seconds: no further job begins later; None: no end.
     """
 
@@ -101,11 +101,11 @@ class Work:
         It is said.
         """
         if is_over(self.until):
-            _LOG.warning("the time is over: no further one begins")
+            _LOG.warning("time is up: no further job begins")
             return True
         if self.streak.is_enough:
             _LOG.warning(
-                "the last %d jobs failed (launch.fail_fast=%d): no further one begins",
+                "the last %d jobs failed (launch.fail_fast=%d): no further job begins",
                 self.streak.length, self.streak.most,
             )  # fmt: skip
         return self.streak.is_enough

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from concurrent.futures import BrokenExecutor
+import sys
 
 from ae_cls.errors import AeClsError, StorageError, TrainingError
 
@@ -32,7 +32,9 @@ def as_ours(error: BaseException) -> AeClsError | None:
             fix="a smaller pretrain.batch_size, head.batch_size, dataset.image_size or network; "
             "fewer jobs at a time; or close other programs",
         )  # fmt: skip
-    if isinstance(error, BrokenExecutor):
+    # Whoever raises it has imported it; importing it here takes a tenth of the time of --help.
+    futures = sys.modules.get("concurrent.futures")
+    if futures is not None and isinstance(error, futures.BrokenExecutor):
         return TrainingError(
             "a process of this run was lost", why="it was killed, perhaps for lack of memory",
             fix="free some memory and start again",
@@ -73,7 +75,7 @@ def _of_system(error: OSError) -> AeClsError | None:
 
 def _no_thread(why: str) -> TrainingError:
     return TrainingError(
-        "the system lets no further thread or process start", why=why,
+        "the system cannot start another thread or process", why=why,
         fix="fewer threads or jobs at a time (threads=1, launch.jobs=1), or a higher limit: "
         "ulimit -u",
     )  # fmt: skip

@@ -6,5 +6,4 @@ from importlib import metadata
 
 @cache
 def version(package: str) -> str:
-    """Of an installed package."""
     return metadata.version(package)

@@ -84,7 +84,7 @@ class GradientPretraining(PretrainSchedule):
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return []
         validate = validate or self._validation(model, task, probe)
-        return optimise(of_whole(model, task, validate), task, self)
+        return optimise(of_whole(model, validate), task, self)
 
     def _validation(
         self, model: Autoencoder, task: TrainTask, probe: Probe | None
@@ -116,7 +116,7 @@ def solve(model: Autoencoder, task: TrainTask) -> None:
     task.compute.world.copy_from_first(model.state_dict().values())
 
 
-def of_whole(model: Autoencoder, task: TrainTask, validate: Callable[[int], Score]) -> Objective:
+def of_whole(model: Autoencoder, validate: Callable[[int], Score]) -> Objective:
     """Training of all weights by the model's own loss."""
     return Objective(
         stage="pretrain",

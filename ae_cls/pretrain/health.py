@@ -12,8 +12,10 @@ from torch import Tensor
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
-from ae_cls.evaluate import SquaredError, Yardsticks, effective_rank, enough_images
 from ae_cls.evaluate.codes import active_units, dead_units, perplexity, saturated
+from ae_cls.evaluate.reconstruction import SquaredError
+from ae_cls.evaluate.variety import effective_rank
+from ae_cls.evaluate.yardsticks import Yardsticks, enough_images
 from ae_cls.train.record import Measures
 from ae_cls.train.task import TrainTask
 

@@ -57,7 +57,7 @@ class LayerwisePretraining(PretrainSchedule):
         for number, layer in enumerate(layers, 1):
             yield _of_layer(model, layer, task, f"pretrain layer {number} of {len(layers)}"), self
         if self.joint_epochs:
-            yield of_whole(model, task, with_health(model, task)), self._jointly
+            yield of_whole(model, with_health(model, task)), self._jointly
 
     @property
     def _jointly(self) -> "LayerwisePretraining":

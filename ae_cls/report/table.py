@@ -173,7 +173,6 @@ def chosen_by(metrics: RunMetrics) -> "Measure":
 
 
 def name_of(measure: "Measure") -> str:
-    """The measure as messages name it."""
     from ae_cls.evaluate.metrics import MEASURE_NAMES  # here, as a table of states needs no NumPy
 
     return MEASURE_NAMES[measure]

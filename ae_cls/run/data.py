@@ -83,7 +83,6 @@ class Data:
         return replace(self, network=network, compute=compute)
 
     def images(self, rows: Rows) -> ImageRows:
-        """The images of these rows."""
         return ImageRows(self.dataset.images, rows)
 
     def labelled(self, rows: Rows) -> LabelledImages:
@@ -100,7 +99,6 @@ class Data:
         return learn(self.images(rows), self.images(self.split.valid), classifier, seed)
 
     def rows_of(self, part: Encoded) -> Rows:
-        """The rows of a part of the split."""
         return getattr(self.split, part)
 
     @property

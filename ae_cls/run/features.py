@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_cls.dataset.contract import Rows
 from ae_cls.dataset.split import Encoded, Part
-from ae_cls.evaluate import effective_rank
+from ae_cls.evaluate.variety import effective_rank
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.classifier import Classifier
 from ae_cls.head.fitted import Features, Labelled, Pool, Probabilities

@@ -32,7 +32,7 @@ from ae_cls.store.files import publish
 from ae_cls.train.record import EpochRecord
 
 _REBUILT = 12  # images
-_ON_THE_MAP = 2000  # images
+_ON_THE_MAP = 1000  # images
 _PARTS = {"valid": "validation", "test": "test"}
 
 

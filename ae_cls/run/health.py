@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_cls.evaluate import code_warnings, feature_warnings, image_warnings, network_warnings
+from ae_cls.evaluate.health import code_warnings, feature_warnings, image_warnings, network_warnings
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.run.data import Data
 from ae_cls.run.features import Variety

@@ -14,8 +14,8 @@ from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
-from ae_cls.evaluate import SquaredError
 from ae_cls.evaluate.codes import active_units
+from ae_cls.evaluate.reconstruction import SquaredError
 from ae_cls.pretrain.health import fitted_yardsticks
 
 SAMPLES = 32

@@ -12,7 +12,9 @@ from ae_cls.dataset.folds import stratified_folds
 from ae_cls.dataset.labels import draw_labelled
 from ae_cls.draws import derive_seed
 from ae_cls.errors import UsageError
-from ae_cls.evaluate import corrected_interval, evaluate, wilson_interval
+from ae_cls.evaluate.interval import wilson_interval
+from ae_cls.evaluate.metrics import evaluate
+from ae_cls.evaluate.resampled import corrected_interval
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.head.contract import FeatureHeadConfig
 from ae_cls.head.fitted import Features, Labelled, Pool, Probabilities

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from ae_cls.errors import UsageError
-from ae_cls.evaluate import head_warnings
+from ae_cls.evaluate.health import head_warnings
 from ae_cls.experiment.descriptions import Classification, Experiment, Pretraining
 from ae_cls.run import figures
 from ae_cls.run.data import (
@@ -68,7 +68,7 @@ class Result:
         hint: what to type next; empty where nothing follows.
         test_read_by: different runs that have read this test part on this machine.
         test_reads: how often it was read, equal runs included.
-        log_failure: why run.log is not whole; empty where it is.
+        log_failure: why run.log is incomplete; empty where it is.
     """
 
     folder: Path

@@ -8,13 +8,8 @@ import numpy as np
 
 from ae_cls.dataset.identity import identity_of, identity_sha256
 from ae_cls.dataset.split import Part
-from ae_cls.evaluate import (
-    Metrics,
-    evaluate,
-    label_warnings,
-    listed,
-    warnings,
-)
+from ae_cls.evaluate.health import label_warnings, listed, warnings
+from ae_cls.evaluate.metrics import Metrics, evaluate
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.fitted import FittedHead, Probabilities
 from ae_cls.run.data import Data

@@ -57,9 +57,9 @@ def refuse_other_data(run: Path, dataset: Dataset, split: Split, otherwise: str 
     recorded = read_metrics(run).get("protocol", {}).get("split_sha256")
     if recorded is not None and recorded != split.parts_sha256():
         raise DataError(
-            "the data set is not cut into parts as it was for this run", where=where,
+            "the data set is not split as it was for this run", where=where,
             why="its split differs from the one in metrics.json",
-            fix=f"leave out what is said of the split; or {_FIX}" if otherwise else _FIX,
+            fix=f"leave out the words about the split; or {_FIX}" if otherwise else _FIX,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from ae_cls.machine.threads import eigenvectors
+from ae_cls.machine.threads import leading_eigenvectors
 
 AXES = 32
 """Directions in which distances are taken: on Fashion-MNIST found more than 8, 16 or 64."""
@@ -40,13 +40,13 @@ class FeatureSpace:
         middle = features.mean(0, dtype=np.float64).astype(np.float32)
         away = features - middle
         # Of n rows in many dimensions: the n x n products have the same directions, and are small.
-        products = torch.from_numpy((away @ away.T).astype(np.float64))
-        spread, vectors = (found.numpy() for found in eigenvectors(products))
-        kept = slice(-max(1, min(AXES, len(features) // 4)), None)
-        deviations = np.sqrt(np.maximum(spread[kept], 0) / len(features))
+        products = (away @ away.T).astype(np.float64)
+        count = max(1, min(AXES, len(features) // 4))
+        spread, vectors = leading_eigenvectors(products, count)
+        deviations = np.sqrt(np.maximum(spread, 0) / len(features))
         sums = np.sqrt(len(features)) * deviations
         real = deviations > max(_LEAST_SPREAD, _ROUNDING * deviations.max())
-        directions = (vectors[:, kept][:, real] / sums[real]).T.astype(np.float32) @ away
+        directions = (vectors[:, real] / sums[real]).T.astype(np.float32) @ away
         axes = directions / deviations[real, None].astype(np.float32)
         spaced = np.linspace(0, len(away) - 1, min(POINTS, len(away))).astype(np.int64)
         return cls(middle, axes, away[spaced] @ axes.T)

@@ -1,11 +1,13 @@
 """What a search is asked for, and what it must not choose or read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import UsageError
 from ae_cls.search.space import Space
+from ae_cls.words.compose import compose
 
 _UNFAIR = {
     "seed": "the best of several seeds is the luckiest one",
@@ -29,15 +31,13 @@ class Request:
         command: a word that Hydra composes.
         space: what may be chosen.
         shared: words that all trials share, as they were typed.
-        flags: those that the command of the winner needs, too.
-        compose: makes plain values of words; the key `search` has the settings of the search.
+        folders: the user's option folders.
     """
 
     command: str
     space: Space
     shared: tuple[str, ...]
-    flags: tuple[str, ...]
-    compose: Callable[[Sequence[str]], dict[str, Any]]
+    folders: tuple[Path, ...]
 
     def __post_init__(self) -> None:
         """Refuse trials that could not be compared, and the test part.
@@ -63,9 +63,27 @@ class Request:
                 )  # fmt: skip
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """Those that the command of the winner needs, too."""
+        return tuple(word for folder in self.folders for word in ("--config-dir", str(folder)))
+
+    @property
     def of_trials(self) -> tuple[str, ...]:
         """The shared words that say what a trial does."""
         return tuple(word for word in self.shared if not _is_about_search(word))
+
+    def refuse_names(self) -> None:
+        """Stop at those that do not exist, before the models are imported, which takes seconds.
+
+        Raises:
+            UsageError: so it is.
+        """
+        words = (*self.shared, *self.space.probes()[0])
+        self.compose([word for word in words if not word.startswith("search.")])
+
+    def compose(self, words: Sequence[str]) -> dict[str, Any]:
+        """What words compose to; the key `search` has the settings of the search."""
+        return compose(self.command, words, self.folders)
 
 
 def _is_about_search(word: str) -> bool:

@@ -181,7 +181,7 @@ def _storage(path: Path) -> Iterator[RDBStorage]:
         raise StorageError(
             "the trials of this search cannot be read or written", where=str(path),
             why=str(error.__cause__ or error).splitlines()[0],
-            fix="repair it, or begin anew in another folder: search.folder=...",
+            fix="repair it, or start again in another folder: search.folder=...",
         ) from error  # fmt: skip
     finally:
         if storage:

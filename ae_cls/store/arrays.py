@@ -114,7 +114,7 @@ def _announced(file: BufferedIOBase, size: int) -> _Header:
     if kind.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
     if min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != size - file.tell():
-        raise ValueError(f"its header announces {kind} of {shape}, and it has {size:,} bytes")
+        raise ValueError(f"its header declares {kind} of {shape}, and it has {size:,} bytes")
     return kind, shape, "F" if in_fortran_order else "C"
 
 

@@ -254,7 +254,7 @@ def _check_checkpoints(folder: Path) -> None:
 def _check_lock(path: Path) -> None:
     content = read_bytes(path)
     if content and not is_signature(content):
-        raise ModelFileError("it is no signature of a process")
+        raise ModelFileError("it is not the signature of a process")
 
 
 def _check_mark(path: Path) -> None:

@@ -76,7 +76,6 @@ class Nearest:
     """The entry that differs least from a key, and how."""
 
     name: str
-    about: dict[str, Any]
     changes: list[Change]
 
 
@@ -167,7 +166,7 @@ class Store:
     def nearest(self, key: Key) -> Nearest | None:
         """The entry of the same stage with the fewest differences; the newest of equals."""
         entries = [
-            Nearest(path.parent.name, other.about, changes(other.inputs, key.inputs))
+            Nearest(path.parent.name, changes(other.inputs, key.inputs))
             for path in sorted(
                 (self.root / key.stage).glob(f"*/{KEY}"), key=os.path.getmtime, reverse=True
             )

@@ -35,7 +35,7 @@ def note_read(test_part: str, by: str) -> None:
             file.write(line.encode())
             os.fsync(file.fileno())
     except OSError as error:
-        log.warning("that the test part was read could not be noted: %s", printable(str(error)))
+        log.warning("the reading of the test part could not be recorded: %s", printable(str(error)))
 
 
 def readers(test_part: str) -> int:

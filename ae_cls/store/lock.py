@@ -59,7 +59,6 @@ class WrittenOwner(Settings):
 
 
 def this_process() -> Owner:
-    """The process that calls this."""
     return Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
 
 

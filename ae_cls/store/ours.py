@@ -96,7 +96,7 @@ def refuse_strangers(folder: Path) -> None:
     """
     if folder.is_symlink():
         raise ModelFileError(
-            "a run is not continued through a link", where=str(folder),
+            "a run cannot be continued through a link", where=str(folder),
             fix=f"name the folder itself: {folder.resolve()}",
         )  # fmt: skip
     for entry in _all_below(folder):

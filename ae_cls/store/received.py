@@ -197,7 +197,7 @@ def _refuse_depth(content: bytes) -> None:
     for _ in range(_DEEPEST):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")  # the innermost ones
     if brackets:
-        raise ValueError("it is nested too deeply, or cut")
+        raise ValueError("it is nested too deeply, or cut off")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _not_finite(word: str) -> Never:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _finite(word: str) -> float:

@@ -96,6 +96,6 @@ def title_of(word: str) -> str:
 
 def _wrong(value: int | str, why: str) -> UsageError:
     return UsageError(
-        f"{value} is no budget here", where="study.budgets", why=why,
+        f"{value} is not a budget", where="study.budgets", why=why,
         fix="labels of each class, shares, or all: 'study.budgets=[10,30%,all]'",
     )  # fmt: skip

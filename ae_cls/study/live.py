@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -88,11 +88,8 @@ def shown(progress: Progress) -> Iterator[None]:
 
 def _keep_showing(live: Live, progress: Progress, stop: threading.Event) -> None:
     while not stop.wait(_LOOK):
-        live.update(_picture(progress), refresh=True)
-
-
-def _picture(progress: Progress) -> RenderableType:
-    return Group(study_table(progress.rows()), Text(progress.line()))
+        picture = Group(study_table(progress.rows()), Text(progress.line()))
+        live.update(picture, refresh=True)
 
 
 def _row(cell: Cell, record: Record | None) -> CellRow:

@@ -228,7 +228,9 @@ def _folds(settings: StudySettings, facts: Facts) -> int | None:
         why = "there is an official test part" if facts.has_official_test else (
             f"copies and groups stay together, which leaves {facts.folds} folds"
         )  # fmt: skip
-        raise UsageError("no such folds", where=f"study.folds={settings.folds}", why=why)
+        raise UsageError(
+            "these folds cannot be made", where=f"study.folds={settings.folds}", why=why
+        )
     return settings.folds
 
 

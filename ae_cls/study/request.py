@@ -1,11 +1,12 @@
 """What a study is asked for, and what it must decide itself."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from ae_cls.errors import UsageError
+from ae_cls.words.compose import compose
 
 _DECIDED = {
     "labels.per_class": "study.budgets=[10,100,all]",
@@ -30,13 +31,11 @@ class Request:
         words: as they were typed, apart from arms of the user's own.
         arms: those, by name.
         folders: the user's option folders.
-        compose: makes plain values of words.
     """
 
     words: tuple[str, ...]
     arms: Mapping[str, tuple[str, ...]]
     folders: tuple[Path, ...]
-    compose: Callable[[Sequence[str]], dict[str, Any]] = field(repr=False)
 
     def __post_init__(self) -> None:
         """Refuse keys that a study sets itself.
@@ -64,6 +63,10 @@ class Request:
         composed = self.compose(["figures=false", *words])
         return {key: value for key, value in composed.items() if key != "study"}
 
+    def compose(self, words: Sequence[str]) -> dict[str, Any]:
+        """What words of a study compose to."""
+        return compose("study", words, self.folders)
+
 
 def words_for_study(words: Sequence[str]) -> list[str]:
     """Those words of a run that a study takes; the others it sets itself."""
@@ -85,7 +88,9 @@ def own_arms(words: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str
         name, inner = key.removeprefix("arm."), tuple(value.split())
         if not name.isidentifier() or not inner or not all("=" in one for one in inner):
             raise UsageError(
-                "an arm is a name and words", where=word, fix="arm.mine='autoencoder=vae head=svm'"
+                "an arm needs a name and words",
+                where=word,
+                fix="arm.mine='autoencoder=vae head=svm'",
             )
         arms[name] = inner
     return tuple(others), arms

@@ -41,7 +41,7 @@ class StudySettings(Settings):
     repeats: int = Field(ge=1, le=100, description="divisions into folds, where there are folds")
     minutes: float | None = Field(
         gt=0,
-        description="time that there is; what does not fit is left out and named; null: as long as "
+        description="time available; what does not fit is left out and named; null: as long as "
         "it takes",
     )
     pretrain_minutes: float | None = Field(

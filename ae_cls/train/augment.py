@@ -26,6 +26,14 @@ class Augment(Settings):
     )
     shift: float = Field(ge=0, le=0.5, description="largest shift as a share of the side")
     scale: float = Field(ge=0, lt=1, description="largest zoom in or out: 0.1 is 0.9 to 1.1")
+    # Models that were saved before there were these two neither turned nor slanted.
+    rotate: float = Field(default=0.0, ge=0, le=180, description="largest turn in degrees")
+    shear: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="largest slant: how far rows move aside, as a share of their height",
+    )
     brightness: float = Field(ge=0, le=1, description="largest change; the full pixel range is 1")
     erase: float = Field(ge=0, le=1, description="share of the images with an erased rectangle")
 
@@ -44,7 +52,7 @@ class Augment(Settings):
         return self._erased(images, draws) if self.erase else images
 
     def _moved(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Float[Tensor, "b c h w"]:
-        if not (self.shift or self.scale):
+        if not (self.shift or self.scale or self.rotate or self.shear):
             return self._mirrored(images, draws) if self.flip else images
         uniform = 2 * draws.uniform("geometry", 3) - 1
         # Whole pixels: a shift by a part of one would blur. A grid coordinate of 2 is a whole side.
@@ -52,12 +60,24 @@ class Augment(Settings):
         shift = (uniform[:, :2] * self.shift * sides).round() * 2 / sides
         zoom = 1 + uniform[:, 2] * self.scale
         mirror = self._mirror_signs(images, draws) if self.flip else torch.ones_like(zoom)
-        zero = torch.zeros_like(zoom)
-        rows = [zoom * mirror, zero, shift[:, 0], zero, zoom, shift[:, 1]]
+        turned = self._turned(draws)
+        # Across and down are counted in sides, which need not be equally long.
+        down, across = sides[1] / sides[0], sides[0] / sides[1]
+        rows = [
+            zoom * mirror * turned[0], zoom * turned[1] * down, shift[:, 0],
+            zoom * mirror * turned[2] * across, zoom * turned[3], shift[:, 1],
+        ]  # fmt: skip
         grid = functional.affine_grid(
             torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False
         )
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def _turned(self, draws: Draws) -> Float[Tensor, "4 b"]:
+        """The matrix of a turn and, before it, a slant, row by row."""
+        turn, slant = (2 * draws.uniform("turn", 2) - 1).T
+        angle, slant = turn * math.radians(self.rotate), slant * self.shear
+        cosine, sine = angle.cos(), angle.sin()
+        return torch.stack([cosine, cosine * slant - sine, sine, sine * slant + cosine])
 
     def _mirrored(self, images: Float[Tensor, "b c h w"], draws: Draws) -> Tensor:
         mirror = self._mirror_signs(images, draws)[:, None, None, None] < 0

@@ -135,11 +135,9 @@ class WrittenRecord(Settings):
 
     @classmethod
     def of(cls, record: EpochRecord) -> "WrittenRecord":
-        """As it is to be written."""
         return cls(**asdict(record))
 
     def record(self) -> EpochRecord:
-        """What was written."""
         return EpochRecord(**dict(self))
 
 

@@ -24,7 +24,7 @@ class Schedule(Settings, ABC):
     epochs: int = Field(ge=1, le=100_000, description="passes over the training images, at most")
     min_steps: int = Field(
         ge=1,
-        description="steps in all, if `epochs` have fewer: a small set is passed over more often, "
+        description="steps in all, if `epochs` have fewer: a small set is repeated, "
         "and validated as often as if these were epochs",
     )
     batch_size: int | None = Field(

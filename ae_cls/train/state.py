@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ae_cls.store.received import not_ours
 from ae_cls.store.tensor_file import TensorFacts, refuse_misfits
 from ae_cls.store.weights import facts_of, refuse_not_finite
+from ae_cls.train.adam import Adam
 from ae_cls.train.checkpoint import Checkpoint, Facts
 from ae_cls.train.record import EpochRecord, Means, WrittenRecord
 from ae_cls.train.step import trained_parameters
@@ -37,7 +38,7 @@ class State:
     """
 
     network: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimiser: Adam
     step: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     means: Means = field(default_factory=Means)
@@ -123,11 +124,10 @@ class State:
         return expected | {_SUMS + name: _NUMBER for name in checkpoint.facts.terms}
 
     def _moments(self) -> dict[str, Tensor]:
-        state: dict[int, dict[str, Any]] = self.optimiser.state_dict()["state"]
         return {
             f"{number}.{name}": tensor
-            for number, moments in state.items()
-            for name, tensor in moments.items()
+            for number, parameter in enumerate(trained_parameters(self.optimiser))
+            for name, tensor in self.optimiser.state.get(parameter, {}).items()
         }
 
     def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
@@ -138,7 +138,8 @@ class State:
             if tensor.shape == parameter.shape:
                 # Fused optimisers walk weights and moments side by side in memory.
                 tensor = torch.empty_like(parameter).detach().copy_(tensor)
-            self.optimiser.state[parameter][name] = tensor.to(parameter.device)
+            moments = self.optimiser.state.setdefault(parameter, {})
+            moments[name] = tensor.to(parameter.device)
 
 
 def _moments_of(weight: nn.Parameter) -> dict[str, TensorFacts]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ae_cls.errors import TrainingError
+from ae_cls.train.adam import Adam
 from ae_cls.train.failing import LESS_STEEP
 from ae_cls.train.loss import Loss
 from ae_cls.train.schedule import Schedule
@@ -30,7 +31,7 @@ class Group:
     undecayed: Sequence[nn.Module] = ()
 
 
-def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
+def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> Adam:
     """Weight matrices decay; biases and norms do not."""
     options: list[dict[str, object]] = []
     for group in groups:
@@ -40,18 +41,18 @@ def make_optimiser(groups: Sequence[Group], schedule: Schedule) -> torch.optim.O
         exempt = [p for p in parameters if p.ndim < 2 or id(p) in spared]
         options.append({"params": decayed, "rate": group.rate})
         options.append({"params": exempt, "rate": group.rate, "weight_decay": 0.0})
-    kind = torch.optim.AdamW if schedule.optimiser == "adamw" else torch.optim.Adam
-    return kind(options, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
+    return Adam(
+        options, lr=schedule.lr, weight_decay=schedule.weight_decay,
+        is_decoupled=schedule.optimiser == "adamw",
+    )  # fmt: skip
 
 
-def trained_parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
+def trained_parameters(optimiser: Adam) -> list[nn.Parameter]:
     """All that the optimiser changes."""
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
-def take_step(
-    optimiser: torch.optim.Optimizer, loss: Loss, schedule: Schedule, lr: float, where: str
-) -> None:
+def take_step(optimiser: Adam, loss: Loss, schedule: Schedule, lr: float, where: str) -> None:
     """Follow the gradient once.
 
     Raises:
@@ -59,7 +60,7 @@ def take_step(
     """
     for group in optimiser.param_groups:
         group["lr"] = lr * group["rate"]
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad()
     loss.total.backward()
     parameters = trained_parameters(optimiser)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

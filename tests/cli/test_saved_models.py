@@ -329,7 +329,7 @@ def test_encode_refuses_data_that_the_run_has_not_seen(ae_cls: AeCls, run: Path)
     (run / "metrics.json").write_text(json.dumps({"protocol": {"split_sha256": "00"}}))
     outcome = ae_cls("encode", "run", "-o", "f.npz")
     assert outcome.code == 3
-    assert "not cut into parts as it was for this run" in outcome.err
+    assert "not split as it was for this run" in outcome.err
 
 
 def test_encode_and_classify_refuse_pictures_whose_classes_changed_names(

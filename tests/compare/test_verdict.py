@@ -7,7 +7,7 @@ import pytest
 
 from ae_cls.compare.runs import read_runs
 from ae_cls.compare.sentences import further_sentences, headline, outcome
-from ae_cls.compare.verdict import Question, Verdict, verdict
+from ae_cls.compare.verdict import Verdict, verdict
 from ae_cls.errors import UsageError
 from ae_cls.experiment.again import words_of
 from tests.cli.conftest import with_hydra
@@ -16,10 +16,10 @@ from tests.compare.made_up import made_up_run, made_up_sweep
 pytestmark = with_hydra
 
 
-def verdict_on(folder: Path, question: Question | None = None) -> Verdict:
+def verdict_on(folder: Path) -> Verdict:
     runs, unreadable = read_runs([folder])
     assert not unreadable
-    return verdict(runs, question, words=words_of)
+    return verdict(runs, words=words_of)
 
 
 def test_pretraining_that_beats_every_control_helps(tmp_path):
@@ -84,15 +84,6 @@ def test_splits_of_a_small_set_are_compared_split_by_split(tmp_path):
     assert one.comparison.pairs == 5 and one.comparison.flips_p is None
     assert one.comparison.of_draws > spread
     assert headline(found).startswith("Pretraining helps on digits: with all labels")
-
-
-def test_a_question_names_the_arms(tmp_path):
-    made_up_sweep(tmp_path, pretrained=0.8, random=0.6, hog=0.7)
-    names = {arm.name: arm for arm in verdict_on(tmp_path).arms}
-    asked = next(name for name, arm in names.items() if arm.is_pretrained)
-    own = next(name for name in names if name not in (asked, "hog"))
-    found = verdict_on(tmp_path, Question((asked,), (own,)))
-    assert {one.control for one in found.versus} == {own}
 
 
 def test_arms_of_a_study_have_its_names(tmp_path):

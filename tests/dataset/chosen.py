@@ -9,7 +9,8 @@ import torch
 import yaml
 from pydantic import TypeAdapter
 
-from ae_cls.dataset import DatasetChoice, ImageTable
+from ae_cls.dataset import DatasetChoice
+from ae_cls.dataset.contract import ImageTable
 
 FOLDER = Path(__file__).parents[2] / "configs" / "dataset"
 WORDS = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -11,7 +11,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from ae_cls.dataset import NO_LABEL, Dataset, DatasetChoice
+from ae_cls.dataset import DatasetChoice
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError
 from tests.dataset import written
 from tests.dataset.chosen import CHOICE, FOLDER, WORDS, chosen, plain, whole

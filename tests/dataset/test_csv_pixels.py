@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 from tests.dataset.written import labels_of, pictures
@@ -118,7 +118,7 @@ def test_names_are_labels_too(tmp_path: Path) -> None:
         (LABELLED + "1," + ",".join(["?"] * 16), "?"),
         ("label," + ",".join(PIXELS) + "\n", "no rows"),
         ("path,label\na.png,0\n", "dataset=folder"),
-        ("", "no table of pixels"),
+        ("", "not a table of pixels"),
     ],
 )
 def test_what_is_no_table_of_pixels_is_refused(content: str, why: str, tmp_path: Path) -> None:

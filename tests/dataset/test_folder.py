@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from ae_cls.dataset import NO_LABEL, Dataset, SplitConfig, make_split
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.dataset.labels import ALL_SHOWN
+from ae_cls.dataset.split import SplitConfig, make_split
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen, whole
 
@@ -448,8 +449,8 @@ def test_groups_of_a_table_are_numbered_and_those_without_are_minus_one(tmp_path
         ({"path_column": "x"}, "give labels_csv as well"),
         ({"labels_csv": "a.csv", "label_pattern": "x"}, "one of the two"),
         ({"labels_csv": "a.csv", "group_column": "g", "group": "x"}, "one of the two"),
-        ({"label_pattern": "("}, "no regular expression"),
-        ({"group": "("}, "no regular expression"),
+        ({"label_pattern": "("}, "not a regular expression"),
+        ({"group": "("}, "not a regular expression"),
     ],
 )
 def test_keys_that_do_not_fit_together_are_refused_before_any_file_is_read(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ae_cls.cli.compose import compose
 from ae_cls.dataset.files.label_pattern import files_by_pattern
 from ae_cls.dataset.files.layout import files_by_folder
 from ae_cls.dataset.files.listing import Listing
 from ae_cls.dataset.files.parts import part_of
 from ae_cls.errors import DataError, typed
+from ae_cls.words.compose import compose
 from tests.dataset.listed import classes, listed, pictures_at, told
 
 PARTS = {

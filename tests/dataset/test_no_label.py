@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError
 from tests.dataset.chosen import chosen
 from tests.dataset.written import pictures, png

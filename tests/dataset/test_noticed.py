@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ae_cls.dataset import Dataset
+from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.files import image_table
 from ae_cls.dataset.range_in_use import rounded_outward
 from ae_cls.errors import DataError

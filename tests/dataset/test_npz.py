@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_cls.dataset import NO_LABEL, Dataset, decoded
+from ae_cls.dataset import decoded
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.dataset.files import npz_file
 from ae_cls.dataset.sources import npz
 from ae_cls.dataset.stored import StoredImages

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ae_cls.dataset import NO_LABEL, Dataset
+from ae_cls.dataset.contract import NO_LABEL, Dataset
 from ae_cls.errors import DataError, UsageError
 from tests.dataset.chosen import chosen, whole
 from tests.dataset.written import labels_of, pictures, png

@@ -67,11 +67,11 @@ def test_files_are_fetched_when_asked_and_only_then(publisher: Path, places: Pat
 def test_files_that_are_there_are_not_fetched(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(folder: Path) -> None:
+    def fetch(kind: str, folder: Path) -> None:
         raise AssertionError("fetched")
 
     written.mnist_like(places, places)
-    monkeypatch.setattr(mnist, "_fetch_kmnist", fetch)
+    monkeypatch.setattr(mnist, "_fetch", fetch)
     assert len(chosen("kmnist", download=True).load().train) == written.TRAIN
 
 
@@ -129,12 +129,12 @@ def test_a_server_that_falls_silent_is_not_waited_for(
 def test_an_interrupted_download_is_not_mistaken_for_a_whole_one(
     publisher: Path, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(folder: Path) -> None:
+    def interrupted(kind: str, folder: Path) -> None:
         written.mnist_like(folder / "KMNIST" / "raw", folder)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(mnist, "_fetch_kmnist", interrupted)
+        patched.setattr(mnist, "_fetch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             chosen("kmnist", download=True).load()
     assert list(places.rglob("*")) == []

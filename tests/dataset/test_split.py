@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ae_cls.dataset import Dataset, LabelsConfig, Split, SplitConfig, make_split
-from ae_cls.dataset.contract import NO_LABEL
+from ae_cls.dataset.contract import NO_LABEL, Dataset
+from ae_cls.dataset.split import LabelsConfig, Split, SplitConfig, make_split
 from ae_cls.dataset.table import consecutive_rows
 from ae_cls.errors import DataError, UsageError
 from tests.dataset.chosen import chosen

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_cls.dataset import ImageRows
+from ae_cls.dataset.rows import ImageRows
 from ae_cls.dataset.stored import StoredImages
 from ae_cls.errors import DataError, ModelFileError
 from tests.dataset.written import pictures

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ae_cls.dataset import make_split
 from ae_cls.dataset.copies import Copies
 from ae_cls.dataset.draw_together import drawn_together
+from ae_cls.dataset.split import make_split
 from ae_cls.errors import UsageError
 from tests.dataset.test_split import SEEDS, config, dataset, labels, parts
 

@@ -3,14 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_cls.evaluate import (
-    Metrics,
-    code_warnings,
-    evaluate,
-    label_warnings,
-    network_warnings,
-    warnings,
-)
+from ae_cls.evaluate.health import code_warnings, label_warnings, network_warnings, warnings
+from ae_cls.evaluate.metrics import Metrics, evaluate
 
 
 def metrics_of(confusion: list[list[int]], names: tuple[str, ...] = ("coat", "bag")) -> Metrics:

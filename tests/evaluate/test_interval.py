@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ae_cls.evaluate import wilson_interval
+from ae_cls.evaluate.interval import wilson_interval
 
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion: comparison of seven

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from ae_cls.evaluate import evaluate, wilson_interval
-from ae_cls.evaluate.metrics import expected_calibration_error, log_loss
+from ae_cls.evaluate.interval import wilson_interval
+from ae_cls.evaluate.metrics import evaluate, expected_calibration_error, log_loss
 
 NAMES = ("coat", "bag", "shirt", "boot")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ae_cls.evaluate import Reconstruction, SquaredError, psnr
+from ae_cls.evaluate.reconstruction import Reconstruction, SquaredError, psnr
 
 
 def reconstruction_error(outputs: np.ndarray, images: np.ndarray) -> Reconstruction:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from jaxtyping import Bool, Float64
 
-from ae_cls.evaluate import corrected_interval
+from ae_cls.evaluate.resampled import corrected_interval
 
 
 def test_interval_matches_the_formula_by_hand() -> None:

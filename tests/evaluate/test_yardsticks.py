@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from ae_cls.evaluate import Yardsticks, enough_images
+from ae_cls.evaluate.yardsticks import Yardsticks, enough_images
 
 DIGITS = (load_digits().images[:, None] / 16).astype(np.float32)
 

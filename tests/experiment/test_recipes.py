@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ae_cls.autoencoder.contract import build
-from ae_cls.cli.combinations import combinations
 from ae_cls.cli.help import help_of
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
@@ -17,6 +16,7 @@ from ae_cls.experiment.recipes import GROUP, spelt_out
 from ae_cls.run.run import run
 from ae_cls.study.arms import Arm, words_of_arm
 from ae_cls.study.request import own_arms
+from ae_cls.words.combinations import combinations
 from tests.autoencoder.variants import config
 from tests.composed import CONFIGS, experiment, options, plain
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ae_cls.cli.compose import compose
 from ae_cls.dataset.decoding import Frame
 from ae_cls.dataset.files.columns import ColumnNames
 from ae_cls.dataset.files.decode import decode
@@ -20,6 +19,7 @@ from ae_cls.dataset.files.idx import IdxPart
 from ae_cls.dataset.files.label_table import LabelTable, files_by_table
 from ae_cls.experiment.descriptions import Experiment
 from ae_cls.experiment.read import read
+from ae_cls.words.compose import compose
 from tests.dataset.chosen import chosen
 from tests.dataset.listed import listed
 from tests.dataset.written import idx_bytes, labels_of, pictures

@@ -13,13 +13,13 @@ import pytest
 
 from ae_cls.cli import main
 from ae_cls.cli.exits import guarded
-from ae_cls.cli.streams import make_printing_safe
 from ae_cls.errors import DataError
 from ae_cls.report.terminal import log_to_stderr
 from ae_cls.store import entries
 from ae_cls.store.files import publish
 from ae_cls.store.key import Key
 from ae_cls.store.places import shared_store
+from ae_cls.terminal.streams import make_printing_safe
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning"

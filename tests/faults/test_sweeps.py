@@ -173,7 +173,7 @@ def test_a_streak_counts_what_failed_and_not_what_was_stopped():
 def test_more_jobs_than_may_be_are_refused_before_any_is_composed(
     words, count, ae_cls: AeCls, monkeypatch
 ):
-    from ae_cls.cli import compose
+    from ae_cls.words import compose
 
     def composed(*_: object) -> dict:
         raise AssertionError("a job was composed")

@@ -14,13 +14,9 @@ from torch import nn
 
 from ae_cls.autoencoder.contract import build, bytes_of_weights
 from ae_cls.errors import StorageError, TrainingError
-from ae_cls.evaluate import (
-    effective_rank,
-    evaluate,
-    feature_warnings,
-    head_warnings,
-    warnings,
-)
+from ae_cls.evaluate.health import feature_warnings, head_warnings, warnings
+from ae_cls.evaluate.metrics import evaluate
+from ae_cls.evaluate.variety import effective_rank
 from ae_cls.head.contract import HeadConfig
 from ae_cls.head.network import has_converged
 from ae_cls.machine import memory as machine_memory

@@ -1,6 +1,7 @@
 """Logistic regression against scikit-learn's, and the descent it runs on."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ae_cls.head import axes
+from ae_cls.head import axes, descent
 from ae_cls.head.axes import axes_of
-from ae_cls.head.descent import Descent, LinearModel, Loss, log_loss, squared_hinge
+from ae_cls.head.descent import Descent, LinearModel
 from ae_cls.head.fitted import NEVER, Labelled
 from ae_cls.head.linear import LinearConfig
+from ae_cls.head.linear_loss import LOG_LOSS, SQUARED_HINGE, Loss, log_loss
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import Standardiser
 from tests.head.heads import blobs, config, digits
@@ -92,20 +94,21 @@ def test_the_path_from_weak_to_strong_does_not_change_an_answer() -> None:
     assert np.abs(difference).max() < 1e-3
 
 
-@pytest.mark.parametrize("loss", [log_loss, squared_hinge])
+@pytest.mark.parametrize("loss", [LOG_LOSS, SQUARED_HINGE], ids=["log", "hinge"])
 def test_slopes_agree_with_autograd(loss: Loss) -> None:
     scores = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(7) % 4
     scores.requires_grad_()
-    if loss is log_loss:
+    if loss is LOG_LOSS:
         total = torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
     else:
         signs = 2 * torch.nn.functional.one_hot(labels, 4) - 1
         total = (1 - signs * scores).clamp(min=0).square().sum()
     (slope,) = torch.autograd.grad(total, scores)
-    losses, ours = loss(scores.detach().numpy(), labels.numpy())
+    losses, ours = loss.of_block(scores.detach().numpy(), labels.numpy())
     assert losses.sum() == pytest.approx(total.item(), rel=1e-12)
     assert np.allclose(ours, slope.numpy(), atol=1e-12)
+    assert loss.of_tensors(scores, labels).sum().item() == pytest.approx(total.item(), rel=1e-12)
 
 
 def test_log_loss_of_large_scores_is_finite() -> None:
@@ -145,15 +148,52 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
     assert slopes[0].loss == slopes[1].loss
 
 
-def descent_on(train: Labelled) -> Descent:
+@pytest.mark.parametrize("loss", [LOG_LOSS, SQUARED_HINGE], ids=["log", "hinge"])
+@pytest.mark.parametrize(
+    "weights", [None, np.array([1.0, 2.0, 0.5, 3.0])], ids=["alike", "weighed"]
+)
+def test_a_device_finds_the_same_slopes(loss: Loss, weights: np.ndarray | None) -> None:
+    """A CPU stands in for it: what is asked of the device is the same."""
+    train = blobs(700)
+    before = train.features.copy()
+    problem = descent_on(train, loss, weights)
+    draws = np.random.default_rng(0)
+    weight = draws.normal(size=(4, 8)).astype(np.float32)
+    bias = draws.normal(size=4).astype(np.float32)
+    with ThreadPoolExecutor(2) as threads:
+        here = problem.mean_slopes(weight, bias, threads)
+    there = problem.on_device.mean_slopes(weight, bias)
+    assert there.loss == pytest.approx(here.loss, rel=1e-5)
+    assert np.allclose(there.weight, here.weight, rtol=1e-4, atol=1e-5)
+    assert np.allclose(there.bias, here.bias, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(train.features, before)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_table_is_held_by_a_device_that_has_room_for_it(
+    room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that computes nothing: whoever asks it to hold a table fails."""
+    problem = replace(descent_on(blobs(300)), device=torch.device("meta"))
+    monkeypatch.setattr(descent, "has_room", lambda device, size: room)
+    if room:
+        with pytest.raises((NotImplementedError, RuntimeError)):
+            problem.run(1.0, problem.start())
+    else:
+        assert problem.run(1.0, problem.start()).converged
+
+
+def descent_on(
+    train: Labelled, loss: Loss = LOG_LOSS, class_weights: np.ndarray | None = None
+) -> Descent:
     standardiser = Standardiser.fit(train.features)
     return Descent(
         features=train.features,
         standardiser=standardiser,
         labels=train.labels,
         class_count=4,
-        class_weights=None,
-        loss=log_loss,
+        class_weights=class_weights,
+        loss=loss,
         curvature=0.1,
         axes=axes_of(train.features, standardiser),
         tolerance=1e-5,

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli.compose import compose
 from ae_cls.errors import UsageError
 from ae_cls.jobs import launch
 from ae_cls.jobs.launch import SUBMITIT, Local, Slurm, read_launch, side_by_side
 from ae_cls.store.lock import this_process
+from ae_cls.words.compose import compose
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import CONFIGS, options
 from tests.jobs.conftest import forked

@@ -9,7 +9,8 @@ import torch
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.compute import Compute
-from ae_cls.evaluate import Yardsticks, code_warnings, network_warnings
+from ae_cls.evaluate.health import code_warnings, network_warnings
+from ae_cls.evaluate.yardsticks import Yardsticks
 from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.pretrain.health import HealthCheck
 from ae_cls.run.data import prepare

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
-from ae_cls.evaluate import Metrics, evaluate
+from ae_cls.evaluate.metrics import Metrics, evaluate
 from ae_cls.report.jobs_table import JobRow, jobs_table
 from ae_cls.report.table import print_table, summary_table
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ae_cls.dataset import make_split
 from ae_cls.dataset.contract import Dataset
 from ae_cls.dataset.copies import Copies
-from ae_cls.evaluate import evaluate
+from ae_cls.dataset.split import make_split
+from ae_cls.evaluate.metrics import evaluate
 from ae_cls.run.leaks import groups, leaks, notes
 from tests.dataset.test_split import config, dataset, labels
 

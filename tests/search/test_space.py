@@ -4,8 +4,8 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from ae_cls.cli.searched import searched
 from ae_cls.errors import UsageError
+from ae_cls.search.searched import searched
 from ae_cls.search.space import Choice, Interval, Space, Steps
 from tests.cli.conftest import with_hydra
 from tests.composed import options

@@ -31,5 +31,5 @@ def test_a_place_that_cannot_be_written_costs_a_warning(monkeypatch, tmp_path, c
     (tmp_path / "file").touch()
     monkeypatch.setenv("AE_CLS_CACHE", str(tmp_path / "file"))
     note_read("part", "a")
-    assert "could not be noted" in caplog.text
+    assert "could not be recorded" in caplog.text
     assert readers("part") == 0

@@ -1,7 +1,6 @@
 """How many runs of a study there are at a time."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.study.conftest import facts
 
 
 def request(*words: str) -> Request:
-    return Request(words, {}, (), lambda _: dict[str, Any]())
+    return Request(words, {}, ())
 
 
 def on(device: str) -> Facts:

@@ -47,7 +47,7 @@ def test_given_budgets_are_sorted_and_counted_once() -> None:
 
 @pytest.mark.parametrize("wrong", [0, 91, -3, "many", "0%", "0.5%", "200%", "1.5"])
 def test_a_budget_that_cannot_be_is_refused(wrong: int | str) -> None:
-    with pytest.raises(UsageError, match="is no budget here"):
+    with pytest.raises(UsageError, match="is not a budget"):
         budgets_of([wrong], labels=1000, rarest=90, classes=10)
 
 

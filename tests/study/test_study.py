@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ae_cls.cli.complete import candidates
-from ae_cls.cli.compose import compose
 from ae_cls.cli.main import COMMANDS
 from ae_cls.experiment import configs
 from ae_cls.jobs import commands, process
@@ -20,6 +19,7 @@ from ae_cls.study.arms import arms_of
 from ae_cls.study.facts import Facts
 from ae_cls.study.request import own_arms, words_for_study
 from ae_cls.study.settings import StudySettings
+from ae_cls.words.compose import compose
 from tests.cli.conftest import AeCls, with_hydra
 from tests.composed import options
 from tests.jobs.conftest import forked
@@ -128,7 +128,7 @@ def test_no_run_begins_once_the_time_is_over_and_the_same_command_does_what_is_m
         outcome = ae_cls("study", *SMALL, *TWO)
     # The process that had begun ends with the run that it was at.
     assert outcome.code == 8 and len(started.seeds()) == 1
-    assert "the time is over: no further one begins" in outcome.err
+    assert "time is up: no further job begins" in outcome.err
     assert "5 runs were not begun in time; the same command does what is missing" in outcome.err
     assert ae_cls("study", *SMALL, *TWO).code == 0
     assert len(started.seeds()) == 5

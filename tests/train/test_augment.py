@@ -9,6 +9,7 @@ from ae_cls.train.augment import Augment
 OFF = {"flip": False, "shift": 0.0, "scale": 0.0, "brightness": 0.0, "erase": 0.0}
 CHANGES = [
     {"flip": True}, {"shift": 0.2}, {"scale": 0.3}, {"brightness": 0.3}, {"erase": 1.0},
+    {"rotate": 30.0}, {"shear": 0.3},
 ]  # fmt: skip
 
 
@@ -60,6 +61,38 @@ def test_a_shift_moves_whole_pixels():
     torch.testing.assert_close(shifted.amax((1, 2, 3)), torch.ones(200))
     places = {tuple((image[0] > 0.5).nonzero()[0].tolist()) for image in shifted}
     assert places == {(10 + down, 10 + right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def dot(count: int, height: int, width: int, *, up: int) -> torch.Tensor:
+    """A soft dot so many pixels above the middle, where bilinear weights find its centre."""
+    down, across = torch.arange(height)[:, None], torch.arange(width)[None, :]
+    squares = (down - (height - 1) / 2 + up) ** 2 + (across - (width - 1) / 2) ** 2
+    return (-squares / 8).exp().expand(count, 1, height, width)
+
+
+def centres(batch: torch.Tensor) -> torch.Tensor:
+    """Of the dots, in pixels up and right of the middle."""
+    height, width = batch.shape[2:]
+    shares = batch[:, 0] / batch.sum((1, 2, 3))[:, None, None]
+    up = (shares.sum(2) * ((height - 1) / 2 - torch.arange(height))).sum(1)
+    return torch.stack([up, (shares.sum(1) * (torch.arange(width) - (width - 1) / 2)).sum(1)], 1)
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (64, 96), (96, 64)])
+def test_a_turn_keeps_distances_and_reaches_its_angle_to_both_sides(sides: tuple[int, int]):
+    turned = Augment(**{**OFF, "rotate": 40.0}).apply(dot(200, *sides, up=12), draws(200))
+    up, right = centres(turned).T
+    torch.testing.assert_close(torch.hypot(up, right), torch.full((200,), 12.0), atol=0.1, rtol=0)
+    angles = torch.atan2(right, up).rad2deg()
+    assert -40.5 < angles.min() < -37 and 37 < angles.max() < 40.5
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (64, 96), (96, 64)])
+def test_a_slant_moves_rows_aside_by_their_height(sides: tuple[int, int]):
+    slanted = Augment(**{**OFF, "shear": 0.5}).apply(dot(200, *sides, up=12), draws(200))
+    up, right = centres(slanted).T
+    torch.testing.assert_close(up, torch.full((200,), 12.0), atol=0.1, rtol=0)
+    assert -6.1 < right.min() < -5.6 and 5.6 < right.max() < 6.1
 
 
 def test_the_data_set_decides_whether_to_flip_where_the_user_does_not():

@@ -74,8 +74,8 @@ def test_a_forecast_of_epochs_says_how_long_each_takes() -> None:
 def test_a_forecast_of_steps_says_how_often_the_set_is_passed_over() -> None:
     early = LARGE.model_copy(update={"patience": 3, "batch_size": None})
     assert forecast("pretrain", early, done=0, images=216, validated=24, rate=310.0) == (
-        "pretrain: up to about 35 s: 200 steps (min_steps) of 54 images at 310 images/s, "
-        "50 passes over 216"
+        "pretrain: up to about 20 s: 200 steps (min_steps) of 32 images at 310 images/s, "
+        "29 passes over 216"
     )
 
 

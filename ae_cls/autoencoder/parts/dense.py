@@ -15,7 +15,6 @@ _MODULES: dict[Activation, type[nn.Module]] = {
 
 
 def activation_module(activation: Activation) -> nn.Module:
-    """The activation as a layer."""
     return _MODULES[activation]()
 
 

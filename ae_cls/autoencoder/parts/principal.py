@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ae_cls.autoencoder.parts.losses import PIXEL_ROUNDING
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows, to_unit
-from ae_cls.evaluate import enough_images
+from ae_cls.evaluate.yardsticks import enough_images
 
 # Of decoded values beyond black and white, where no pixel is; at 0 nothing would be learnt there.
 _SLOPE_OUTSIDE = 0.1

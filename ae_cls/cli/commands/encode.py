@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.last import FINISHED, add_run, named_run
+from ae_cls.cli.last import add_run, named
 from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 from ae_cls.errors import IN_PART, UsageError, printable
 from ae_cls.experiment import configs
@@ -36,7 +36,6 @@ PARTS = ("train", "labelled", "valid", "test", "pretrain", "all")
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls encode`."""
     arguments = Parser("encode", SUMMARY, epilog=_EPILOG)
     add_run(arguments, "run", "folder of ae-cls run or pretrain")
     arguments.add_argument(
@@ -64,15 +63,16 @@ def parser() -> Parser:
 def encode(words: Sequence[str]) -> int:
     """Write the features; 0, or 8 when some files could not be read."""
     given = parser().read(words, flags_anywhere=True)
-    from ae_cls.cli.paths import moved_root  # here and below, as these import much
-    from ae_cls.interrupt import end_on_signals
+    from ae_cls.interrupt import end_on_signals  # here and below, as these import much
+    from ae_cls.jobs.last import FINISHED
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.saved.encode import load_encoder
+    from ae_cls.words.paths import moved_root
 
     root = moved_root(given.words)
     log_to_stderr()
     end_on_signals()
-    run = named_run(given.run, given.outputs, FINISHED)
+    run = named(given.run, given.outputs, FINISHED)
     saved = load_encoder(run, given.encode, given.device)
     saved = saved.with_data_at(root) if root else saved
     saved.refuse_output(given.output, run, given.folder)

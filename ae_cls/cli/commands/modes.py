@@ -20,80 +20,33 @@ def print_help(command: str, typed: Words) -> int:
 
 
 def carry_out_sweep(command: str, typed: Words) -> int:
+    """A job for each combination of values."""
     if command == "check":
         raise UsageError("check looks at one data set at a time", fix="ae-cls check without -m")
-    _refuse_too_many(typed)
-    _refuse_names_wrong_in_all(command, typed)
-    from ae_cls.cli.sweep import sweep
-    from ae_cls.processes.alone import refuse_several_processes
+    from ae_cls.jobs.sweep import sweep
+    from ae_cls.report.terminal import log_to_stderr
 
-    refuse_several_processes("a sweep")
-    return sweep(command, typed)
-
-
-def _refuse_too_many(typed: Words) -> None:
-    """Before any job is composed, by the number that the words or the chosen option's file say."""
-    from ae_cls.cli.combinations import count_combinations
-    from ae_cls.cli.words import chosen_options, parsed
-    from ae_cls.experiment import configs
-    from ae_cls.jobs.launch import MOST_JOBS
-    from ae_cls.jobs.plan import refuse_too_many
-
-    words = {word.key_or_group: word for word in parsed(typed.overrides, typed.folders)}
-    option = chosen_options(typed.overrides, typed.folders).get("launch", "local")
-    if configs.is_option("launch", option, typed.folders):
-        said = configs.read_yaml(configs.option_file("launch", option, typed.folders))
-        most = said.get("max_jobs", MOST_JOBS)
-        if "launch.max_jobs" in words:
-            most = words["launch.max_jobs"].value()
-        if isinstance(most, int):  # what is none, the models will say
-            refuse_too_many(count_combinations(typed.overrides, typed.folders), most)
-
-
-def _refuse_names_wrong_in_all(command: str, typed: Words) -> None:
-    """Before the models are imported, which takes seconds."""
-    from ae_cls.cli.combinations import combinations
-    from ae_cls.cli.compose import compose
-
-    jobs = combinations(typed.overrides, typed.folders)
-    for number, job in enumerate(jobs, 1):
-        try:
-            compose(command, job.words, typed.folders)
-        except UsageError:
-            if number == len(jobs):
-                raise
-        else:
-            return
+    log_to_stderr()
+    return sweep(command, typed.overrides, typed.folders)
 
 
 def show_config(command: str, typed: Words) -> int:
-    """Print what the words compose to, as Hydra's own --cfg does."""
-    from omegaconf import OmegaConf
+    """Print what the words compose to."""
+    from ae_cls.words.compose import as_yaml
 
-    from ae_cls.cli.compose import composed
-
-    config = composed(command, typed.overrides, typed.folders)
-    absent = object()
-    part = OmegaConf.select(config, typed.package, default=absent) if typed.package else config
-    if part is absent:
-        raise UsageError(f"there is no key {typed.package}", where="--package")
-    if not OmegaConf.is_config(part):
-        print(part)
-        return 0
-    if typed.package:
-        print(f"# @package {typed.package}")
-    print(OmegaConf.to_yaml(part, resolve=typed.resolve), end="")
+    key, resolve = typed.package, typed.resolve
+    print(as_yaml(command, typed.overrides, typed.folders, key, resolve=resolve), end="")
     return 0
 
 
 def explain_stages(command: str, typed: Words) -> int:
     """Say what is kept from earlier runs; nothing is made."""
-    from ae_cls.cli.compose import compose
     from ae_cls.experiment.common import StagedKeys
     from ae_cls.experiment.descriptions import COMMANDS
     from ae_cls.experiment.read import read
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.explain import explain, lines
+    from ae_cls.words.compose import compose
 
     log_to_stderr()
     plain = compose(command, typed.overrides, typed.folders)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.last import CLASSIFIED, add_run, named_run
+from ae_cls.cli.last import add_run, named
 from ae_cls.cli.parser import Parser, add_device, home_path, output_file
 from ae_cls.errors import IN_PART, printable, some
 
@@ -30,7 +30,6 @@ STDOUT = Path("-")
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls predict`."""
     arguments = Parser("predict", SUMMARY, epilog=_EPILOG)
     add_run(arguments, "model", "a run folder, or its model/")
     arguments.add_argument(
@@ -51,13 +50,14 @@ def predict(words: Sequence[str]) -> int:
         DataError: none could be read; the CSV says why of each.
     """
     given = parser().read(words)
-    from ae_cls.interrupt import end_on_signals
+    from ae_cls.interrupt import end_on_signals  # here and below, as these take time to import
+    from ae_cls.jobs.last import CLASSIFIED
     from ae_cls.report.terminal import log_to_stderr
-    from ae_cls.saved.predict import predict_to_csv  # here, as it imports torch
+    from ae_cls.saved.predict import predict_to_csv
 
     log_to_stderr()
     end_on_signals()
-    model = named_run(given.model, given.outputs, CLASSIFIED)
+    model = named(given.model, given.outputs, CLASSIFIED)
     output = None if given.output == STDOUT else given.output
     outcome = predict_to_csv(model, given.paths, output, given.device)
     outcome.refuse_if_none_was_read()

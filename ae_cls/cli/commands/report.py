@@ -17,7 +17,6 @@ results.csv and times.csv. Exit code 0, or 8 when some runs could not be read.
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls report`."""
     found = Parser("report", SUMMARY, epilog=_EPILOG)
     found.add_argument(
         "folder", type=Path, nargs="+", metavar="FOLDER", help="of runs, at any depth"

@@ -1,13 +1,11 @@
 """`ae-cls resume`: continue a run that was stopped."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.last import RUN, add_run, named_run
+from ae_cls.cli.last import add_run, named
 from ae_cls.cli.parser import Parser
-from ae_cls.errors import UsageError, printable
-from ae_cls.experiment.configs import is_path_key
+from ae_cls.errors import printable
 
 SUMMARY = "continue a run that was stopped or killed"
 _EPILOG = """\
@@ -24,7 +22,6 @@ goes into a new folder beside it. If only its data have moved, it goes on in its
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls resume`."""
     arguments = Parser("resume", SUMMARY, epilog=_EPILOG)
     add_run(arguments, "run", "folder of the run")
     arguments.add_argument("words", nargs="*", metavar="KEY=VALUE", help="what may differ")
@@ -34,13 +31,16 @@ def parser() -> Parser:
 def resume(words: Sequence[str]) -> int:
     """Continue; 0 when the run has finished."""
     given = parser().read(words)
-    changes = dict(_read(word) for word in given.words)
-    run = named_run(given.run, given.outputs, RUN)
-    from ae_cls.interrupt import end_on_signals
+    from ae_cls.interrupt import end_on_signals  # here and below, as these take time to import
+    from ae_cls.jobs.last import RUN
+    from ae_cls.words.read import values_of
+
+    changes = values_of(given.words)
+    run = named(given.run, given.outputs, RUN)
     from ae_cls.jobs.commands import print_result
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.run.folder import read_status
-    from ae_cls.run.resume import resume as continue_run  # here, as it imports torch
+    from ae_cls.run.resume import resume as continue_run
     from ae_cls.saved.metrics import METRICS
     from ae_cls.saved.names import CONFIG, STATUS
     from ae_cls.saved.whole import refuse_damage
@@ -54,20 +54,3 @@ def resume(words: Sequence[str]) -> int:
     if result := continue_run(run, changes):
         print_result("run", result)
     return 0
-
-
-def _read(word: str) -> tuple[str, Any]:
-    import yaml
-
-    from ae_cls.store.places import at_home
-
-    key, equals, value = word.partition("=")
-    if not equals:
-        raise UsageError(f"{word} is not of the form key=value", fix="ae-cls resume --help")
-    if is_path_key(key) and value != "null" and value[:1] not in {"'", '"'}:
-        return key, at_home(value)
-    try:
-        read = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{word} cannot be read", why=str(error)) from None
-    return key, at_home(read) if is_path_key(key) and isinstance(read, str) else read

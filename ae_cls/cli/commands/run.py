@@ -2,13 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 from ae_cls.cli.commands.modes import MODES, carry_out_sweep
 from ae_cls.cli.exits import complain
 from ae_cls.cli.flags import Words, sort_words
 from ae_cls.cli.last import with_last_runs
-from ae_cls.errors import UsageError, printable
+from ae_cls.errors import printable
 
 
 def run_composed(command: str, words: Sequence[str]) -> int:
@@ -24,10 +23,11 @@ def run_composed(command: str, words: Sequence[str]) -> int:
         typed = typed._replace(overrides=with_last_runs(typed.overrides))
     if typed.mode:
         return MODES[typed.mode](command, typed)
-    from ae_cls.cli.compose import compose  # here and below, as these imports take time
+    from ae_cls.jobs.launch import is_elsewhere  # here and below, as these imports take time
+    from ae_cls.words.compose import compose
 
     plain = compose(command, typed.overrides, typed.folders)
-    if _is_for_elsewhere(command, plain.pop("launch", None)):
+    if is_elsewhere(command, plain.pop("launch", None)):
         return carry_out_sweep(command, typed)
     from ae_cls.experiment.descriptions import COMMANDS
     from ae_cls.experiment.read import read
@@ -52,20 +52,3 @@ def _study_of(typed: Words) -> str:
 
     folders = (word for folder in typed.folders for word in ("--config-dir", str(folder)))
     return shlex.join(["ae-cls", "study", *folders, *words_for_study(typed.overrides)])
-
-
-def _is_for_elsewhere(command: str, plain: dict[str, Any] | None) -> bool:
-    """Whether a single run is a job on other machines, by what the group `launch` composes to."""
-    if plain is None:
-        return False
-    from ae_cls.jobs.launch import HERE, read_launch
-
-    launch = read_launch(plain)
-    if launch != HERE and plain["name"] == HERE.name:
-        here = HERE.model_dump()
-        key = next(key for key, value in launch.model_dump().items() if value != here[key])
-        raise UsageError(
-            f"launch.{key}={plain[key]} has no effect on a single run",
-            fix=f"a sweep: ae-cls {command} -m ...",
-        )
-    return launch != HERE

@@ -9,7 +9,6 @@ _KINDS = ("run", "pretrain", "classify", "check", "bench")
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls schema`."""
     arguments = Parser("schema", SUMMARY)
     arguments.add_argument(
         "command", nargs="?", choices=_KINDS, default="run", help="whose config (default: run)"

@@ -1,7 +1,6 @@
 """`ae-cls search`: Optuna proposes the jobs."""
 
 from collections.abc import Sequence
-from functools import partial
 from importlib.util import find_spec
 
 from ae_cls.cli.exits import complain
@@ -27,7 +26,6 @@ Words with several values are searched, the others are as they are in one run:
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls search`."""
     keys = configs.keys_of("search/optuna")
     rows = [f"  {f'search.{key.name}={key.default}':<26}{key.meaning}" for key in keys]
     arguments = Parser("search", SUMMARY, epilog="\n".join([_EPILOG, *rows]))
@@ -54,24 +52,20 @@ def search_command(words: Sequence[str]) -> int:
 
 
 def _search(command: str, typed: Words) -> int:
-    from ae_cls.cli.compose import compose  # here, as these imports take time
-    from ae_cls.cli.searched import searched
+    from ae_cls.search.request import Request  # here and below, as these imports take time
+    from ae_cls.search.searched import searched
 
-    space, shared = searched(typed.overrides, typed.folders)
-    of_words = partial(compose, command, folders=typed.folders)
-    # Names that do not exist are refused before the models are imported, which takes seconds.
-    of_words([word for word in (*shared, *space.probes()[0]) if not word.startswith("search.")])
+    request = Request(command, *searched(typed.overrides, typed.folders), typed.folders)
+    request.refuse_names()
     from ae_cls.processes.alone import refuse_several_processes
     from ae_cls.report.terminal import log_to_stderr
-    from ae_cls.search.request import Request
     from ae_cls.search.search import search
 
     refuse_several_processes("a search")
     log_to_stderr()
     for folder in typed.folders:
         complain(f"options are also read from {printable(str(folder))}")
-    flags = tuple(word for folder in typed.folders for word in ("--config-dir", str(folder)))
-    return search(Request(command, space, shared, flags, of_words))
+    return search(request)
 
 
 def _refuse_missing_optuna() -> None:

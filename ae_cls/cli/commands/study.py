@@ -1,7 +1,6 @@
 """`ae-cls study`: does pretraining help here, by how much, and is that real?"""
 
 from collections.abc import Sequence
-from functools import partial
 
 from ae_cls.cli import flags
 from ae_cls.cli.commands.modes import print_help, show_config
@@ -16,7 +15,6 @@ SUMMARY = configs.first_comment(configs.config_folder() / f"{COMMAND}.yaml")
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls study`."""
     return flags.parser(COMMAND)
 
 
@@ -37,17 +35,14 @@ def study_command(words: Sequence[str]) -> int:
 
 
 def _study(typed: Words) -> int:
-    from ae_cls.cli.compose import compose  # here, as these imports take time
-    from ae_cls.processes.alone import refuse_several_processes
+    from ae_cls.processes.alone import refuse_several_processes  # here, as these take time
     from ae_cls.report.terminal import log_to_stderr
     from ae_cls.study.request import Request, own_arms
     from ae_cls.study.study import explain, study
 
     refuse_several_processes("a study")
     log_to_stderr()
-    words, arms = own_arms(typed.overrides)
-    of_words = partial(compose, COMMAND, folders=typed.folders)
-    request = Request(words, arms, typed.folders, of_words)
+    request = Request(*own_arms(typed.overrides), typed.folders)
     if typed.mode == "explain":
         explain(request)
         return 0

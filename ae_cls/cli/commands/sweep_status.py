@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae_cls.cli.exits import complain
-from ae_cls.cli.last import LATEST, add_outputs, named_sweep
+from ae_cls.cli.last import LATEST, add_outputs, named
 from ae_cls.cli.parser import Parser, home_path
 from ae_cls.errors import IN_PART, UsageError
 
@@ -18,7 +18,6 @@ Exit code 0, or 8 when a job has failed, died or was stopped.
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls sweep-status`."""
     found = Parser("sweep-status", SUMMARY, epilog=_EPILOG)
     found.add_argument(
         "folder", type=home_path, nargs="?", metavar="FOLDER", default=Path(LATEST),
@@ -35,12 +34,13 @@ def sweep_status(words: Sequence[str]) -> int:
         UsageError: there is no such sweep.
     """
     given = parser().read(words)
-    from ae_cls.jobs.record import PLAN, SweepFolder  # here, as these take time to import
+    from ae_cls.jobs.last import SWEEP  # here and below, as these take time to import
+    from ae_cls.jobs.record import PLAN, SweepFolder
     from ae_cls.jobs.status import WRONG, status_rows
     from ae_cls.report.jobs_table import status_table
     from ae_cls.report.table import print_table
 
-    folder = named_sweep(given.folder, given.outputs)
+    folder = named(given.folder, given.outputs, SWEEP)
     if not (folder / PLAN).is_file():
         raise UsageError(
             "there is no sweep in this folder", where=str(folder),

@@ -23,7 +23,6 @@ Exit code 0 when all are whole, 5 when something is damaged, 8 when of several f
 
 
 def parser() -> Parser:
-    """What may stand behind `ae-cls verify`."""
     found = Parser("verify", SUMMARY, epilog=_EPILOG)
     found.add_argument(
         "folder", type=home_path, nargs="+", metavar="FOLDER",
@@ -55,7 +54,7 @@ def verify_command(words: Sequence[str]) -> int:
     if damaged and len(damaged) == len(found):
         raise ModelFileError(
             f"damaged: {len(damaged)} of {len(found)} folders", where="\n".join(map(str, damaged)),
-            why="files are not as they were written; which is said above",
+            why="files have changed since they were written, as listed above",
             fix="restore them from a copy, or run again; outputs in a store are made again by "
             "themselves",
         )  # fmt: skip

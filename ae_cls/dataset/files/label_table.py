@@ -76,7 +76,7 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
     found = completion(listing, [row.path for row in written], given.folder, given.suffix)
     paths = TablePaths(listing, found)
     rows = [_with_file(row, paths) for row in written]
-    _refuse_mistakes(listing, given.file, rows, paths, found)
+    _refuse_mistakes(given.file, rows, paths, found)
     files = [_image_file(row, listing) for row in rows]
     rest = _without_row(listing, {file.path for file in files})
     notes = [*table.notes, *column_notes(table, columns), *found.notes, *none.notes]
@@ -89,19 +89,16 @@ def files_by_table(listing: Listing, given: LabelTable) -> ImageFiles:
 def _refuse_missing(listing: Listing, file: Path) -> None:
     if file.is_file():
         return
-    here = Path.cwd() / file.relative_to(listing.folder) if _is_below(file, listing) else file
+    is_below = file.is_relative_to(listing.folder)
+    here = Path.cwd() / file.relative_to(listing.folder) if is_below else file
     tables = [name for name in listing.others if name.endswith((".csv", ".tsv", ".txt", ".gz"))]
     known = f"dataset.labels_csv={tables[0]}" if tables else "dataset.labels_csv=FILE"
     raise DataError(
         f"there is no table {file.name}",
         where=str(file),
-        why="the file is looked for below dataset.root" if not file.is_dir() else "it is a folder",
+        why="the file is expected below dataset.root" if not file.is_dir() else "it is a folder",
         fix=typed("dataset.labels_csv", here) if here.is_file() else known,
     )
-
-
-def _is_below(file: Path, listing: Listing) -> bool:
-    return file.is_relative_to(listing.folder)
 
 
 def _row(table: TextTable, columns: Columns, line: int, values: Sequence[str]) -> _Row:
@@ -145,7 +142,7 @@ def _mistake(row: _Row) -> str:
 
 
 def _refuse_mistakes(
-    listing: Listing, file: Path, rows: Sequence[_Row], paths: TablePaths, found: Completion
+    file: Path, rows: Sequence[_Row], paths: TablePaths, found: Completion
 ) -> None:
     mistakes = list(_mistakes(rows))
     if not rows:

@@ -127,7 +127,7 @@ def by_suffix(paths: Iterable[str]) -> Mapping[str, list[str]]:
 def _no_folder(folder: Path) -> DataError:
     if folder.is_file():
         fix = _WAYS_TO_READ.get(folder.suffix.lower(), "unpack it first, if it is an archive")
-        return DataError("a file is no folder", where=f"dataset.root={folder}", fix=fix)
+        return DataError("this is a file, not a folder", where=f"dataset.root={folder}", fix=fix)
     upper = next(path for path in folder.absolute().parents if path.is_dir())
     return DataError(
         "there is no such folder",

@@ -146,7 +146,7 @@ class PixelTable:
         return int(self.chosen[image]) + int(self.has_header) + 1
 
     def _wrong(self, why: str, fix: str) -> DataError:
-        what = f"{self.file.name} is no table of pixels"
+        what = f"{self.file.name} is not a table of pixels"
         return DataError(what, where=str(self.file), why=why, fix=fix)
 
 
@@ -225,7 +225,7 @@ def shape_of(
     given = {"channels": channels, "image_height": height, "image_width": width}
     told = [f"{key}={value}" for key, value in given.items() if value is not None]
     raise DataError(
-        f"{count} pixels are no image",
+        f"{count} pixels do not make an image",
         where=str(table.file),
         why=f"with {', '.join(told)}" if told else "neither grey nor in colour are they a square",
         fix="dataset.channels=1 dataset.image_height=... dataset.image_width=...: their product "
@@ -318,7 +318,7 @@ def _packed_in(row: str, places: _Places) -> list[str]:
 
 def _no_pixels(file: Path, names: Sequence[str]) -> DataError:
     return DataError(
-        f"{file.name} is no table of pixels",
+        f"{file.name} is not a table of pixels",
         where=f"{file}, line 1",
         why=f"its columns are {', '.join(some(names)) or 'none'}",
         fix="one column label and one for each pixel, separated by commas\n"

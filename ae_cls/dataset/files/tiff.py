@@ -50,15 +50,12 @@ def read_tiff(path: Path) -> Raster | int:
 
     with TiffFile(path) as file:
         page, pictures = file.pages.first, len(file.pages)
-        refuse_huge(page.imagelength, page.imagewidth, _bytes_a_pixel(page))
+        bytes_a_pixel = page.samplesperpixel * max(1, _bits(page) // 8)
+        refuse_huge(page.imagelength, page.imagewidth, bytes_a_pixel)
         _refuse_unclear(page)
         if _pillow_reads(page):
             return pictures
         return _raster(page, pictures)
-
-
-def _bytes_a_pixel(page: "TiffPage") -> int:
-    return page.samplesperpixel * max(1, _bits(page) // 8)
 
 
 def _bits(page: "TiffPage") -> int:

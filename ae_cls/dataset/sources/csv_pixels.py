@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from jaxtyping import Int64
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ae_cls.dataset.contract import (
     NO_LABEL,
@@ -40,6 +40,7 @@ Side = int | None
 class CsvPixelsConfig(DatasetConfig):
     """Images as rows of numbers in text files."""
 
+    own_files: ClassVar = ("file or folder", "train.csv")
     name: Literal["csv_pixels"]
     root: KeptPath | None = Field(
         description="a table with the columns label, pixel0, pixel1, ... of 0 to 255, or one "
@@ -61,14 +62,6 @@ class CsvPixelsConfig(DatasetConfig):
         "group, patient_id, subject or another usual name"
     )
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
-
-    @model_validator(mode="after")
-    def _root_is_given(self) -> "CsvPixelsConfig":
-        if not self.root:
-            raise ValueError("root: say which file or folder, for example dataset.root=train.csv")
-        if self.download:
-            raise ValueError("download: nobody publishes your file; leave it false")
-        return self
 
     def load(self) -> Dataset:
         root = data_folder(self.root)

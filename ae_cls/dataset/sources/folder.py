@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from jaxtyping import Int64
@@ -39,6 +39,7 @@ _OF_TABLES = (
 class FolderConfig(ImageFilesConfig):
     """Image files of one's own."""
 
+    own_files: ClassVar = ("folder", "photos")
     name: Literal["folder"]
     links: Links = Field(
         description="links to folders, and to files elsewhere: end the run, or follow them"
@@ -82,14 +83,6 @@ class FolderConfig(ImageFilesConfig):
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
 
     @model_validator(mode="after")
-    def _root_is_given(self) -> "FolderConfig":
-        if not self.root:
-            raise ValueError("root: say which folder, for example dataset.root=photos")
-        if self.download:
-            raise ValueError("download: nobody publishes your folder; leave it false")
-        return self
-
-    @model_validator(mode="after")
     def _keys_fit_together(self) -> "FolderConfig":
         if self.labels_csv is None:
             for key in _OF_TABLES:
@@ -107,7 +100,7 @@ class FolderConfig(ImageFilesConfig):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"{pattern} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern} is not a regular expression: {error}") from error
         return pattern
 
     def load(self) -> Dataset:
@@ -158,7 +151,9 @@ class FolderConfig(ImageFilesConfig):
         else:
             found = files_by_folder(listing)
         one_spelling = settled(found.files, self.spellings)
-        grouped = self._grouped(one_spelling.files)
+        grouped = ImageFiles(tuple(one_spelling.files))
+        if self.group is not None:
+            grouped = with_groups(one_spelling.files, self.group)
         notes = (*listing.notes, *found.notes, *one_spelling.notes, *grouped.notes)
         return ImageFiles(grouped.files, notes)
 
@@ -167,9 +162,6 @@ class FolderConfig(ImageFilesConfig):
             self.path_column, self.label_column, self.split_column, self.group_column
         )
         return LabelTable(file, names, self.image_folder, self.image_suffix, self.no_label)
-
-    def _grouped(self, files: Sequence[ImageFile]) -> ImageFiles:
-        return ImageFiles(tuple(files)) if self.group is None else with_groups(files, self.group)
 
 
 def _no_images(listing: Listing) -> DataError:

@@ -1,5 +1,7 @@
 """MNIST and the sets made in its image: 28x28 grey pictures in idx files, ten classes."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, final
 
@@ -36,8 +38,7 @@ class MnistConfig(DatasetConfig):
     name: Literal["mnist"]
 
     def load(self) -> Dataset:
-        published = Published("mnist", _FILES, _fetch_mnist, below=("MNIST/raw", "."), are_idx=True)
-        return _load(self, published, _DIGITS, mirrored_is_same=False)
+        return _load(self, _published(self.name, "MNIST"), _DIGITS, mirrored_is_same=False)
 
 
 @final
@@ -47,14 +48,7 @@ class FashionMnistConfig(DatasetConfig):
     name: Literal["fashion_mnist"]
 
     def load(self) -> Dataset:
-        published = Published(
-            "fashion_mnist",
-            _FILES,
-            _fetch_fashion_mnist,
-            below=("FashionMNIST/raw", "."),
-            elsewhere=(_DEBIAN,),
-            are_idx=True,
-        )
+        published = replace(_published(self.name, "FashionMNIST"), elsewhere=(_DEBIAN,))
         return _load(self, published, _CLOTHES, mirrored_is_same=True)
 
 
@@ -65,10 +59,7 @@ class KmnistConfig(DatasetConfig):
     name: Literal["kmnist"]
 
     def load(self) -> Dataset:
-        published = Published(
-            "kmnist", _FILES, _fetch_kmnist, below=("KMNIST/raw", "."), are_idx=True
-        )
-        return _load(self, published, _KANA, mirrored_is_same=False)
+        return _load(self, _published(self.name, "KMNIST"), _KANA, mirrored_is_same=False)
 
 
 @final
@@ -78,10 +69,23 @@ class QmnistConfig(DatasetConfig):
     name: Literal["qmnist"]
 
     def load(self) -> Dataset:
-        published = Published(
-            "qmnist", _QMNIST_FILES, _fetch_qmnist, below=("QMNIST/raw", "."), are_idx=True
-        )
+        published = replace(_published(self.name, "QMNIST"), files=_QMNIST_FILES)
         return _load(self, published, _DIGITS, mirrored_is_same=False)
+
+
+def _published(name: str, kind: str) -> Published:
+    """What torchvision's class of that name fetches, where that class puts it."""
+    fetch = partial(_fetch, kind)
+    return Published(name, _FILES, fetch, below=(f"{kind}/raw", "."), are_idx=True)
+
+
+def _fetch(kind: str, folder: Path) -> None:
+    # Here, as it takes a second to import, and most runs find their files.
+    from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
+
+    (source,) = (one for one in (KMNIST, MNIST, QMNIST, FashionMNIST) if one.__name__ == kind)
+    for train in (True, False):
+        source(folder, train=train, download=True)
 
 
 def _load(
@@ -93,29 +97,3 @@ def _load(
 ) -> Dataset:
     files = published.find(config.root, download=config.download)
     return idx_dataset(published.name, files, class_names, mirrored_is_same=mirrored_is_same)
-
-
-# torchvision is imported where it is needed: it takes a second, and most runs find their files.
-def _fetch_mnist(folder: Path) -> None:
-    from torchvision.datasets import MNIST
-
-    MNIST(folder, download=True)
-
-
-def _fetch_fashion_mnist(folder: Path) -> None:
-    from torchvision.datasets import FashionMNIST
-
-    FashionMNIST(folder, download=True)
-
-
-def _fetch_kmnist(folder: Path) -> None:
-    from torchvision.datasets import KMNIST
-
-    KMNIST(folder, download=True)
-
-
-def _fetch_qmnist(folder: Path) -> None:
-    from torchvision.datasets import QMNIST
-
-    QMNIST(folder, what="train", download=True)
-    QMNIST(folder, what="test", download=True)

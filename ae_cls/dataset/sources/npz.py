@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ae_cls.dataset.contract import (
     NO_LABEL,
@@ -56,6 +56,7 @@ _NO_LABELS = {"class_names", "groups", "train_groups", "unlabelled_groups"}
 class NpzConfig(DatasetConfig):
     """Images and labels as NumPy arrays."""
 
+    own_files: ClassVar = ("file", "pathmnist.npz")
     name: Literal["npz"]
     root: KeptPath | None = Field(
         description="the .npz file: images and labels, or train_images, train_labels, val_images, "
@@ -67,14 +68,6 @@ class NpzConfig(DatasetConfig):
     )
     no_label: NoLabelWords
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
-
-    @model_validator(mode="after")
-    def _root_is_given(self) -> "NpzConfig":
-        if not self.root:
-            raise ValueError("root: say which file, for example dataset.root=pathmnist.npz")
-        if self.download:
-            raise ValueError("download: nobody publishes your file; leave it false")
-        return self
 
     def load(self) -> Dataset:
         path = data_folder(self.root)

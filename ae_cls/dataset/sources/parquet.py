@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 import PIL
 from jaxtyping import Int64
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ae_cls.dataset.contract import Dataset, Rows
 from ae_cls.dataset.decoded import Decoded, DecodedImages, decode_key, take_or_decode
@@ -43,6 +43,7 @@ _CHUNK = 32  # images a thread takes at once
 class ParquetConfig(ImageFilesConfig):
     """Image files in the rows of Parquet files."""
 
+    own_files: ClassVar = ("file or folder", "data")
     name: Literal["parquet"]
     root: KeptPath | None = Field(
         description="a .parquet file, or a folder of them: train-*.parquet and, if wanted, "
@@ -58,14 +59,6 @@ class ParquetConfig(ImageFilesConfig):
     )
     no_label: NoLabelWords
     mirrored_is_same: bool = Field(description="whether a mirror image keeps its class")
-
-    @model_validator(mode="after")
-    def _root_is_given(self) -> "ParquetConfig":
-        if not self.root:
-            raise ValueError("root: say which file or folder, for example dataset.root=data")
-        if self.download:
-            raise ValueError("download: fetch the files yourself; leave it false")
-        return self
 
     def load(self) -> Dataset:
         found = files_of_parts(data_folder(self.root), (".parquet",))

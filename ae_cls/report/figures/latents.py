@@ -24,7 +24,7 @@ Colour = tuple[float, float, float]
 
 UNKNOWN: Colour = (0.8, 0.8, 0.8)
 
-MOST_ROWS = 2_000
+MOST_ROWS = 1_000  # marks of which the groups of ten classes can be seen; time grows with them
 MOST_COMPONENTS = 50
 ITERATIONS = 750  # of scikit-learn's 1,000: 1 % more divergence in three quarters of the time
 FEWEST_FOR_TSNE = 60

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 from ae_cls.dataset.fingerprint import numbers_sha256
-from ae_cls.evaluate import SquaredError, Yardsticks
+from ae_cls.evaluate.reconstruction import SquaredError
+from ae_cls.evaluate.yardsticks import Yardsticks
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.run.data import Data
 from ae_cls.run.program import Computing

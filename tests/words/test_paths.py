@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ae_cls.cli.combinations import combinations
 from ae_cls.cli.commands import cache, encode, predict, resume, sweep_status
-from ae_cls.cli.commands.resume import _read as of_resume
-from ae_cls.cli.compose import compose
 from ae_cls.cli.flags import sort_words
 from ae_cls.errors import UsageError
 from ae_cls.experiment.configs import PATH_KEYS
 from ae_cls.experiment.descriptions import COMMANDS
 from ae_cls.search.settings import SearchSettings
 from ae_cls.study.settings import StudySettings
+from ae_cls.words.combinations import combinations
+from ae_cls.words.compose import compose
+from ae_cls.words.read import values_of
 from tests.cli.conftest import AeCls, with_hydra
 
 pytestmark = with_hydra
@@ -105,7 +105,7 @@ def test_a_home_folder_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert root_of("dataset.root=~/my photos") == f"{tmp_path}/my photos"
     assert compose("run", ["outputs=~/runs"])["outputs"] == f"{tmp_path}/runs"
     assert root_of("dataset.root='~/my photos'") == f"{tmp_path}/my photos"
-    assert of_resume('outputs="~/runs"') == ("outputs", f"{tmp_path}/runs")
+    assert values_of(['outputs="~/runs"']) == {"outputs": f"{tmp_path}/runs"}
     jobs = combinations(["dataset.root=~/a,'~/b'"])
     assert [job.words for job in jobs] == [
         (f"++dataset.root={tmp_path}/a",), (f"++dataset.root={tmp_path}/b",),
@@ -202,12 +202,21 @@ def test_the_keys_of_paths_are_those_that_the_models_name() -> None:
     ],
 )
 def test_a_word_of_resume_is_a_path_where_the_key_is_one(word: str, value: object) -> None:
-    assert of_resume(word) == (word.partition("=")[0], value)
+    assert values_of([word]) == {word.partition("=")[0]: value}
 
 
-def test_a_word_of_resume_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        of_resume("pretrain.epochs=[1")
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("pretrain.epochs=[1", "cannot be read"),
+        ("pretrain.epochs", "not of the form key=value"),
+        ("pretrain.epochs=1,2", "one value of one key"),
+        ("~pretrain.epochs", "one value of one key"),
+    ],
+)
+def test_a_word_of_resume_that_says_no_value_is_named(word: str, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        values_of([word])
 
 
 def test_a_name_that_no_config_can_hold_is_refused_with_a_way_out() -> None:

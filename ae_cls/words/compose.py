@@ -13,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ae_cls.cli.words import no_such_option, parsed, refuse_unknown_options, word_of
 from ae_cls.errors import UsageError, mistakes_in_config
 from ae_cls.experiment import configs
 from ae_cls.experiment.hints import meant_key
+from ae_cls.words.read import no_such_option, parsed, refuse_unknown_options, word_of
 
 _COMPLAINTS = (HydraException, OmegaConfBaseException, YAMLError)
 
@@ -33,7 +33,7 @@ def compose(command: str, words: Sequence[str], folders: Sequence[Path] = ()) ->
         UsageError: the words cannot be composed, one of them names several values, or a value that
             only the user knows is missing.
     """
-    config = composed(command, words, folders)
+    config = _composed(command, words, folders)
     _refuse_unknown_keys(command, words, folders)
     try:
         missing = sorted(OmegaConf.missing_keys(config))
@@ -61,12 +61,42 @@ def _left_to_the_encoder(
     return plain | {"dataset": {k: v for k, v in dataset.items() if k not in unsaid}}
 
 
-def composed(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -> DictConfig:
+def unresolved(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -> dict[str, Any]:
     """As `compose`, with interpolations and missing values as they are written.
 
     Raises:
         UsageError: the words cannot be composed, or one of them names several values.
     """
+    plain = OmegaConf.to_container(_composed(command, words, folders))
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def as_yaml(
+    command: str, words: Sequence[str], folders: Sequence[Path], key: str | None, *, resolve: bool
+) -> str:
+    """What the words compose to, as the --cfg of Hydra's own programs prints it.
+
+    Args:
+        command: a word that Hydra composes.
+        words: `group=option` and `key=value`, as the user types them.
+        folders: the user's own option folders.
+        key: the part to show; None for all.
+        resolve: whether to fill in interpolations.
+
+    Raises:
+        UsageError: the words cannot be composed, or there is no such key.
+    """
+    config, absent = _composed(command, words, folders), object()
+    part = OmegaConf.select(config, key, default=absent) if key else config
+    if part is absent:
+        raise UsageError(f"there is no key {key}", where="--package")
+    if not OmegaConf.is_config(part):
+        return f"{part}\n"
+    return f"# @package {key}\n" * bool(key) + OmegaConf.to_yaml(part, resolve=resolve)
+
+
+def _composed(command: str, words: Sequence[str], folders: Sequence[Path]) -> DictConfig:
     overrides = parsed(words, folders)
     for override in overrides:
         if override.is_sweep_override():
@@ -238,4 +268,4 @@ def _has(command: str, group: str, words: Sequence[Override], folders: Sequence[
 
 def _not_composed(error: Exception) -> UsageError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return UsageError("the words do not make a config", why="\n".join(lines[:4]))
+    return UsageError("these words do not make a config", why="\n".join(lines[:4]))

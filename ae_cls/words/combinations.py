@@ -9,9 +9,9 @@ from typing import final
 
 from hydra.core.override_parser.types import Override, RangeSweep
 
-from ae_cls.cli.words import alternatives, parsed, refuse_unknown_options, word_of
 from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
+from ae_cls.words.read import alternatives, parsed, refuse_unknown_options, word_of
 
 
 @final

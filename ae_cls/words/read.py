@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, OverrideType
 from hydra.errors import OverrideParseException
 
-from ae_cls.cli.paths import readable
 from ae_cls.errors import UsageError, did_you_mean
 from ae_cls.experiment import configs
 from ae_cls.experiment.hints import as_dataset, meant_option, meant_words
+from ae_cls.words.paths import readable
 
 _DEEPEST = 32  # brackets; no value of ours has more than three
 _SEARCH = "ae-cls search run ... search.trials=30"
@@ -56,6 +57,19 @@ def chosen_options(words: Sequence[str], folders: Sequence[Path] = ()) -> dict[s
     }
 
 
+def values_of(words: Sequence[str]) -> dict[str, Any]:
+    """Keys and their values, where the words choose no options.
+
+    Raises:
+        UsageError: a word cannot be read, or does not say one value of one key.
+    """
+    overrides = parsed(words)
+    for word, override in zip(words, overrides, strict=True):
+        if override.is_delete() or override.is_sweep_override():
+            raise UsageError(f"{word} does not say one value of one key", fix="KEY=VALUE")
+    return {override.key_or_group: override.value() for override in overrides}
+
+
 def word_of(override: Override) -> str:
     """The word as Hydra wants it."""
     key = override.get_key_element()
@@ -74,7 +88,9 @@ def refuse_unknown_options(chosen: Sequence[tuple[str, object]], folders: Sequen
         raise refusals[0]
     if refusals:
         lines = [f"{refusal.what}; {refusal.fix.splitlines()[0]}" for refusal in refusals]
-        raise UsageError(f"{len(lines)} words name no option", where="\n".join(lines))
+        raise UsageError(
+            f"{len(lines)} words name options that do not exist", where="\n".join(lines)
+        )
 
 
 def no_such_option(group: str, option: str, folders: Sequence[Path]) -> UsageError:

@@ -57,7 +57,7 @@ def moved_root(words: Sequence[str]) -> str | None:
         key, _, value = word.partition("=")
         if key != "dataset.root" or not value:
             raise UsageError(
-                f"{word} cannot be said here", fix="dataset.root=WHERE_THE_DATA_ARE_NOW"
+                f"{word} cannot be given here", fix="dataset.root=WHERE_THE_DATA_ARE_NOW"
             )
         root = at_home(value)
     return root

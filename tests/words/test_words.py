@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli.combinations import combinations
-from ae_cls.cli.words import parsed, word_of
 from ae_cls.errors import UsageError
+from ae_cls.words.combinations import combinations
+from ae_cls.words.read import parsed, word_of
 from tests.cli.conftest import with_hydra
 
 pytestmark = with_hydra

@@ -1,13 +1,16 @@
-"""The words of a search: those that name several values, and those that all trials share."""
+"""The words of a search: those that name several values, and those that all trials share.
+
+Beside the room `words` it alone knows types of Hydra: those of its grammar for several values.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Sweep
 
-from ae_cls.cli.words import alternatives, parsed
 from ae_cls.errors import UsageError
 from ae_cls.search.space import Choice, Interval, Space, Steps, Values
+from ae_cls.words.read import alternatives, parsed
 
 
 def searched(words: Sequence[str], folders: Sequence[Path] = ()) -> tuple[Space, tuple[str, ...]]:

@@ -50,7 +50,7 @@ class _Results(io.FileIO):
                 raise NoReader from error
             raise StorageError(
                 "standard output cannot be written", why=error.strerror or str(error),
-                fix="send it to another place; files that the command wrote are whole",
+                fix="redirect it elsewhere; files that the command wrote are complete",
             ) from error  # fmt: skip
 
 
