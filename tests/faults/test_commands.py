@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ae_cls.cli.streams import make_printing_safe
 from ae_cls.store.tensor_file import MOST_HEADER
+from ae_cls.terminal.streams import make_printing_safe
 from tests.cli.conftest import AeCls, with_hydra
 from tests.faults.test_output import Streams, command, streams
 from tests.faults.test_training import TINY
