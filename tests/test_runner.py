@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -278,6 +279,19 @@ def test_every_head_runs_to_the_end(tmp_path, name):
         == ready.dataset.labels_of(ready.split.test)
     )
     assert accuracy == pytest.approx(result.metrics["test"]["accuracy"])
+
+
+def test_samples_have_the_names_of_the_classes_once_a_head_has_taught_them(tmp_path):
+    words = (*DRAWING, *SMALL_CONV, *needed_by("m2"))
+    taught = ("head=m2", "head.epochs=1", "head.min_steps=2")
+    named = go(tmp_path, "run", *words, *taught)
+    own = go(tmp_path, "pretrain", *words[:-1])
+    assert {"0", "9"} <= names_drawn(named.folder) and "class 1" not in names_drawn(named.folder)
+    assert {"class 1", "class 10"} <= names_drawn(own.folder)
+
+
+def names_drawn(folder: Path) -> set[str]:
+    return set(re.findall("<!-- (.*) -->", (folder / "figures" / "samples.svg").read_text()))
 
 
 @pytest.mark.parametrize("name", options("encode"))

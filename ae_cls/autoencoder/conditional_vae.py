@@ -19,6 +19,7 @@ from ae_cls.autoencoder.parts.blocks import Decoder
 from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import at_least_float32, mean_squared_error
 from ae_cls.autoencoder.parts.posterior import Posterior
+from ae_cls.autoencoder.parts.prior import DrawnCodes, prior_noise
 from ae_cls.autoencoder.parts.variational import (
     LOG_VARIANCE_RANGE,
     VariationalConfig,
@@ -112,6 +113,19 @@ class ConditionalVae(Corrupting):
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return self.trunk(images)
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes:
+        count = self.config.classes
+        noise = prior_noise(draws, self.config.latent_dim)
+        certain = torch.eye(count, device=noise.device).log()  # 0 and minus infinity
+        codes = torch.cat(
+            [
+                noise.expand(count, -1, -1),
+                certain[:, None].expand(-1, len(noise), -1),
+            ],
+            dim=2,
+        )
+        return DrawnCodes(codes, torch.full((count,), 1 / count), "class")
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         """The article's U: minus its bound on the log-likelihood of images without a label."""

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ae_cls.autoencoder.parts.posterior import Posterior
+from ae_cls.autoencoder.parts.prior import DrawnCodes
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws, derive_seed
@@ -87,6 +88,14 @@ class Autoencoder(nn.Module, ABC):
 
     def posterior(self, images: Float[Tensor, "b c h w"]) -> Posterior | None:
         """Of images in [0, 1], where training decodes samples of a distribution; often None."""
+        return None
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes | None:
+        """From the prior that training holds codes to, as many as `draws` has samples; often None.
+
+        `decode` makes images of them, which look like those of training as far as the network has
+        learnt how these are spread.
+        """
         return None
 
     def code_uses(self, latents: Float[Tensor, "b d"]) -> Int64[Tensor, " k"] | None:

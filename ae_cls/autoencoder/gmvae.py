@@ -16,6 +16,7 @@ from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import mean_squared_error, weighted_mean_squared_error
 from ae_cls.autoencoder.parts.mixture import Mixture
 from ae_cls.autoencoder.parts.posterior import Posterior
+from ae_cls.autoencoder.parts.prior import DrawnCodes, normal_codes
 from ae_cls.autoencoder.parts.variational import (
     Variational,
     VariationalConfig,
@@ -84,6 +85,11 @@ class GmVae(Variational):
 
     def divergence(self, posterior: Posterior) -> Float[Tensor, " b"]:
         return -self.mixture.log_weights(posterior).logsumexp(1)
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes:
+        if not self.mixture.started:
+            return normal_codes(draws, self.config.latent_dim)
+        return self.mixture.drawn_codes(draws)
 
     def assignments(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         return self.mixture.log_weights(self.posterior(images)).softmax(1)

@@ -15,6 +15,7 @@ from ae_cls.autoencoder.parts.dense import pixel_count
 from ae_cls.autoencoder.parts.losses import mean_squared_error, weighted_mean_squared_error
 from ae_cls.autoencoder.parts.posterior import Posterior
 from ae_cls.autoencoder.parts.principal import bent, silence
+from ae_cls.autoencoder.parts.prior import DrawnCodes, normal_codes
 from ae_cls.autoencoder.parts.probabilistic import ProbabilisticPath
 from ae_cls.autoencoder.parts.variational import (
     LOG_VARIANCE_RANGE,
@@ -75,6 +76,9 @@ class Vae(Variational):
         begun = self.path.posterior(images)
         log_variance = (begun.log_variance + own.log_variance).clamp(*LOG_VARIANCE_RANGE)
         return Posterior(begun.mean + own.mean, log_variance)
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes:
+        return normal_codes(draws, self.config.latent_dim)
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         if self.path is not None:

@@ -19,6 +19,7 @@ from ae_cls.autoencoder.parts.losses import (
     mean_squared_error,
     weighted_mean_squared_error,
 )
+from ae_cls.autoencoder.parts.prior import DrawnCodes, normal_codes
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_rows
@@ -46,7 +47,10 @@ class Wae(Convolutional):
 
     def __init__(self, image_shape: ImageShape, config: WaeConfig) -> None:
         super().__init__(image_shape, config)
-        self.penalty = config.penalty
+        self.penalty, self.latent_dim = config.penalty, config.latent_dim
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes | None:
+        return normal_codes(draws, self.latent_dim) if self.penalty else None
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

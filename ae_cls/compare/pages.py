@@ -41,6 +41,7 @@ Command = Callable[[Arm], str]
 _LARGEST_PICTURE = 600_000  # bytes of a file in a run's figures folder
 _PICTURES = {
     "reconstructions": "Images, and what the network makes of their codes",
+    "samples": "Images that the network makes of codes drawn from its prior",
     "latent_map": "Codes of validation images, as a map",
     "confident_mistakes": "Test images that are surely taken for something else",
 }

@@ -1,7 +1,7 @@
 """What every way of reading features from an encoder answers."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +15,7 @@ class EncodeConfig(Settings, ABC):
 
     reads_clusters: ClassVar[bool] = False
     """Whether features are probabilities of clusters, which few autoencoders find."""
+    name: Any  # a Literal in each subclass
 
     @abstractmethod
     def features(

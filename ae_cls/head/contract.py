@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from pydantic import Field
 
 from ae_cls.dataset.folds import stratified_folds
+from ae_cls.encode.encoder import Encoder
 from ae_cls.errors import UsageError
 from ae_cls.evaluate.metrics import Measure
 from ae_cls.head.choice import Choice, Setting, Trial, in_words
@@ -78,6 +79,13 @@ class HeadConfig(Settings, ABC):
             classes: how many.
         """
         return 0.0
+
+    def refuse_layers(self, encoder: Encoder) -> None:
+        """Stop where settings are of more layers than the encoder has; often none are of any.
+
+        Raises:
+            UsageError: with how many it has.
+        """
 
     def beyond(self, rows: int) -> list[str]:
         """A sentence for each setting that asks for more than so many labelled rows can give."""

@@ -13,6 +13,7 @@ from ae_cls.dataset.contract import NO_LABEL, Dataset, Rows
 from ae_cls.dataset.read import read
 from ae_cls.dataset.rows import ImageRows, LabelledImages
 from ae_cls.dataset.split import Encoded, Split, make_split
+from ae_cls.encode import Encoder
 from ae_cls.errors import DataError, UsageError
 from ae_cls.experiment.descriptions import Experiment, Pretraining
 from ae_cls.head.classifier import Classifier
@@ -162,12 +163,13 @@ def refuse_without_labels(data: Data, *, test: bool, encoder: Path | None = None
         )
 
 
-def refuse_other_classes(experiment: Experiment, data: Data) -> None:
-    """Stop where a head answers with classes of the code, and the images have more or fewer.
+def refuse_unfit_encoder(experiment: Experiment, data: Data) -> None:
+    """Stop where the code has other classes, or the encoder fewer layers, than the head asks for.
 
     Raises:
         UsageError: with the number that fits.
     """
+    experiment.head.refuse_layers(Encoder(data.network, experiment.encode, data.compute))
     in_code, there = experiment.autoencoder.classes_in_code, len(data.dataset.class_names)
     if experiment.head.answers_with_code and in_code != there:
         raise UsageError(

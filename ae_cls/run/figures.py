@@ -25,7 +25,9 @@ from ae_cls.report.figures import (
     mistake_rows,
     reconstructions,
     render,
+    samples,
 )
+from ae_cls.report.figures.samples import IN_LINE
 from ae_cls.run.data import Data
 from ae_cls.run.scores import Scored
 from ae_cls.store.files import publish
@@ -33,6 +35,8 @@ from ae_cls.train.record import EpochRecord
 
 _REBUILT = 12  # images
 _ON_THE_MAP = 1000  # images
+_LINES = 10  # of sampled images, at most: the parts of the prior with the largest share
+_LINES_OF_ONE = 4  # of a prior without parts
 _PARTS = {"valid": "validation", "test": "test"}
 
 
@@ -51,7 +55,29 @@ def write_pretraining(
     _write(folder, "health_curves", health_curves([record.as_dict() for record in history]))
     if rebuilds:
         _write(folder, "reconstructions", _reconstructions(data, model, seed))
+        write_samples(folder, model, data.compute.device, seed=seed, class_names=None)
     _write(folder, "latent_map", _latent_map(data, model))
+
+
+def write_samples(
+    folder: Path,
+    model: Autoencoder,
+    device: torch.device,
+    *,
+    seed: int,
+    class_names: Sequence[str] | None,
+) -> None:
+    """What the network makes of codes drawn from its prior, if it has one.
+
+    Args:
+        folder: of the figures.
+        model: the network, which is on this device.
+        device: of the network.
+        seed: of the codes.
+        class_names: of the classes in its code, once a head has taught it these; None: the classes
+            or clusters are its own.
+    """
+    _write(folder, "samples", _samples(model, device, seed, class_names))
 
 
 def images_figure(dataset: Dataset, rows: Rows, part: str) -> Figure | None:
@@ -102,6 +128,33 @@ def _reconstructions(data: Data, model: Autoencoder, seed: int) -> Figure:
         _pixels(clean), _pixels(seen), _pixels(from_clean), _pixels(from_seen),
         _names(data, images),
     )  # fmt: skip
+
+
+@torch.inference_mode()
+def _samples(
+    model: Autoencoder, device: torch.device, seed: int, class_names: Sequence[str] | None
+) -> Figure | None:
+    draws = Draws(seed, 0, torch.arange(_LINES_OF_ONE * IN_LINE, device=device))
+    drawn = model.eval().drawn_codes(draws)
+    if drawn is None:
+        return None
+    codes = drawn.codes.to(device)
+    if not drawn.parts:
+        images = _pixels(model.decode(codes.flatten(0, 1)))
+        lines = images.reshape(_LINES_OF_ONE, IN_LINE, *images.shape[1:])
+        return samples(lines, None, "Images of codes drawn from the prior")
+    shown = sorted(drawn.shares.argsort(descending=True, stable=True)[:_LINES].tolist())
+    lines = np.stack([_pixels(model.decode(codes[part, :IN_LINE])) for part in shown])
+    names = (
+        list(class_names)
+        if class_names
+        else [f"{drawn.parts} {part + 1}" for part in range(len(codes))]
+    )
+    which = f"{drawn.parts} by {drawn.parts}"
+    if len(codes) > _LINES:
+        which = f"{which} ({_LINES} of {len(codes):,})"
+    title = f"Images of codes drawn from the prior, {which}; a column shares its noise"
+    return samples(lines, [names[part] for part in shown], title)
 
 
 def _pixels(images: Float[Tensor, "b c h w"]) -> Float32[np.ndarray, "b c h w"]:

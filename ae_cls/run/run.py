@@ -15,7 +15,7 @@ from ae_cls.run.data import (
     Data,
     how_to_classify,
     prepare,
-    refuse_other_classes,
+    refuse_unfit_encoder,
     refuse_without_labels,
 )
 from ae_cls.run.environment import environment
@@ -90,7 +90,7 @@ def run(experiment: Experiment, continued: Mapping[str, str] = NOTHING) -> Resul
     """
     data = prepare(experiment)
     refuse_without_labels(data, test=experiment.test)
-    refuse_other_classes(experiment, data)
+    refuse_unfit_encoder(experiment, data)
     refuse_what_does_not_fit(experiment, data)
     with work_on(experiment, data, {"command": "run"}, continued) as work:
         log.info("pretrain: %s on %s", experiment.autoencoder.name, _count(data))
@@ -163,7 +163,7 @@ def classify_on(
     data = prepare(experiment, source).with_encoder_from(source, may_be_other=may_be_other)
     model, weights = source.model(data.compute)
     refuse_without_labels(data, test=experiment.test, encoder=source.folder)
-    refuse_other_classes(experiment, data)
+    refuse_unfit_encoder(experiment, data)
     refuse_what_does_not_fit(experiment, data, is_trained=True)
     facts = {
         "command": "classify",
@@ -234,6 +234,11 @@ def _classify_and_report(
             if learned.history:  # then the curves go on where those of pretraining end
                 figures.write_history(work.folder / "figures", history)
             figures.write_classification(work.folder / "figures", data, scored)
+            if experiment.head.answers_with_code:  # then the classes of the code have got names
+                figures.write_samples(
+                    work.folder / "figures", classifier.encoder.model, data.compute.device,
+                    seed=experiment.seed, class_names=data.dataset.class_names,
+                )  # fmt: skip
     return _written(work, data, metrics, history)
 
 

@@ -1,5 +1,6 @@
 """`ae-cls report` on the command line, and its page in a real browser."""
 
+import base64
 import csv
 import html
 import json
@@ -93,6 +94,18 @@ def test_nothing_from_the_data_is_read_as_html(made):
     assert "dog <b>" not in page and "copies <of>" not in page
     assert "<script" not in page
     assert not re.search(r'(src|href|srcset)="(?!data:)', page) and "url(" not in page
+
+
+def test_samples_of_a_run_are_on_the_page(runs, tmp_path):
+    own = Path(shutil.copytree(runs, tmp_path / "runs"))
+    drawn = b"\x89PNG of samples"
+    for config in own.rglob("config.json"):
+        (config.parent / "figures").mkdir()
+        (config.parent / "figures" / "samples.png").write_bytes(drawn)
+    (section,) = report([own], tmp_path / "report").page.sections
+    shown = [one for one in section.pictures if "codes drawn from its prior" in one.title]
+    assert shown
+    assert all(base64.b64decode(one.source.partition(",")[2]) == drawn for one in shown)
 
 
 def test_a_damaged_run_hides_no_other(ae_cls, tmp_path):

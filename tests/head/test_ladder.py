@@ -1,4 +1,4 @@
-"""The ladder's top rung: what its loss is made of, and what is left without noise."""
+"""The ladder: what its loss is made of, what is left without noise, and all rungs below the top."""
 
 from dataclasses import replace
 
@@ -6,11 +6,17 @@ import pytest
 import torch
 
 from ae_cls.draws import Draws
-from ae_cls.head.ladder import Combinator, LadderConfig, _Ladder, standardised
+from ae_cls.encode import LatentConfig
+from ae_cls.errors import UsageError
+from ae_cls.head.ladder import LadderConfig, _Ladder
+from ae_cls.head.laterals import Combinator, Laterals
 from ae_cls.head.network import Network, classification_loss, network_of
-from ae_cls.head.semi_supervised import Shown
-from tests.autoencoder.variants import TRAINED
-from tests.head.encoder_heads import learnt_beside_the_given_encoder, small, task
+from ae_cls.head.rungs import rungs_of, standardised
+from ae_cls.head.task import Task
+from ae_cls.train.loss import Loss
+from tests.autoencoder.variants import TRAINED, variant
+from tests.head.encoder_heads import learnt_beside_the_given_encoder, small, task, valid_of
+from tests.processes.pair import From
 
 POSITIONS = torch.tensor([3, 40, 5, 50, 60, 0, 33, 34])
 
@@ -30,9 +36,7 @@ def images() -> torch.Tensor:
 
 
 def ladder(one: Network, *words: str) -> _Ladder:
-    settings = config(*words)
-    shown = Shown(torch.from_numpy(task().train.labels), None, settings.label_smoothing)
-    return _Ladder(settings, one, Combinator(2), shown)
+    return config(*words).ladder(one, task())
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -87,7 +91,7 @@ def test_the_loss_is_noisy_cross_entropy_and_weighted_error():
     terms = found.terms
     expected = terms["cross_entropy"] + 3 * terms["denoising"]
     torch.testing.assert_close(found.total.detach(), expected)
-    noisy = both._noisy(images(), Draws(0, 0, POSITIONS))
+    noisy, _ = both._noisy(images(), Draws(0, 0, POSITIONS))
     labels = torch.from_numpy(task().train.labels)
     shown = [0, 2, 5]
     entropy = torch.nn.functional.cross_entropy(noisy[shown], labels[POSITIONS[shown]])
@@ -117,3 +121,131 @@ def test_with_all_labels_shown_there_is_nothing_beside():
     learned = config().classify(replace(one, unlabelled=nothing))
     assert learned.classifier.head.facts["unlabelled_rows"] == 0
     assert learned.history[-1].train["accuracy"] > 0.8
+
+
+def learnt(one: Task, *words: str) -> bytes:
+    return config(*words).classify(one).classifier.predict_proba(valid_of(one).images).tobytes()
+
+
+def test_rungs_without_weight_are_those_of_the_gamma_model_to_the_byte():
+    assert learnt(task(), "lateral=[0,0,0]") == learnt(task(), "lateral=0.0")
+    assert learnt(task(), "lateral=[0,0,0.1]") != learnt(task(), "lateral=0.0")
+
+
+def whole(name: str, encode: str = "multiscale") -> tuple[Network, _Ladder]:
+    one = task(name)
+    if encode == "latent":
+        one = replace(one, encoder=replace(one.encoder, encode=LatentConfig(name="latent")))
+    made = network_of(one).train()
+    torch.nn.init.normal_(made.to_logits.weight, generator=torch.Generator().manual_seed(1))
+    settings = config("lateral=[2,0.5]")
+    return made, settings.ladder(made, one)
+
+
+def loss_of(found: _Ladder) -> Loss:
+    return found.loss(images(), POSITIONS, Draws(0, 0, POSITIONS), 0.0)
+
+
+@pytest.mark.parametrize("encode", ["multiscale", "latent"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_weight_of_the_way_down_and_each_layer_below_it_learns(name, encode):
+    made, found = whole(name, encode)
+    guesses_depend_on_what_is_above(found)
+    before = {key: value.clone() for key, value in made.encoder.state_dict().items()}
+    loss_of(found).total.backward()
+    ways = [*found.combinator.parameters(), *found.laterals.parameters()]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in ways)
+    assert len(found.laterals.down) == len(found.layers) + 1 >= 2
+    for layer in found.layers.values():
+        slopes = [p.grad for p in layer.parameters() if p.grad is not None]
+        assert all(slope.abs().sum() > 0 for slope in slopes)
+    # The pass with noise leaves no hook behind, and nothing else.
+    assert not any(module._forward_hooks for module in made.modules())
+    statistics = ("running", "num_batches")
+    for key, value in made.encoder.state_dict().items():
+        assert torch.equal(before[key], value) or any(one in key for one in statistics), key
+
+
+def guesses_depend_on_what_is_above(found: _Ladder) -> None:
+    """At first they are 0, and nothing above them has a slope."""
+    draw = torch.Generator().manual_seed(2)
+    for combinator in (found.combinator, *found.laterals.combinators):
+        for numbers in combinator.parameters():
+            torch.nn.init.normal_(numbers, generator=draw)
+
+
+def test_the_rungs_are_what_the_layers_answer_before_their_activation():
+    made, found = whole("conv")
+    with found._noted({}, images()) as rungs:
+        made(images())
+    maps = made.encoder.feature_maps(images())
+    assert list(rungs) == [0, 1, 2]
+    assert torch.equal(rungs[0], images())
+    assert (rungs[1] < 0).any()
+    for rung, stage in zip([rungs[1], rungs[2]], maps, strict=True):
+        torch.testing.assert_close(rung.relu(), stage)
+
+
+def test_noise_is_that_of_a_number_s_spread_and_goes_on_up():
+    made, found = whole("conv")
+    draws = Draws(0, 0, POSITIONS)
+    _, noisy = found._noisy(images(), draws)
+    with found._noted({}, noisy[0]) as one:  # the same noisy pixels, and no noise in the layers
+        made(noisy[0])
+    added = (noisy[1] - one[1]) / one[1].std((0, 2, 3), correction=0, keepdim=True)
+    assert added.std().item() == pytest.approx(0.3, rel=0.05)
+    torch.testing.assert_close(
+        added.flatten(), 0.3 * draws.normal("ladder/layer_1", added[0].numel()).flatten(),
+        atol=0.05, rtol=0.01,
+    )  # fmt: skip
+    assert not torch.allclose(noisy[2], one[2] + added.mean(), atol=0.05)
+    with found._noted({}, images()) as clean:
+        made(images())
+    assert not torch.allclose(noisy[2], clean[2], atol=0.1)
+
+
+def test_the_loss_has_the_weighted_error_of_each_rung():
+    terms = (loss := loss_of(whole("conv")[1])).terms
+    lower = [terms[f"denoising_{name}"] for name in ("pixels", "layer_1", "layer_2")]
+    expected = terms["cross_entropy"] + terms["denoising"] + 2 * lower[0] + 0.5 * sum(lower[1:])
+    torch.testing.assert_close(loss.total.detach(), expected)
+    # At first each guess is 0, the mean of what has variance 1.
+    assert [term.item() for term in lower] == pytest.approx([1, 1, 1], abs=1e-2)
+
+
+def test_guesses_of_all_rungs_get_better():
+    one = task("conv", count=128)
+    history = config("lateral=1.0", "min_steps=150").classify(one).history
+    for name in ("pixels", "layer_1", "layer_2"):
+        assert history[-1].train[f"denoising_{name}"] < 0.6, name
+
+
+def test_a_training_that_is_continued_ends_with_the_same_bits():
+    settings, first = config("lateral=1.0", "epochs=1", "min_steps=20"), From(None)
+    whole_time = settings.classify(replace(task(), checkpoints=first))
+    assert first.kept is not None
+    continued = settings.classify(replace(task(), checkpoints=From(first.kept)))
+    first_one, second = (
+        learned.classifier.encoder.model.state_dict() for learned in (whole_time, continued)
+    )
+    for key, value in first_one.items():
+        assert torch.equal(value, second[key]), key
+
+
+def test_more_weights_than_rungs_are_refused_before_anything_is_trained():
+    config("lateral=[1,1,1]").refuse_layers(task().encoder)
+    with pytest.raises(UsageError, match=r"4 weights.* 3 rungs"):
+        config("lateral=[1,1,1,1]").refuse_layers(task().encoder)
+    with pytest.raises(UsageError, match=r"3 weights.* 2 rungs.*encode=multiscale"):
+        config("lateral=[1,1,1]").refuse_layers(task("shallow").encoder)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 31, 30)])
+@pytest.mark.parametrize("name", ["conv", "deep", "mae", "backbone", "textbook", "vqvae"])
+def test_guesses_have_the_shape_of_their_rungs_for_images_of_any_shape(name, shape):
+    encoder = replace(task().encoder, model=variant(name, shape))
+    rungs = rungs_of(encoder)
+    shapes = [shape, *(rung.shape for rung in rungs)]
+    noisy = [torch.randn(3, *one) for one in shapes]
+    guesses = Laterals(shapes, 4)(torch.randn(3, 4), noisy)
+    assert [tuple(guess.shape[1:]) for guess in guesses] == shapes

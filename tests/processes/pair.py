@@ -110,11 +110,13 @@ def real(variant: tuple[str, ...], world: World) -> dict[str, Any]:
     }
 
 
-def training_encoder(head: str, world: World, autoencoder: str = "conv") -> dict[str, Any]:
+def training_encoder(
+    head: str, world: World, autoencoder: str = "conv", own: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Losses of 20 steps, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
     words = ("batch_size=16", "min_steps=20", "epochs=1", "lr=0.0005")
-    words = (f"head={head}", *needed_by(head)[1:], *(f"head.{word}" for word in words))
+    words = (f"head={head}", *needed_by(head)[1:], *(f"head.{word}" for word in (*words, *own)))
     found = described("classify", "encoder=x", *words)
     assert isinstance(found, Classification)
     steps, images = EachStep(), table(SHAPE, 90)
@@ -308,6 +310,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "finetune": partial(training_encoder, "finetune"),
     "joint": partial(training_encoder, "joint"),
     "ladder": partial(training_encoder, "ladder"),
+    "ladder, all rungs": partial(training_encoder, "ladder", own=("lateral=[1.0,0.1]",)),
     "m2": partial(training_encoder, "m2", autoencoder="conditional_vae"),
     "losses": every_loss,
     "norms": batch_norms,

@@ -13,7 +13,7 @@ from tests.processes.pair import JOBS, in_two
 TRAININGS = (
     "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "aae", "gmvae",
     "conditional_vae", "mae", "masked_conv", "one sample left", "digits", "digits, vae", "finetune",
-    "joint", "ladder", "m2",
+    "joint", "ladder", "ladder, all rungs", "m2",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from ae_cls.report.figures import (
     mistake_rows,
     reconstructions,
     render,
+    samples,
 )
 from ae_cls.report.figures.canvas import in_house_style, shortened
 from ae_cls.report.figures.contact import MOST_A_CLASS, MOST_CLASSES
@@ -89,6 +90,11 @@ def contact(class_names: tuple[str, ...], labels: np.ndarray | None = None) -> F
     return figure
 
 
+def sampled(class_names: tuple[str, ...], shape: tuple[int, int, int] = (1, 8, 8)) -> Figure:
+    lines = images(3 * len(class_names), shape).reshape(len(class_names), 3, *shape)
+    return samples(lines, class_names, "Images of codes")
+
+
 def trained(
     losses: list[float], stage: str = "pretrain", passes: int = 1
 ) -> list[dict[str, object]]:
@@ -141,6 +147,7 @@ ALL = {
     "t-SNE": lambda: mapped(names(10), 60),
     "contact sheet": lambda: contact(names(10)),
     "mistakes": lambda: mistaken(names(10)),
+    "samples": lambda: sampled(names(10)),
     "health curves": lambda: health(healthy(pca_mse=0.01, kl=20.0, active=12)),
     "loss curves": lambda: drawn(trained([1.0, 0.1, 0.01]) + trained([2.0, 1.9], "finetune")),
 }
@@ -185,12 +192,15 @@ def test_a_figure_takes_any_number_of_classes(make, count: int) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("make", [rebuilt, lambda shape: mistaken(names(3), shape)])
+@pytest.mark.parametrize(
+    "make",
+    [rebuilt, lambda shape: mistaken(names(3), shape), lambda shape: sampled(names(2), shape)],
+)
 def test_a_figure_takes_grey_and_colour_small_and_large_images(make, shape) -> None:
     assert_is_a_small_picture(render(make(shape)))
 
 
-@pytest.mark.parametrize("make", [confused, mapped, mistaken])
+@pytest.mark.parametrize("make", [confused, mapped, mistaken, sampled])
 def test_strange_class_names_are_drawn_as_they_are_and_never_run(make) -> None:
     figure = make(STRANGE)
     assert any("$x_1$" in text for text in texts(figure))
@@ -462,3 +472,11 @@ def test_a_contact_sheet_needs_no_labels_but_an_image() -> None:
     assert any("as the network" in one for one in texts(contact(("cat",), unlabelled)))
     nothing = np.zeros(0, np.int64)
     assert contact_sheet(images(0, (1, 8, 8)), nothing, nothing, ("cat",), "training") is None
+
+
+def test_samples_have_a_line_for_each_name_and_none_are_named_without() -> None:
+    assert {"class number 0", "class number 1", "Images of codes"} <= set(texts(sampled(names(2))))
+    plain = samples(images(6, (1, 8, 8)).reshape(2, 3, 1, 8, 8), None, "Images of codes")
+    assert [text for text in texts(plain) if text] == ["Images of codes"]
+    assert [len(figure.axes[0].images) for figure in (plain, sampled(names(2)))] == [2, 2]
+    assert plain.get_figwidth() < sampled(names(2)).get_figwidth()

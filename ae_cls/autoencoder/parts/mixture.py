@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ae_cls.autoencoder.parts.lloyd import lloyd
 from ae_cls.autoencoder.parts.posterior import Posterior
+from ae_cls.autoencoder.parts.prior import DrawnCodes, prior_noise
+from ae_cls.draws import Draws
 from ae_cls.processes.batch import batch_rows, batch_sum
 
 _DECAY = 0.95  # share of a cloud that stays when it moves to a batch's codes, as a codebook's does
@@ -57,6 +59,12 @@ class Mixture(nn.Module):
             )
             spread = (posterior.log_variance + 1).sum(1, keepdim=True)
         return self.shares.log() - (distances - spread) / 2
+
+    def drawn_codes(self, draws: Draws) -> DrawnCodes:
+        """Some of each cloud."""
+        noise = prior_noise(draws, self.means.shape[1]).to(self.means)
+        codes = self.means[:, None] + self.variances.sqrt()[:, None] * noise
+        return DrawnCodes(codes, self.shares, "cluster")
 
     @torch.no_grad()
     def start(self, posterior: Posterior, draw: torch.Generator) -> None:

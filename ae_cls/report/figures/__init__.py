@@ -8,6 +8,7 @@ from ae_cls.report.figures.latents import latent_map
 from ae_cls.report.figures.losses import loss_curves
 from ae_cls.report.figures.mistakes import confident_mistakes, mistake_rows
 from ae_cls.report.figures.rebuilt import reconstructions
+from ae_cls.report.figures.samples import samples
 
 __all__ = [
     "confident_mistakes",
@@ -20,4 +21,5 @@ __all__ = [
     "mistake_rows",
     "reconstructions",
     "render",
+    "samples",
 ]

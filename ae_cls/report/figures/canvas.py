@@ -35,6 +35,10 @@ STYLE = [
     },
 ]
 
+BETWEEN = 16
+"""In a strip of images, one pixel in so many of the width parts two of them."""
+_SILVER = 0.75  # grey of that pixel
+
 _MARGIN = 0.1  # inches around what is drawn
 
 in_house_style = matplotlib.style.context(STYLE)
@@ -97,6 +101,14 @@ def draw_image(
     axes.add_image(picture)
     frame = {"fill": False, "edgecolor": "silver", "linewidth": 0.5}
     axes.add_patch(Rectangle((left, top), width, height, **frame))
+
+
+def strip(images: Float[np.ndarray, "n c h w"]) -> Float[np.ndarray, "c h wide"]:
+    """One image of all: to draw eighty takes a second, to draw ten a quarter of that."""
+    count, channels, height, width = images.shape
+    between = np.full((count, channels, height, max(1, width // BETWEEN)), _SILVER, images.dtype)
+    pairs = np.concatenate([images, between], 3).transpose(1, 2, 0, 3)
+    return pairs.reshape(channels, height, -1)[:, :, : -between.shape[3]]
 
 
 def shortened(text: str, length: int) -> str:

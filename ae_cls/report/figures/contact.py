@@ -6,14 +6,20 @@ import numpy as np
 from jaxtyping import Float, Int64
 from matplotlib.figure import Figure
 
-from ae_cls.report.figures.canvas import draw_image, empty_page, in_house_style, shortened
+from ae_cls.report.figures.canvas import (
+    BETWEEN,
+    draw_image,
+    empty_page,
+    in_house_style,
+    shortened,
+    strip,
+)
 
 Classes = Int64[np.ndarray, " n"]
 
 MOST_CLASSES, MOST_A_CLASS = 10, 8
 # Inches: an image, the gap below a line, the room for names on the left and for the title above.
 _CELL, _GAP, _LEFT, _ABOVE = 0.72, 0.06, 1.45, 0.4
-_BETWEEN, _SILVER = 16, 0.75  # one pixel in so many of the width parts two images; its grey
 _NAME = 20  # letters of a class's name
 
 
@@ -51,7 +57,7 @@ def contact_sheet(
     lines = _lines(labels[rows])
     height = _CELL * images.shape[2] / images.shape[3]
     cell = height + _GAP
-    width = _LEFT + (_CELL * (1 + 1 / _BETWEEN)) * min(MOST_A_CLASS, len(rows)) + _GAP
+    width = _LEFT + (_CELL * (1 + 1 / BETWEEN)) * min(MOST_A_CLASS, len(rows)) + _GAP
     figure, axes = empty_page(width, _ABOVE + cell * len(lines))
     counts = np.bincount(labels[labels >= 0], minlength=len(class_names))
     for number, line in enumerate(lines):
@@ -59,19 +65,11 @@ def contact_sheet(
         if label >= 0:
             name = f"{shortened(class_names[label], _NAME)}\n{counts[label]:,}"
             axes.text(_LEFT - 0.1, top + height / 2, name, ha="right", va="center", fontsize=8)
-        strip = _strip(images[line])
-        length = height * strip.shape[2] / strip.shape[1]
-        draw_image(axes, strip, left=_LEFT, top=top, width=min(length, width - _LEFT - _GAP))
+        row = strip(images[line])
+        length = height * row.shape[2] / row.shape[1]
+        draw_image(axes, row, left=_LEFT, top=top, width=min(length, width - _LEFT - _GAP))
     axes.text(0.05, 0.1, _title(counts, part), ha="left", va="top", fontsize=10)
     return figure
-
-
-def _strip(images: Float[np.ndarray, "n c h w"]) -> Float[np.ndarray, "c h wide"]:
-    """One image of all: to draw eighty takes a second, to draw ten a quarter of that."""
-    count, channels, height, width = images.shape
-    between = np.full((count, channels, height, max(1, width // _BETWEEN)), _SILVER, images.dtype)
-    pairs = np.concatenate([images, between], 3).transpose(1, 2, 0, 3)
-    return pairs.reshape(channels, height, -1)[:, :, : -between.shape[3]]
 
 
 def _spread(rows: Int64[np.ndarray, " n"], most: int) -> Int64[np.ndarray, " _"]:

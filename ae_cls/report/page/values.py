@@ -107,7 +107,7 @@ class Section:
         tables: one a budget.
         classes: of the two arms named in `class_arms`.
         class_arms: a pretrained one and a control.
-        pictures: confusion, reconstructions, latent map, mistakes.
+        pictures: confusion, reconstructions, samples, latent map, mistakes.
         facts: title and text of what was run on which data, with which versions.
         notes: what was noticed in the data.
         looks: how often the test part was read; empty where it was read once.

@@ -15,6 +15,7 @@ from ae_cls.report.figures import (
     loss_curves,
     reconstructions,
     render,
+    samples,
 )
 from ae_cls.run.data import Data
 from ae_cls.run.figures import write_pretraining
@@ -54,7 +55,7 @@ class Figures(Stage[dict[str, bytes]]):
         }
 
     def program(self) -> Sequence[Computing]:
-        figures = (contact_sheet, health_curves, latent_map, loss_curves, reconstructions)
+        figures = (contact_sheet, health_curves, latent_map, loss_curves, reconstructions, samples)
         drawing = (write_pretraining, *figures, render)
         return type(self.trained.model), Encoder, LatentConfig, *drawing
 
