@@ -62,7 +62,9 @@ def reason_of(error: BaseException) -> str:
 def _of_system(error: OSError) -> AeClsError | None:
     why, where = error.strerror or str(error), str(error.filename or "")
     if error.errno in _PLACES:
-        fix = "free some space, or choose another place"
+        is_closed = error.errno in (errno.EACCES, errno.EPERM)
+        first = "let its owner open it" if is_closed else "free some space"
+        fix = f"{first}, or choose another place"
         return StorageError(_PLACES[error.errno], where=where, why=why, fix=fix)
     if error.errno in _HANDLES:
         limit = _HANDLES[error.errno]

@@ -181,8 +181,11 @@ class Store:
 
     def _refuse_links(self, key: Key) -> None:
         """A store that was received, as that of a run, leads nowhere else."""
-        for folder in (self.folder(key).parent, self.root / LOCKS, self.unfinished(key)):
-            refuse_links(folder, within=self.root)
+        try:
+            for folder in (self.folder(key).parent, self.root / LOCKS, self.unfinished(key)):
+                refuse_links(folder, within=self.root)
+        except PermissionError as error:  # another user's, which may not even be looked into
+            raise _cannot_store(str(error.filename), error.strerror or str(error)) from error
 
     def _lease(self, key: Key) -> None:
         using = self._lock(key, "using")
