@@ -136,11 +136,11 @@ def test_an_unknown_key_is_told_with_those_that_may_differ(tmp_path, monkeypatch
 
 
 def test_more_epochs_that_would_train_no_longer_are_refused(tmp_path, monkeypatch):
-    words = (*RUN, "pretrain.epochs=1", "pretrain.min_steps=30")
+    words = (*RUN, "pretrain.epochs=1", "pretrain.min_steps=60")
     folder = interrupted(tmp_path, monkeypatch, 1, *words)
     with pytest.raises(UsageError, match=r"pretrain\.epochs=4 would train no longer") as refused:
         resume(folder, {"pretrain.epochs": 4})
-    assert refused.value.fix == "pretrain.min_steps=60"
+    assert refused.value.fix == "pretrain.min_steps=120"
 
 
 @pytest.mark.parametrize("finished", [False, pytest.param(True, marks=pytest.mark.slow)])
