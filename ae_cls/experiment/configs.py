@@ -136,7 +136,7 @@ def own_folder(word: str) -> Path:
     return folder
 
 
-def key_names(plain: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def key_names(plain: Mapping[Any, Any], above: str = "") -> Iterator[str]:
     """The dotted names of all keys and parts in a config, apart from what chooses a part."""
     for name, value in plain.items():
         if name == "name":

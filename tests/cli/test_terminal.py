@@ -90,7 +90,7 @@ def test_a_run_at_a_narrow_terminal_breaks_between_words(tmp_path: Path) -> None
     shown = terminal.written()
     assert ended.returncode == 0, shown
     assert not too_long(shown, 60)
-    assert re.search(r"pretrain \d+/6 steps, ", shown)  # the bar
+    assert re.search(r"pretrain \d+/8 steps, ", shown)  # the bar
     assert re.search(r"pretrain  epoch 1/1  training loss [\d.]+\s.*?validation", shown, re.DOTALL)
     assert {"accuracy", "interval)", "images"} <= {*shown.split()}
     assert "…" not in shown
