@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.textbook import Textbook
@@ -20,6 +19,7 @@ from ae_cls.experiment.benchmark import Benchmark
 from ae_cls.pretrain.gradient import GradientPretraining
 from ae_cls.run.data import Data, prepare
 from ae_cls.run.environment import peak_memory_mib
+from ae_cls.train.operations import OperationCounter
 from ae_cls.train.task import TrainTask
 
 _SIDE = 2048  # of the matrices that are multiplied to see how fast the hardware is
@@ -88,9 +88,9 @@ def flop_per_image(model: Autoencoder, images: ImageRows) -> float:
     positions = torch.arange(count)
     device = next(model.parameters()).device
     batch = to_unit(images.take(positions), device)
-    with FlopCounterMode(display=False) as counter:
+    with OperationCounter() as counter:
         model.train().loss(batch, Draws(0, 0, positions.to(device)), 0.5).total.backward()
-    return counter.get_total_flops() / count
+    return counter.total / count
 
 
 def matrix_rate(compute: Compute) -> float:

@@ -23,8 +23,8 @@ from ae_cls.run.stages import Pretrain
 from ae_cls.store.entries import Store
 from ae_cls.store.places import shared_store
 from ae_cls.study.facts import MOST_FOLDS, SMALL, ArmFacts
-from ae_cls.study.operations import OperationCounter
 from ae_cls.train.adam import Adam
+from ae_cls.train.operations import OperationCounter
 from ae_cls.train.schedule import Schedule
 
 _SMALL, _LARGE = 8, 128  # images of a timed batch

@@ -176,3 +176,7 @@ def test_a_measurement_that_fails_is_told(tmp_path, monkeypatch):
     with pytest.raises(TrainingError) as refused:
         bench(broken)
     assert "not finite" in refused.value.why
+
+
+def test_operations_are_counted_of_a_loss_that_differentiates_on_its_way() -> None:
+    assert flop_per_image(variant("aae", (1, 8, 8)), table((1, 8, 8))) > 0

@@ -12,8 +12,8 @@ from ae_cls.study.budgets import Budget
 from ae_cls.study.cells import Cell
 from ae_cls.study.cost import own_seconds, pretrainings_of, seconds_of
 from ae_cls.study.facts import ArmFacts, Facts
-from ae_cls.study.operations import OperationCounter
 from ae_cls.train.length import Length
+from ae_cls.train.operations import OperationCounter
 from tests.composed import experiment, needed_by, options, plain
 from tests.study.conftest import facts as of_digits
 

@@ -6,21 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int64
 from matplotlib.figure import Figure
 
-from ae_cls.report.figures.canvas import (
-    BETWEEN,
-    draw_image,
-    empty_page,
-    in_house_style,
-    shortened,
-    strip,
-)
+from ae_cls.report.figures.canvas import BETWEEN, in_house_style, shortened
+from ae_cls.report.figures.image_lines import CELL, LEFT, LETTERS, image_lines
 
 Classes = Int64[np.ndarray, " n"]
 
 MOST_CLASSES, MOST_A_CLASS = 10, 8
-# Inches: an image, the gap below a line, the room for names on the left and for the title above.
-_CELL, _GAP, _LEFT, _ABOVE = 0.72, 0.06, 1.45, 0.4
-_NAME = 20  # letters of a class's name
 
 
 def contact_rows(labels: Classes, class_count: int) -> Int64[np.ndarray, " shown"]:
@@ -55,21 +46,15 @@ def contact_sheet(
     if not len(rows):
         return None
     lines = _lines(labels[rows])
-    height = _CELL * images.shape[2] / images.shape[3]
-    cell = height + _GAP
-    width = _LEFT + (_CELL * (1 + 1 / BETWEEN)) * min(MOST_A_CLASS, len(rows)) + _GAP
-    figure, axes = empty_page(width, _ABOVE + cell * len(lines))
     counts = np.bincount(labels[labels >= 0], minlength=len(class_names))
-    for number, line in enumerate(lines):
-        top, label = _ABOVE + number * cell, int(labels[rows[line[0]]])
-        if label >= 0:
-            name = f"{shortened(class_names[label], _NAME)}\n{counts[label]:,}"
-            axes.text(_LEFT - 0.1, top + height / 2, name, ha="right", va="center", fontsize=8)
-        row = strip(images[line])
-        length = height * row.shape[2] / row.shape[1]
-        draw_image(axes, row, left=_LEFT, top=top, width=min(length, width - _LEFT - _GAP))
-    axes.text(0.05, 0.1, _title(counts, part), ha="left", va="top", fontsize=10)
-    return figure
+    classes = [int(labels[rows[line[0]]]) for line in lines]
+    names = [
+        f"{shortened(class_names[one], LETTERS)}\n{counts[one]:,}" if one >= 0 else ""
+        for one in classes
+    ]
+    length = CELL * (1 + 1 / BETWEEN) * min(MOST_A_CLASS, len(rows))
+    title = _title(counts, part)
+    return image_lines([images[line] for line in lines], names, title, left=LEFT, length=length)
 
 
 def _spread(rows: Int64[np.ndarray, " n"], most: int) -> Int64[np.ndarray, " _"]:
