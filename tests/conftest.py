@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
@@ -17,6 +18,8 @@ install_import_hook("ae_cls", "beartype.beartype")
 import pytest
 import torch
 
+from ae_cls import interrupt
+
 torch.set_num_threads(1)
 
 
@@ -28,6 +31,21 @@ def log_handlers() -> Iterator[None]:
     yield
     logger.handlers[:] = before
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Signals of this process are answered as before: a command leaves its watch behind.
+
+    It would end this process eight seconds after a signal that a later test sends.
+    """
+    before = {number: signal.getsignal(number) for number in interrupt.CODES}
+    wakeup = signal.set_wakeup_fd(-1)
+    yield
+    signal.set_wakeup_fd(wakeup)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    interrupt._waiting.clear()
 
 
 @pytest.fixture(autouse=True)

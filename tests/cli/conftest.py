@@ -1,8 +1,7 @@
 """The command line inside the test's own process: no second import of torch."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +31,9 @@ AeCls = Callable[..., Outcome]
 @pytest.fixture
 def ae_cls(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[AeCls]:
+) -> AeCls:
     """Calls `ae-cls` with words, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    on_sigterm, on_sigint = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
     def call(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["ae-cls", *words])
@@ -45,10 +43,4 @@ def ae_cls(
         printed = capsys.readouterr()
         return Outcome(end.value.code, printed.out, printed.err)
 
-    # A command that ran alone leaves its watch in this process, and that would end it seconds
-    # after a signal that a later test sends to a sweep.
-    signal.set_wakeup_fd(-1)
-    yield call
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, on_sigterm)
-    signal.signal(signal.SIGINT, on_sigint)
+    return call
