@@ -13,6 +13,8 @@ _NO_MEMORY = re.compile(
     r"|maximum allowed dimension exceeded",
     re.IGNORECASE,
 )
+# What the loader of shared libraries says under a limit on addresses (`ulimit -v`), as by clusters.
+_NOT_MAPPED = re.compile("failed to map segment|cannot map zero-fill pages")
 _NO_THREAD = "can't start new thread"
 _PLACES = {
     errno.ENOSPC: "cannot write", errno.EDQUOT: "cannot write", errno.EFBIG: "cannot write",
@@ -31,6 +33,11 @@ def as_ours(error: BaseException) -> AeClsError | None:
             "there is not enough memory", why=reason_of(error),
             fix="a smaller pretrain.batch_size, head.batch_size, dataset.image_size or network; "
             "fewer jobs at a time; or close other programs",
+        )  # fmt: skip
+    if isinstance(error, ImportError) and _NOT_MAPPED.search(str(error)):
+        return TrainingError(
+            "there is not enough memory to load a library", why=str(error),
+            fix="a higher limit (ulimit -v), or close other programs",
         )  # fmt: skip
     # Whoever raises it has imported it; importing it here takes a tenth of the time of --help.
     futures = sys.modules.get("concurrent.futures")

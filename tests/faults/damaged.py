@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ SOON = 20.0  # seconds, on a busy machine
 
 
 def quick(examples: int) -> settings:
-    """So many examples; time is bounded by `only_refused`."""
+    """So many examples, or FUZZ_EXAMPLES of the environment; time is bounded by `only_refused`."""
+    examples = int(os.environ.get("FUZZ_EXAMPLES", examples))
     unchecked = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     return settings(max_examples=examples, deadline=None, suppress_health_check=unchecked)
 

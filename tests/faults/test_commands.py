@@ -8,7 +8,9 @@ a test part that is read twice (test_data); images that were all replaced (test_
 
 import json
 import os
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 from ae_cls.store.tensor_file import MOST_HEADER
 from ae_cls.terminal.streams import make_printing_safe
 from tests.cli.conftest import AeCls, with_hydra
+from tests.composed import CONFIGS
 from tests.faults.test_output import Streams, command, streams
 from tests.faults.test_training import TINY
 from tests.faults.test_writing import tree
@@ -130,3 +133,15 @@ def test_a_training_that_explodes_says_truly_what_is_kept(ae_cls: AeCls, tmp_pat
     (run,) = (path.parent for path in tmp_path.rglob("status.json"))
     assert json.loads((run / "status.json").read_text())["state"] == "failed"
     assert not (run / "metrics.json").exists() and not (run / "model").exists()
+
+
+def test_a_limit_on_addresses_under_which_nothing_can_be_loaded_is_named(tmp_path):
+    limited = f"ulimit -v 1500000; exec {shlex.quote(sys.executable)} -m ae_cls run"
+    path = os.pathsep.join([str(CONFIGS.parent), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        ["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=200, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert ended.returncode == 4, ended.stderr
+    assert "ulimit -v" in ended.stderr and "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -178,6 +178,10 @@ def test_weights_that_are_not_finite_are_never_kept(case, tmp_path):
         pytest.param(torch.OutOfMemoryError("CUDA out of memory."), 4, "CUDA", id="T07-card"),
         pytest.param(OSError(errno.ENOMEM, "Cannot allocate memory"), 4, "memory", id="T07-system"),
         pytest.param(RuntimeError("can't start new thread"), 4, "ulimit -u", id="T07-thread"),
+        pytest.param(
+            ImportError("libtorch_python.so: failed to map segment from shared object"),
+            4, "ulimit -v", id="T07-library",
+        ),
         pytest.param(OSError(errno.EAGAIN, "again"), 4, "ulimit -u", id="T07-process"),
         pytest.param(OSError(errno.EMFILE, "many"), 4, "ulimit -n", id="T07-files"),
         pytest.param(OSError(errno.EDQUOT, "quota"), 6, "quota", id="T07-quota"),
@@ -191,7 +195,9 @@ def test_a_limit_of_the_machine_is_named(error, code, says):
     assert says in ours.block()
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), RuntimeError("odd"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), RuntimeError("odd"), KeyError("x"), ImportError("x")]
+)
 def test_what_is_no_limit_of_the_machine_stays_a_bug(error):
     assert as_ours(error) is None
 
