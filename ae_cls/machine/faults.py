@@ -21,6 +21,11 @@ _PLACES = {
     errno.EROFS: "cannot write", errno.EIO: "cannot read or write",
     errno.EACCES: "not permitted", errno.EPERM: "not permitted",
 }  # fmt: skip
+_ROOM = {
+    errno.ENOSPC: "free some space, or ",
+    errno.EDQUOT: "free some space, or ",
+    errno.EFBIG: "a higher limit of the size of a file (ulimit -f), or ",
+}
 _HANDLES = {errno.EMFILE: "ulimit -n", errno.ENFILE: "sysctl fs.file-max"}
 
 
@@ -51,6 +56,11 @@ def as_ours(error: BaseException) -> AeClsError | None:
     return _of_system(error) if isinstance(error, OSError) else None
 
 
+def room_for(number: int | None) -> str:
+    """How a file can be written that met this error of the system."""
+    return _ROOM.get(number or 0, "") + "choose another place"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was asked for that there is not."""
     if isinstance(error, OSError):
@@ -70,8 +80,8 @@ def _of_system(error: OSError) -> AeClsError | None:
     why, where = error.strerror or str(error), str(error.filename or "")
     if error.errno in _PLACES:
         is_closed = error.errno in (errno.EACCES, errno.EPERM)
-        first = "let its owner open it" if is_closed else "free some space"
-        fix = f"{first}, or choose another place"
+        open_it = "let its owner open it, or choose another place"
+        fix = open_it if is_closed else room_for(error.errno)
         return StorageError(_PLACES[error.errno], where=where, why=why, fix=fix)
     if error.errno in _HANDLES:
         limit = _HANDLES[error.errno]

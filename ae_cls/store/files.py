@@ -1,6 +1,5 @@
 """The one way a file appears: whole, or not at all."""
 
-import errno
 import hashlib
 import json
 import os
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ae_cls.errors import StorageError
+from ae_cls.machine.faults import room_for
 from ae_cls.store.ours import temporary_name
 from ae_cls.store.received import opened
 
@@ -58,9 +58,8 @@ def flush_folder(folder: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> StorageError:
     """The error for a path that cannot be written."""
-    full = error.errno == errno.ENOSPC
-    fix = "free some space" if full else "choose another place"
-    return StorageError("cannot write", where=str(path), why=error.strerror or str(error), fix=fix)
+    why = error.strerror or str(error)
+    return StorageError("cannot write", where=str(path), why=why, fix=room_for(error.errno))
 
 
 def write_json(path: Path, value: Any) -> None:

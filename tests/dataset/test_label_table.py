@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,18 @@ def test_a_table_in_the_old_encoding_of_windows_is_read_and_noted(tmp_path: Path
     found = read(tmp_path, "path,label\nx.png,größer\n".encode("cp1252"), "x.png")
     assert told(found) == {"x.png": ("train", "größer")}
     assert "Windows-1252" in found.notes[0]
+
+
+def test_a_packed_table_of_hardly_anything_is_not_unpacked_whole(tmp_path: Path) -> None:
+    error = refusal(tmp_path, gzip.compress(b"path,label\n" + b"\n" * 2**25, 1))
+    assert "unpacked it has more than" in error.why
+
+
+def test_a_packed_table_of_many_pieces_is_read_in_time_that_grows_with_them(tmp_path: Path) -> None:
+    begin = time.process_time()
+    pieces = gzip.compress(b"") * 400_000
+    assert told(read(tmp_path, gzip.compress(text([("path", "label"), *ROWS]).encode()) + pieces))
+    assert time.process_time() - begin < 20  # seconds; with a copy of the rest for each it takes 80
 
 
 def test_empty_rows_and_the_line_that_names_the_separator_are_passed_over(tmp_path: Path) -> None:

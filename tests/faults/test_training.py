@@ -185,7 +185,7 @@ def test_weights_that_are_not_finite_are_never_kept(case, tmp_path):
         pytest.param(OSError(errno.EAGAIN, "again"), 4, "ulimit -u", id="T07-process"),
         pytest.param(OSError(errno.EMFILE, "many"), 4, "ulimit -n", id="T07-files"),
         pytest.param(OSError(errno.EDQUOT, "quota"), 6, "quota", id="T07-quota"),
-        pytest.param(OSError(errno.EFBIG, "large"), 6, "large", id="T07-file-size"),
+        pytest.param(OSError(errno.EFBIG, "large"), 6, "ulimit -f", id="T07-file-size"),
         pytest.param(PermissionError(errno.EACCES, "no"), 6, "not permitted", id="T07-permission"),
     ],
 )  # fmt: skip

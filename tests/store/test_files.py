@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_a_failure_in_the_middle_keeps_the_old_file_and_no_rest(tmp_path, monkey
     assert "free some space" in refused.value.fix
     assert (tmp_path / "a.txt").read_bytes() == b"old"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_limit_on_the_size_of_files_is_named_and_the_old_file_stays(tmp_path):
+    publish(tmp_path / "a", b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))  # as `ulimit -f` does
+    try:
+        with pytest.raises(StorageError, match="File too large") as refused:
+            publish(tmp_path / "a", bytes(2**20 + 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "ulimit -f" in refused.value.fix
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]
 
 
 def test_json_that_a_strict_parser_would_refuse_is_not_written(tmp_path):

@@ -1,5 +1,6 @@
 """Files of strangers before they are opened, and lines of them before they are read whole."""
 
+import gzip
 import io
 import stat
 import zlib
@@ -41,16 +42,13 @@ def unzipped(content: bytes, most: int) -> bytes:
     Raises:
         ValueError: it is damaged, or larger than `most` bytes.
     """
-    found = b""
-    while content:
-        unpacking = zlib.decompressobj(wbits=31)
-        try:
-            found += unpacking.decompress(content, most + 1 - len(found))
-        except zlib.error as error:
-            raise ValueError(str(error)) from error
-        if len(found) > most:
-            raise ValueError(f"unpacked it has more than {most:,} bytes")
-        if not unpacking.eof:
-            raise ValueError("it ends too early")
-        content = unpacking.unused_data.lstrip(b"\0")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            found = file.read(most + 1)
+    except EOFError as error:
+        raise ValueError("it ends too early") from error
+    except (OSError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if len(found) > most:
+        raise ValueError(f"unpacked it has more than {most:,} bytes")
     return found

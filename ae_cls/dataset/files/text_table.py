@@ -13,6 +13,8 @@ from ae_cls.errors import DataError
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _MOST_BYTES = 2**29  # of a table of names; ImageNet's has 60 MB
+_MOST_UNPACKED = 2**24  # bytes that a packed table may always have
+_MOST_RATIO = 200  # unpacked to packed, beyond that: of names it is about 10, of one byte 1,000
 _LOOKED_AT = 50  # rows, to find out how a table is separated
 _SAID_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n')  # Excel's own first line
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -71,7 +73,9 @@ def _content(file: Path) -> bytes:
         raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
     if content.startswith(_WORKBOOKS):
         raise ValueError("it is a workbook of a spreadsheet, not text: save the sheet as CSV")
-    return unzipped(content, _MOST_BYTES) if content.startswith(b"\x1f\x8b") else content
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    return unzipped(content, min(_MOST_BYTES, max(_MOST_UNPACKED, _MOST_RATIO * len(content))))
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
