@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,7 @@ _NOT_WHAT_IT_IS = frozenset(
 )  # fmt: skip
 """Keys that do not tell one way of classifying from another: data, draw, place."""
 
+_LINK = "it is a link, which is not followed: name the folder that it leads to"
 _NAMES_ARE_LOST = "arms are named by their words; the command of the study writes it anew"
 
 
@@ -169,6 +171,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
             runs.append(read_finished(folder, arms[folder.parent].get(folder.name, "")))
         except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
+    unreadable += [Unreadable(link, _LINK) for folder in folders for link in _linked_runs(folder)]
     if not runs and not unreadable:
         raise UsageError(
             "there is no run in this folder or below it", where=", ".join(map(str, folders)),
@@ -239,6 +242,12 @@ def _run_folders(folder: Path) -> Iterator[Path]:
         is_set_aside = any(part.startswith(DAMAGED) for part in path.relative_to(folder).parts)
         if path.parent.name != MODEL and not is_set_aside:
             yield path.parent
+
+
+def _linked_runs(folder: Path) -> Iterator[Path]:
+    for above, names, _ in os.walk(folder):
+        links = (Path(above, name) for name in sorted(names))
+        yield from (link for link in links if link.is_symlink() and (link / CONFIG).is_file())
 
 
 def _why(error: Exception) -> str:

@@ -205,3 +205,12 @@ def test_a_report_shows_the_runs_of_a_study_whose_plan_is_damaged(ae_cls: AeCls,
     found, unreadable = read_runs([runs])
     assert len(found) == 12
     assert [one.folder.name for one in unreadable] == ["study.json"]
+
+
+def test_a_report_names_a_run_that_is_a_link_and_does_not_follow_it(tmp_path):
+    runs = made_up_sweep(tmp_path / "runs", draws=1, pretrained=0.8)
+    (runs / "pretrained-10-0").rename(tmp_path / "elsewhere")
+    (runs / "pretrained-10-0").symlink_to(tmp_path / "elsewhere")
+    found, (link,) = read_runs([runs])
+    assert [run.folder.name for run in found] == ["pretrained-50-0"]
+    assert link.folder.name == "pretrained-10-0" and "it is a link" in link.why
