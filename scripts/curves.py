@@ -43,6 +43,7 @@ NETWORK = ConvConfig(
     target="both",
     hog_weight=10.0,
     principal_path=True,
+    centres=0,
     corruption=PatchMask(
         name="patch_mask", share=0.5, ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
     ),
