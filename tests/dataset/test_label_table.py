@@ -50,7 +50,9 @@ def text(rows: list[tuple[str, ...]], *, separator: str = ",", end: str = "\n") 
     return file.getvalue()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     separator=st.sampled_from(",;\t|"),
     end=st.sampled_from(["\n", "\r\n"]),
