@@ -86,7 +86,7 @@ def test_sixty_kills_of_a_study_change_no_byte(tmp_path: Path) -> None:
     length = time.monotonic() - started
     shutil.rmtree(place)
     ended = 0
-    while kills < int(os.environ.get("KN", "60")):
+    while kills < 60:
         process = forked(place)
         process.join(draws.uniform(0, length))
         if process.exitcode is None:
@@ -136,14 +136,14 @@ OF_THIS_CALL = {"status.json", "environment.json", "run.log", "manifest.json", "
 def left_by(place: Path) -> dict[str, bytes]:
     """All files of the runs that follow from their configs alone, and the results."""
     (folder,) = (place / "outputs" / "run").glob("study-*")
-    runs = [
+    runs = [config.parent for config in sorted(folder.glob("*/config.json"))]
+    assert len(runs) == 4
+    files = [
         path
-        for path in sorted(folder.glob("*/**/*"))
-        if path.is_file()
-        and "jobs" not in path.parts
-        and "report" not in path.parts
-        and not (path.parent.parent == folder and path.name in OF_THIS_CALL)
+        for run in runs
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and not (path.parent == run and path.name in OF_THIS_CALL)
     ]
-    assert len([path for path in runs if path.name == "predictions.csv"]) == 4
+    assert len([path for path in files if path.name == "predictions.csv"]) == 4
     tables = [folder / "results.csv", folder / "report" / "results.csv"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in [*runs, *tables]}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in [*files, *tables]}
