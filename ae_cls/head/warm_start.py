@@ -23,7 +23,7 @@ def regularisation_path(
 def _start(descent: Descent, C: float, earlier: list[tuple[float, LinearModel]]) -> LinearModel:
     """Where the last two minima point to, on a straight line in the logarithm of C."""
     if not earlier:
-        return descent.start()
+        return descent.near_the_end(C)
     (before, first), (last, second) = earlier[-2:][0], earlier[-1]
     if before == last:
         return second
