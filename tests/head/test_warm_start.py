@@ -50,20 +50,18 @@ def model(number: float) -> LinearModel:
 )
 def test_a_start_lies_on_the_line_of_the_last_two(C: float, expected: float) -> None:
     earlier = [(7.0, model(99)), (0.01, model(2)), (0.1, model(5))]
-    start = warm_start._start(descent_on_digits(), C, earlier)
+    start = warm_start._start(C, earlier)
     assert np.allclose(start.weight, expected) and np.allclose(start.bias, -expected)
 
 
 def test_without_two_different_values_the_last_is_the_start() -> None:
-    descent = descent_on_digits()
-    assert not warm_start._start(descent, 1.0, []).weight.any()
-    assert warm_start._start(descent, 1.0, [(0.1, model(5))]).weight[0, 0] == 5
-    assert warm_start._start(descent, 1.0, [(0.1, model(4)), (0.1, model(5))]).weight[0, 0] == 5
+    assert warm_start._start(1.0, [(0.1, model(5))]).weight[0, 0] == 5
+    assert warm_start._start(1.0, [(0.1, model(4)), (0.1, model(5))]).weight[0, 0] == 5
 
 
 def test_the_line_saves_steps() -> None:
     descent, values = descent_on_digits(), (0.001, 0.01, 0.1, 1.0, 10.0)
-    models = list(regularisation_path(descent, values))
+    models = list(regularisation_path(descent, values, descent.start()))
     assert tuple(C for C, _ in models) == values
     from_last = [models[1][1]]
     for C in values[2:]:
@@ -81,7 +79,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("loss", [LOG_LOSS, SQUARED_HINGE], ids=["log", "hinge"])
 @pytest.mark.parametrize("is_sorted", [False, True])
-def test_of_many_rows_a_path_begins_at_the_minimum_on_a_part(loss: Loss, is_sorted: bool) -> None:
+def test_of_many_rows_a_descent_may_begin_at_the_minimum_on_a_part(loss: Loss, is_sorted: bool) -> None:
     rough = replace(descent_on_digits(), loss=loss, tolerance=1e-5)
     if is_sorted:
         order = np.argsort(rough.labels, kind="stable")
@@ -115,5 +113,5 @@ def test_a_part_stands_for_all_rows() -> None:
     assert np.abs(whole.weight - part.weight).max() < 1e-3
 
 
-def test_of_few_rows_a_path_begins_at_zero() -> None:
+def test_of_few_rows_it_begins_at_zero() -> None:
     assert not descent_on_digits().near_the_end(0.1).weight.any()
