@@ -37,12 +37,13 @@ NETWORK = ConvConfig(
     widths=(32, 64),
     depth="auto",
     latent_dim=128,
-    code_cells=None,
+    code_cells="auto",
     decoder_width=32,
     patch="auto",
     target="both",
     hog_weight=10.0,
     principal_path=True,
+    centres=0,
     corruption=PatchMask(
         name="patch_mask", share=0.5, ratio=0.4, cell=None, corrupted_weight=1.0, intact_weight=1.0
     ),

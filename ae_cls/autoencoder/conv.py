@@ -1,7 +1,8 @@
 """The deep convolutional autoencoder, shaped for matrix hardware.
 
 Masci, Meier, Ciresan & Schmidhuber 2011, Stacked convolutional auto-encoders for hierarchical
-feature extraction, ICANN.
+feature extraction, ICANN. Beside its maps, if asked, the nearness to typical patches of Coates, Lee
+& Ng 2011 (`kmeans`).
 """
 
 from functools import partial
@@ -12,12 +13,13 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.contract import Autoencoder, Layer
+from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, Layer
+from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig
 from ae_cls.autoencoder.parts.blocks import enlarging
 from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
 from ae_cls.autoencoder.parts.corruption import Corrupted, NoCorruption
-from ae_cls.autoencoder.parts.losses import reconstruction_loss
+from ae_cls.autoencoder.parts.losses import at_least_float32, reconstruction_loss
 from ae_cls.autoencoder.parts.principal import bent, silence
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
@@ -27,6 +29,8 @@ from ae_cls.train.loss import Loss
 # Of the network's share in the code. Adam's steps are alike for all numbers, but the last axes
 # hardly vary: their coordinates would drown.
 _ADDED = 0.1
+_PATCHES_A_CENTRE = 250  # 100,000 for 400, as the control has
+_GRID = 3  # cells a side, over which nearness is averaged, as the control has
 
 
 @final
@@ -52,8 +56,30 @@ class ConvConfig(ConvolutionalConfig):
         default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
     )
 
+    # Nor had they those.
+    centres: int = Field(
+        default=0,
+        ge=0,
+        le=65_536,
+        description="typical patches, found by k-means; how near those of an image are to each "
+        "joins the features, before the network's maps; 0: none",
+    )
+
     def build(self, image_shape: ImageShape) -> Autoencoder:
         return Conv(image_shape, self)
+
+    def small(self) -> AutoencoderConfig:
+        return super().small().model_copy(update={"centres": min(self.centres, 16)})
+
+    def patches(self, image_shape: ImageShape) -> Kmeans | None:
+        """The typical patches whose nearness joins the features, not found yet."""
+        if not self.centres:
+            return None
+        count = _PATCHES_A_CENTRE * self.centres
+        described = KmeansConfig(
+            name="kmeans", centres=self.centres, patch=None, grid=_GRID, patches=count
+        )
+        return Kmeans(image_shape, described)
 
 
 @final
@@ -70,6 +96,15 @@ class Conv(Convolutional):
             self.hog_head = HogHead(inputs, cell=cell)
         if config.target == "normalised":
             self.pixel_head = PixelHead(inputs, cell=cell, channels=image_shape[0], normalised=True)
+        self.patches = config.patches(image_shape)
+
+    def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        maps = super().feature_maps(images)
+        if self.patches is None:
+            return maps
+        # Distances of whitened patches need more digits than bf16 has.
+        with torch.autocast(images.device.type, enabled=False):
+            return [*self.patches.feature_maps(at_least_float32(images)), *maps]
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         begun = None if self.path is None else self.path.encode(images)
@@ -89,10 +124,11 @@ class Conv(Convolutional):
         return bent(self.path.decode(latents) + images)
 
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
-        if self.path is None:
-            return
-        self.path.fit(images, seed)
-        silence(self.to_latent, self.decoder.last)
+        if self.patches is not None:
+            self.patches.fit_closed_form(images, seed)
+        if self.path is not None:
+            self.path.fit(images, seed)
+            silence(self.to_latent, self.decoder.last)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
@@ -137,7 +173,8 @@ class Conv(Convolutional):
             Layer((stage, decoder), partial(self._loss_of_stage, number, decoder))
             for number, (stage, decoder) in enumerate(zip(inner, self._decoders(), strict=True))
         ]
-        others = [one for one in self.children() if one not in (self.trunk, self.path)]
+        fixed = (self.path, self.patches)
+        others = [one for one in self.children() if one not in (self.trunk, *fixed)]
         return [*layers, Layer([last, *others], self._loss_of_last_stage)]
 
     def _decoders(self) -> list[nn.Module]:

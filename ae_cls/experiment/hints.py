@@ -16,6 +16,7 @@ _OPTIONS = {
         "mae": "vit transformer vision_transformer masked_autoencoder",
         "denoising": "dae denoise",
         "conv_large": "large big",
+        "conv_kmeans": "joined wide conv_patches",
         "backbone": "torchvision resnet resnet18 imagenet timm",
         "backbone autoencoder.network=vgg16": "vgg vgg16 vgg19",
         "backbone autoencoder.network=resnet50": "resnet50 resnet101",

@@ -30,7 +30,7 @@ from ae_cls.study.facts import SMALL, Facts
 from ae_cls.study.fit import fitted, left_out, with_more_draws
 from ae_cls.study.possible import Config, composed_arms, possible_arms, without_launch, words_with
 from ae_cls.study.request import Request
-from ae_cls.study.same_time import epochs_for, with_epochs
+from ae_cls.study.same_time import epochs_for, with_epochs, without_slow
 from ae_cls.study.settings import StudySettings
 
 DRAWS = 5
@@ -135,7 +135,8 @@ def plan_of(request: Request) -> StudyPlan:
     earlier = planned_in(path)
     refuse_unknown_epochs(path, settings, earlier)
     looked = look(base, {name: config for name, (_, config) in arms.items()})
-    facts = _of_same_time(looked, settings, earlier)
+    needed = [arm.name for arm, _ in arms.values() if arm.is_asked_for or arm.name == QUESTION]
+    facts = _of_same_time(looked, settings, earlier, needed)
     possible = possible_arms([arm for arm, _ in arms.values()], facts, impossible)
     whole, place = _whole(settings, tuple(possible), facts), at_once(launch, request, facts)
     refuse_too_many(whole.count, launch.max_jobs)
@@ -168,12 +169,15 @@ def _settings(request: Request) -> StudySettings:
     return read_part(StudySettings.model_validate_json, plain, "study", f"its keys are {keys}")
 
 
-def _of_same_time(facts: Facts, settings: StudySettings, earlier: WrittenStudy) -> Facts:
+def _of_same_time(
+    facts: Facts, settings: StudySettings, earlier: WrittenStudy, needed: Sequence[str]
+) -> Facts:
     """As they were measured, or with pretraining of as many minutes as all are to have."""
     if settings.pretrain_minutes is None:
         return facts
     before = epochs_before(settings, earlier)
-    return with_epochs(facts, epochs_for(settings.pretrain_minutes, facts, before), QUESTION)
+    able = without_slow(settings.pretrain_minutes, facts, [*needed, *before])
+    return with_epochs(able, epochs_for(settings.pretrain_minutes, able, before), QUESTION)
 
 
 def _extent(

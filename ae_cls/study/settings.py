@@ -46,8 +46,9 @@ class StudySettings(Settings):
     )
     pretrain_minutes: float | None = Field(
         gt=0,
-        description="of pretraining for each network, by measured speed, in whole epochs; null: as "
-        "long as pretrain says",
+        description="of pretraining for each network, by measured speed, in whole epochs; networks "
+        "of a preset whose epoch takes more than twice as long are left out; null: as long as "
+        "pretrain says",
     )
     folder: PathText | None = Field(
         min_length=1, description="of the study; null: one named after its words, under outputs"

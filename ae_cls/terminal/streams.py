@@ -74,10 +74,12 @@ def _safe(stream: Any, kind: type[_Results] | type[_Words]) -> Any:
     except io.UnsupportedOperation:  # held in memory, as tests do
         stream.reconfigure(errors="backslashreplace")
         return stream
+    # Where Python is asked to hold nothing back (PYTHONUNBUFFERED, as in many containers), a stream
+    # writes through and is not line-buffered; here a buffer follows, which holds lines back.
+    whole_lines = stream.line_buffering or stream.write_through
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), stream.encoding, "backslashreplace",
-        line_buffering=stream.line_buffering, write_through=stream.write_through,
-    )  # fmt: skip
+        io.BufferedWriter(raw), stream.encoding, "backslashreplace", line_buffering=whole_lines
+    )
 
 
 def _occupy_standard_handles() -> None:

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from ae_cls.autoencoder.parts.code import CellsToCode, CodeToCells, code_cells, from_code, to_code
+from ae_cls.autoencoder.parts.code import (
+    CellsToCode,
+    CodeToCells,
+    code_cells,
+    from_code,
+    most_cells,
+    to_code,
+)
 from tests.autoencoder.variants import variant
 
 
@@ -21,6 +28,14 @@ from tests.autoencoder.variants import variant
 )
 def test_a_code_is_shared_among_as_many_cells_as_divide_it(sides, latent_dim, cells):
     assert code_cells(sides, latent_dim=latent_dim, most=4) == cells
+
+
+@pytest.mark.parametrize(
+    ("asked", "side", "cells"),
+    [("auto", 32, 1), ("auto", 33, 2), ("auto", 224, 2), (None, 32, 1), (None, 33, 4), (3, 28, 3)],
+)
+def test_large_images_have_two_cells_a_side_and_had_four_in_earlier_models(asked, side, cells):
+    assert most_cells(asked, (3, side, side + 5)) == cells
 
 
 def test_one_cell_is_the_dense_layer_of_models_that_were_saved_before():
@@ -48,7 +63,7 @@ def test_a_cell_is_rebuilt_where_it_was(sides):
 
 
 def test_moving_an_image_by_a_cell_moves_its_code():
-    model = variant("conv", (3, 64, 64)).eval()
+    model = variant("conv", (3, 64, 64), words=["autoencoder.code_cells=4"]).eval()
     assert isinstance(model.to_latent, CellsToCode)
     images = torch.zeros(1, 3, 64, 64)
     images[:, :, 20:28, 20:28] = 1

@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -46,6 +47,22 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
     monkeypatch.undo()
     for stream in opened:
         stream.close()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_is_in_the_file_as_soon_as_it_is_said(unbuffered, tmp_path):
+    """Containers often set PYTHONUNBUFFERED, and then lines came when the run had ended."""
+    path = tmp_path / "err"
+    code = (
+        "import sys; from ae_cls.terminal.streams import make_printing_safe; make_printing_safe();"
+        f"print('hello', file=sys.stderr); sys.exit(open({str(path)!r}).read() != 'hello\\n')"
+    )
+    with path.open("w") as err:
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stderr=err, env=environment, check=False
+        )
+    assert ended.returncode == 0, path.read_text()
 
 
 FULL = Path("/dev/full")

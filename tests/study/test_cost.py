@@ -12,6 +12,7 @@ from ae_cls.study.budgets import Budget
 from ae_cls.study.cells import Cell
 from ae_cls.study.cost import own_seconds, pretrainings_of, seconds_of
 from ae_cls.study.facts import ArmFacts, Facts
+from ae_cls.study.same_time import without_slow
 from ae_cls.train.length import Length
 from ae_cls.train.operations import OperationCounter
 from tests.composed import experiment, needed_by, options, plain
@@ -86,3 +87,18 @@ def test_operations_are_those_of_torch_s_own_counter() -> None:
     with OperationCounter() as counted:
         look._loss(data, images).backward()
     assert counted.total == expected.get_total_flops() > 0
+
+
+def test_a_network_whose_epoch_takes_far_longer_than_the_others_pretrain_is_left_out() -> None:
+    arms = {
+        name: ArmFacts(pretraining=network, passes=2000.0, pretrain_seconds=seconds)
+        for name, network, seconds in (
+            ("conv", "conv", 0.1), ("slow", "slow", 0.13), ("slow_finetuned", "slow", 0.13),
+            ("slow_needed", "other", 0.13), ("its_finetuned", "other", 0.13),
+        )
+    }  # fmt: skip
+    known = replace(of_digits({**arms, "hog": ArmFacts()}), pretrain=1000)
+    able = without_slow(1.0, known, ["slow_needed"])
+    left = {name for name, arm in able.arms.items() if not arm.mistake}
+    assert left == {"conv", "slow_needed", "its_finetuned", "hog"}
+    assert able.arms["slow"].mistake == "one epoch takes about 2 min, and study.pretrain_minutes=1"

@@ -17,7 +17,7 @@ from ae_cls.autoencoder.parts.blocks import (
     group_norm,
     patch_side,
 )
-from ae_cls.autoencoder.parts.code import CodeCells, cells_by_size, code_cells, to_code
+from ae_cls.autoencoder.parts.code import CodeCells, code_cells, most_cells, to_code
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.principal import PrincipalPath
 from ae_cls.dataset.contract import ImageShape
@@ -106,7 +106,7 @@ class ConvolutionalConfig(TrunkConfig, ABC):
         )
 
     def _most_cells(self, image_shape: ImageShape) -> int:
-        return self.code_cells or cells_by_size(image_shape)
+        return most_cells(self.code_cells, image_shape)
 
     def small(self) -> AutoencoderConfig:
         return self.model_copy(update={"widths": (16, 32), "latent_dim": 16})
