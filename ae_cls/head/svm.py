@@ -150,7 +150,7 @@ class SvmConfig(FeatureHeadConfig):
             max_steps=self.max_steps,
             device=task.device,
         )
-        # No minimum on a part: of 54,000 rows it took 108 steps, and from there 67, from zero 62.
+        # Not from the minimum on a part: of 54,000 rows that took 67 steps, and from zero 62.
         return regularisation_path(descent, self.C, descent.start())
 
 

@@ -79,7 +79,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("loss", [LOG_LOSS, SQUARED_HINGE], ids=["log", "hinge"])
 @pytest.mark.parametrize("is_sorted", [False, True])
-def test_of_many_rows_a_descent_may_begin_at_the_minimum_on_a_part(loss: Loss, is_sorted: bool) -> None:
+def test_of_many_rows_a_descent_may_begin_at_the_minimum_on_a_part(
+    loss: Loss, is_sorted: bool
+) -> None:
     rough = replace(descent_on_digits(), loss=loss, tolerance=1e-5)
     if is_sorted:
         order = np.argsort(rough.labels, kind="stable")
