@@ -22,13 +22,15 @@ from ae_cls.head.class_weight import Weights
 from ae_cls.head.feature_task import CPU, Classes
 from ae_cls.head.fitted import NEVER, Fact, Features, Labels
 from ae_cls.head.linear_loss import Loss
+from ae_cls.head.part import drawn_part
 from ae_cls.head.slopes import DeviceTable, Slopes, has_room
 from ae_cls.head.standardise import BLOCK, Standardiser
 
 _NOTHING_LOWER = 2  # status of scipy's L-BFGS-B: "abnormal termination in line search"
+_PART = 10_000  # rows; of more than twice as many, the minimum is first sought on so many
 _FLAT = 1e-5  # of an objective that is a mean over the rows; 1.5e-6 was seen at minima of digits
 # Of the table, at most; their sums are added in order, whatever the number of threads.
-_PARTS = 16
+_SHARES = 16
 
 
 @cache
@@ -83,6 +85,7 @@ class Descent:
         tolerance: stops at a step that lowers the objective, a mean over the rows, by less.
         max_steps: of L-BFGS.
         device: where the table is multiplied.
+        in_all: rows there are where the table has a part of them, which stands for all.
     """
 
     features: Features
@@ -96,11 +99,25 @@ class Descent:
     tolerance: float
     max_steps: int
     device: torch.device = CPU
+    in_all: int | None = None
 
     def start(self) -> LinearModel:
         """All zeros."""
         weight = np.zeros((self.class_count, self.features.shape[1]), np.float32)
         return LinearModel(weight, np.zeros(self.class_count, np.float32), converged=False, steps=0)
+
+    def near_the_end(self, C: float) -> LinearModel:
+        """With many rows the minimum on a part of them, where steps cost less; else all zeros.
+
+        With a log loss on 54,000 rows: 82 cheap steps and 42 on all, instead of 75 on all.
+        """
+        if len(self.labels) <= 2 * _PART:
+            return self.start()
+        rows = drawn_part(self.labels, _PART, seed=0)
+        part = replace(
+            self, features=self.features[rows], labels=self.labels[rows], in_all=len(self.labels)
+        )
+        return part.run(C, self.start())
 
     def run(self, C: float, start: LinearModel) -> LinearModel:
         """The minimum, searched from `start`."""
@@ -125,9 +142,10 @@ class Descent:
         self, C: float, start: LinearModel, mean_slopes: Callable[[np.ndarray, np.ndarray], Slopes]
     ) -> LinearModel:
         coordinates = self.axes.at(C * self.curvature)
+        count = self.in_all or len(self.labels)
         # The bias sees a column of ones, of which the eigenvalue is the number of rows.
-        bias_stretch = (C * self.curvature * len(self.labels)) ** -0.5
-        classes, decay = len(start.bias), 1 / (C * len(self.labels))
+        bias_stretch = (C * self.curvature * count) ** -0.5
+        classes, decay = len(start.bias), 1 / (C * count)
 
         def to_model(inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             weight = inner[:-classes].reshape(start.weight.shape).astype(np.float32)
@@ -168,7 +186,7 @@ class Descent:
     ) -> Slopes:
         """Mean loss over the rows, and its slopes."""
         count = len(self.labels)
-        edges = np.linspace(0, count, min(_PARTS, -(-count // BLOCK)) + 1).astype(int)
+        edges = np.linspace(0, count, min(_SHARES, -(-count // BLOCK)) + 1).astype(int)
         parts = threads.map(
             lambda start, stop: self._slopes(weight, bias, slice(start, stop)), edges, edges[1:]
         )

@@ -48,7 +48,8 @@ class LinearConfig(FeatureHeadConfig):
 
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         space = Space.of_task(task)
-        for C, model in regularisation_path(self._descent(task, space), self.C):
+        descent = self._descent(task, space)
+        for C, model in regularisation_path(descent, self.C, descent.near_the_end(self.C[0])):
             spread = space.to_features(model).spread(task.classes, task.class_count)
             head = Softmax(
                 head=self.name, facts={}, mean=space.of_features.mean,

@@ -10,20 +10,18 @@ from ae_cls.head.descent import Descent, LinearModel
 
 
 def regularisation_path(
-    descent: Descent, values: tuple[float, ...]
+    descent: Descent, values: tuple[float, ...], first: LinearModel
 ) -> Iterator[tuple[float, LinearModel]]:
-    """Each C and its minimum, in the order given."""
+    """Each C and its minimum, in the order given; the first is searched from `first`."""
     earlier: list[tuple[float, LinearModel]] = []
     for C in values:
-        model = descent.run(C, _start(descent, C, earlier))
+        model = descent.run(C, _start(C, earlier) if earlier else first)
         earlier.append((C, model))
         yield C, model
 
 
-def _start(descent: Descent, C: float, earlier: list[tuple[float, LinearModel]]) -> LinearModel:
+def _start(C: float, earlier: list[tuple[float, LinearModel]]) -> LinearModel:
     """Where the last two minima point to, on a straight line in the logarithm of C."""
-    if not earlier:
-        return descent.start()
     (before, first), (last, second) = earlier[-2:][0], earlier[-1]
     if before == last:
         return second

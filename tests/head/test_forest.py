@@ -47,3 +47,15 @@ def test_what_is_kept_is_a_plain_forest() -> None:
     settings = fit(trees=15).estimator.get_params()
     assert settings["n_estimators"] == 15
     assert settings["n_jobs"] == 1 and settings["warm_start"] is False
+
+
+def test_trees_read_features_by_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders, plain = [], RandomForestClassifier.fit
+
+    def watched(self, X: np.ndarray, y: np.ndarray) -> RandomForestClassifier:
+        orders.append((X.flags.f_contiguous, X.flags.c_contiguous))
+        return plain(self, X, y)
+
+    monkeypatch.setattr(RandomForestClassifier, "fit", watched)
+    fit(trees=2)
+    assert set(orders) == {(True, False)}
