@@ -264,7 +264,10 @@ def test_every_head_runs_to_the_end(tmp_path, name):
             "autoencoder.latent_dim=16",
         ),
         "finetune": ("head.epochs=3", "head.min_steps=60"),
-        "m2": ("head.lr=0.01", "head.min_steps=150"),
+        "joint": ("head.lr=0.01", "head.min_steps=120", "head.epochs=1"),
+        "ladder": ("head.lr=0.01", "head.min_steps=120", "head.epochs=1"),
+        "boosting": ("head.iterations=30", "head.max_leaf_nodes=[15]"),
+        "m2": ("head.lr=0.01", "head.min_steps=150", "head.batch_size=64"),
     }.get(name, ())
     words = (*needed_by(name), *words)
     result = go(tmp_path, "run", *QUICK, *SMALL_CONV, f"head={name}", *words)

@@ -193,7 +193,7 @@ def test_of_twelve_jobs_one_fails_one_is_killed_and_ten_finish(
 def test_when_the_sweep_is_killed_its_jobs_end_and_the_same_words_go_on(
     shell: Shell, place: tuple[str, ...]
 ) -> None:
-    words = ("run", "-m", *SMALL, "pretrain.epochs=40", "seed=0,1,2")
+    words = ("run", "-m", *SMALL, "pretrain.epochs=15", "seed=0,1,2")
     sweep = shell.start(*words, *place)
     most = 2 if place else 1
     begun = shell.wait_for(lambda found: len(found) == most)
@@ -309,7 +309,7 @@ def test_submitit_runs_jobs_and_begins_one_again_that_met_its_limit(
     shell: Shell, tmp_path: Path
 ) -> None:
     pytest.importorskip("submitit", reason="the extra slurm is missing")
-    pretraining(tmp_path, "longer", "epochs: 60")
+    pretraining(tmp_path, "longer", "epochs: 30")
     words = ("run", "-m", "--config-dir", "own", "pretrain=none,longer", *SMALL)
     sweep = shell.start(*words, "launch=slurm_here", "launch.timeout_min=60")
     shell.wait_for(lambda found: "pretrain=longer" in found)

@@ -35,6 +35,8 @@ from tests.composed import described, needed_by
 CPU = Compute(torch.device("cpu"), "fp32")
 TWO = World(0, 2, 0, 2)
 SHAPE = (1, 8, 8)
+STEPS = 10
+"""Of a training: two passes over 50 images, in batches of 16, or one with a batch of one image."""
 EMPHASIS = dict.fromkeys(
     ("patch_mask", "salt_pepper"), ("autoencoder.corruption.intact_weight=0.1",)
 )
@@ -81,8 +83,8 @@ class EachStep(Checkpoints):
 def pretraining(
     name: str, given: tuple[str, ...], world: World, *, batch_size: int = 16, lr: float = 0.002
 ) -> dict[str, Any]:
-    """Losses of 20 steps, validation and weights; 50 images leave a smaller last batch."""
-    small = ("pretrain=quick", "pretrain.min_steps=20", "pretrain.epochs=1")
+    """Losses of each step, validation and weights; 50 images leave a smaller last batch."""
+    small = ("pretrain=quick", f"pretrain.min_steps={STEPS}", "pretrain.epochs=1")
     found = described("pretrain", *small, f"pretrain.batch_size={batch_size}", f"pretrain.lr={lr}")
     assert isinstance(found, Pretraining)
     model, steps = variant(name, SHAPE, words=given), EachStep()
@@ -93,8 +95,8 @@ def pretraining(
 
 
 def real(variant: tuple[str, ...], world: World) -> dict[str, Any]:
-    """Losses of 20 steps and validation of a default network on the digits."""
-    words = (*variant, "precision=fp32", "pretrain.epochs=1", "pretrain.min_steps=20")
+    """Losses of each step and validation of a default network on the digits."""
+    words = (*variant, "precision=fp32", "pretrain.epochs=1", f"pretrain.min_steps={STEPS}")
     found = described("pretrain", *words)
     assert isinstance(found, Pretraining)
     prepared, steps = prepare(found), EachStep()
@@ -113,9 +115,9 @@ def real(variant: tuple[str, ...], world: World) -> dict[str, Any]:
 def training_encoder(
     head: str, world: World, autoencoder: str = "conv", own: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Losses of 20 steps, validation and weights."""
+    """Losses of each step, validation and weights."""
     # At a higher rate, rounding alone tips a maximum over after ten steps, with one process, too.
-    words = ("batch_size=16", "min_steps=20", "epochs=1", "lr=0.0005")
+    words = ("batch_size=16", f"min_steps={STEPS}", "epochs=1", "lr=0.0005")
     words = (f"head={head}", *needed_by(head)[1:], *(f"head.{word}" for word in (*words, *own)))
     found = described("classify", "encoder=x", *words)
     assert isinstance(found, Classification)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ae_cls.processes.world import ALONE
-from tests.processes.pair import JOBS, in_two
+from tests.processes.pair import JOBS, STEPS, in_two
 
 TRAININGS = (
     "conv", "salt and pepper", "vae", "vqvae", "winners", "rae", "wae", "aae", "gmvae",
@@ -30,15 +30,15 @@ def alone(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_twenty_steps_cost_what_they_cost_one_process(two, name):
+def test_ten_steps_cost_what_they_cost_one_process(two, name):
     one = alone(name)
-    assert len(one["losses"]) == 20
+    assert len(one["losses"]) == STEPS
     assert two[name]["losses"] == pytest.approx(one["losses"], rel=1e-5)
     assert two[name]["valid"] == pytest.approx(one["valid"], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_twenty_steps_lead_to_the_same_weights(two, name):
+def test_ten_steps_lead_to_the_same_weights(two, name):
     one = alone(name)["weights"]
     assert list(two[name]["weights"]) == list(one)
     for key, tensor in one.items():

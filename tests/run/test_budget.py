@@ -31,6 +31,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "clusters": (*needed_by("clusters"), "pretrain=none", "autoencoder.widths=[8,8]"),
     "boosting": ("head.iterations=5",),
     "forest": ("head.trees=5",),
+    "linear": ("head.C=[0.01,1.0]",),
     "svm": ("head.C=[1.0,10.0]", "head.gamma=[1.0]"),
     "mlp": ("head.epochs=4", "head.width=[16]"),
     "finetune": TRAINED,
