@@ -164,14 +164,17 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
     """
     runs, unreadable = list[FinishedRun](), list[Unreadable]()
     arms: dict[Path, dict[str, str]] = {}
-    for folder in dict.fromkeys(path for one in folders for path in _run_folders(one)):
+    run_folders = dict.fromkeys(path for one in folders for path in _run_folders(one))
+    for folder in run_folders:
         try:
             if folder.parent not in arms:
                 arms[folder.parent] = _arms_in(folder.parent, unreadable)
             runs.append(read_finished(folder, arms[folder.parent].get(folder.name, "")))
         except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
-    unreadable += [Unreadable(link, _LINK) for folder in folders for link in _linked_runs(folder)]
+    links = {link for folder in folders for link in _linked_runs(folder)}
+    read = {folder.resolve() for folder in run_folders}
+    unreadable += [Unreadable(link, _LINK) for link in sorted(links) if link.resolve() not in read]
     if not runs and not unreadable:
         raise UsageError(
             "there is no run in this folder or below it", where=", ".join(map(str, folders)),

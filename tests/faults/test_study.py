@@ -211,6 +211,7 @@ def test_a_report_names_a_run_that_is_a_link_and_does_not_follow_it(tmp_path):
     runs = made_up_sweep(tmp_path / "runs", draws=1, pretrained=0.8)
     (runs / "pretrained-10-0").rename(tmp_path / "elsewhere")
     (runs / "pretrained-10-0").symlink_to(tmp_path / "elsewhere")
+    (runs / "best").symlink_to(runs / "pretrained-50-0")  # which is read anyway
     found, (link,) = read_runs([runs])
     assert [run.folder.name for run in found] == ["pretrained-50-0"]
     assert link.folder.name == "pretrained-10-0" and "it is a link" in link.why
