@@ -64,6 +64,7 @@ CHANGED: dict[str, Any] = {
     "labels.choose": "validation", "labels.choose_by": "macro_f1",
     "autoencoder.widths": [8, 16], "autoencoder.depth": 1, "autoencoder.latent_dim": 4,
     "autoencoder.code_cells": 1, "autoencoder.target": "hog", "autoencoder.hog_weight": 2.0,
+    "autoencoder.centres": 8,
     "autoencoder.decoder_width": 8, "autoencoder.patch": 1, "autoencoder.principal_path": False,
     "pretrain.epochs": 7, "pretrain.batch_size": 9, "pretrain.min_steps": 3,
     "pretrain.optimiser": "adam", "pretrain.lr": 0.5, "pretrain.warm_up": 0.5,
