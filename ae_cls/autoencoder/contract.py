@@ -64,6 +64,10 @@ class Autoencoder(nn.Module, ABC):
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """The maps of each stage, from the shallowest to the deepest; a flat code is a 1x1 map."""
 
+    def deepest_map(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
+        """The last of them, without what the others alone need."""
+        return self.feature_maps(images)[-1]
+
     @abstractmethod
     def encoder_layers(self) -> list[nn.Module]:
         """The encoder's layers from pixels to code; fine-tuning gives early ones a lower rate."""

@@ -19,7 +19,7 @@ from ae_cls.autoencoder.parts.blocks import enlarging
 from ae_cls.autoencoder.parts.cell_heads import HogHead, PixelHead, Target
 from ae_cls.autoencoder.parts.convolutional import Convolutional, ConvolutionalConfig
 from ae_cls.autoencoder.parts.corruption import Corrupted, NoCorruption
-from ae_cls.autoencoder.parts.losses import at_least_float32, reconstruction_loss
+from ae_cls.autoencoder.parts.losses import reconstruction_loss
 from ae_cls.autoencoder.parts.principal import bent, silence
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
@@ -56,7 +56,7 @@ class ConvConfig(ConvolutionalConfig):
         default=1.0, gt=0, description="weight of the error of HOG; that of the pixels' is 1"
     )
 
-    # Nor had they those.
+    # Nor had they typical patches.
     centres: int = Field(
         default=0,
         ge=0,
@@ -104,7 +104,10 @@ class Conv(Convolutional):
             return maps
         # Distances of whitened patches need more digits than bf16 has.
         with torch.autocast(images.device.type, enabled=False):
-            return [*self.patches.feature_maps(at_least_float32(images)), *maps]
+            return [*self.patches.feature_maps(images), *maps]
+
+    def deepest_map(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
+        return self.trunk(images)[-1]
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         begun = None if self.path is None else self.path.encode(images)

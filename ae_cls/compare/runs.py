@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
@@ -172,9 +172,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unreadab
             runs.append(read_finished(folder, arms[folder.parent].get(folder.name, "")))
         except (AeClsError, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             unreadable.append(Unreadable(folder, _why(error)))
-    links = {link for folder in folders for link in _linked_runs(folder)}
-    read = {folder.resolve() for folder in run_folders}
-    unreadable += [Unreadable(link, _LINK) for link in sorted(links) if link.resolve() not in read]
+    unreadable += [Unreadable(link, _LINK) for link in _links_to_others(folders, run_folders)]
     if not runs and not unreadable:
         raise UsageError(
             "there is no run in this folder or below it", where=", ".join(map(str, folders)),
@@ -245,6 +243,13 @@ def _run_folders(folder: Path) -> Iterator[Path]:
         is_set_aside = any(part.startswith(DAMAGED) for part in path.relative_to(folder).parts)
         if path.parent.name != MODEL and not is_set_aside:
             yield path.parent
+
+
+def _links_to_others(folders: Sequence[Path], run_folders: Collection[Path]) -> list[Path]:
+    """Links below these folders to runs that are not among those which are read."""
+    known = {folder.resolve() for folder in run_folders}
+    links = {link for folder in folders for link in _linked_runs(folder)}
+    return sorted(link for link in links if link.resolve() not in known)
 
 
 def _linked_runs(folder: Path) -> Iterator[Path]:

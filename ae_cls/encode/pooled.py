@@ -21,4 +21,4 @@ class PooledConfig(EncodeConfig):
     def features(
         self, model: Autoencoder, images: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b d"]:
-        return pool(model.feature_maps(images)[-1], self.grid)
+        return pool(model.deepest_map(images), self.grid)

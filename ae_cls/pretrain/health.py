@@ -68,7 +68,7 @@ class HealthCheck:
     def _look(self, model: Autoencoder, batch: UInt8[Tensor, "b c h w"]) -> "_Look":
         clean = to_unit(batch, self.compute.device)
         with self.compute.autocast():
-            channels = model.feature_maps(clean)[-1].mean((2, 3))
+            channels = model.deepest_map(clean).mean((2, 3))
             posterior = model.posterior(clean)
             codes = posterior.mean if posterior else model.encode(clean)
             uses, outputs = model.code_uses(codes), _numbers(model.decode(codes))

@@ -51,7 +51,7 @@ def _measure_norms(model: Autoencoder, task: TrainTask) -> None:
     # Shares of nearly the same size: a batch of one image has no variance.
     for share in torch.arange(len(images)).tensor_split(-(-len(images) // _BATCH)):
         with task.compute.autocast():
-            model.feature_maps(to_unit(images.take(share), task.compute.device))
+            model.deepest_map(to_unit(images.take(share), task.compute.device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()

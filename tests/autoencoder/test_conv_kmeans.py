@@ -40,3 +40,10 @@ def test_nearness_is_exact_where_the_network_computes_in_bf16(model):
 def test_the_deepest_map_is_the_networks(model):
     images = unit(table(SHAPE))
     assert torch.equal(model.feature_maps(images)[-1], model.trunk(images)[-1])
+
+
+def test_the_deepest_map_alone_asks_for_no_nearness(model, monkeypatch):
+    images = unit(table(SHAPE))
+    deepest = model.feature_maps(images)[-1]
+    monkeypatch.setattr(model.patches, "feature_maps", None)
+    assert torch.equal(model.deepest_map(images), deepest)
