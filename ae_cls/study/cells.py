@@ -115,6 +115,20 @@ def cells_of(extent: Extent) -> list[Cell]:
     return list(_on_folds(extent, extent.folds))
 
 
+def pretraining_of(cells: Sequence[Cell], networks: Mapping[str, str]) -> dict[Cell, str]:
+    """Networks, by the first of the cells that need them: others wait for it.
+
+    Args:
+        cells: in the order in which they are run.
+        networks: which network an arm pretrains, by its name.
+    """
+    first: dict[tuple[str, int, tuple[int, int | None]], Cell] = {}
+    for cell in cells:
+        if (network := networks.get(cell.arm.name)) is not None:
+            first.setdefault((network, cell.seed, cell.split), cell)
+    return {cell: network for (network, _, _), cell in first.items()}
+
+
 def _on_one_split(extent: Extent) -> Iterator[Cell]:
     drawn = [budget for budget in extent.budgets if not budget.is_all]
     for draw in range(extent.draws):

@@ -16,7 +16,7 @@ from ae_cls.study.arms import QUESTION, Arm
 from ae_cls.study.ask import look
 from ae_cls.study.at_once import AtOnce, at_once
 from ae_cls.study.budgets import Budget, budgets_of
-from ae_cls.study.cells import Cell, Extent, cells_of
+from ae_cls.study.cells import Cell, Extent, cells_of, pretraining_of
 from ae_cls.study.cost import Measured, own_seconds, seconds_of
 from ae_cls.study.earlier import (
     epochs_before,
@@ -151,16 +151,25 @@ def plan_of(request: Request) -> StudyPlan:
     words = {_own_words(cell, base): cell for cell in cells_of(extent)}
     composing = partial(_composing, request, facts, extent)
     plan = planned("run", [(own, composing(cell, own)) for own, cell in words.items()])
-    jobs = [replace(job, lot=_lot(words[job.words], extent)) for job in plan.jobs]
+    lots = _lots(list(words.values()), extent)
+    jobs = [replace(job, lot=lots[words[job.words]]) for job in plan.jobs]
     cells = {job.name: words[job.words] for job in jobs}
     return StudyPlan(
         request, settings, impossible, facts, whole, extent, path, jobs, cells, place, measured,
     )  # fmt: skip
 
 
-def _lot(cell: Cell, extent: Extent) -> str:
-    """Of short runs, whose process reads the data once; long ones are dealt out one by one."""
-    return "" if cell.budget.is_all and extent.folds is None else _LOT
+def _lots(cells: Sequence[Cell], extent: Extent) -> dict[Cell, str]:
+    """Of short runs, whose process reads the data once; long ones are dealt out one by one.
+
+    So are those that pretrain: of a lot of them, each would be waited for in another process.
+    """
+    networks = pretraining_of(cells, extent.networks)
+    return {cell: _lot(cell, extent, networks.get(cell, "")) for cell in cells}
+
+
+def _lot(cell: Cell, extent: Extent, network: str) -> str:
+    return "" if cell.budget.is_all and extent.folds is None else f"{_LOT} {network}".strip()
 
 
 def _settings(request: Request) -> StudySettings:

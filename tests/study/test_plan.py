@@ -11,7 +11,7 @@ from ae_cls.errors import UsageError
 from ae_cls.experiment import configs
 from ae_cls.study.arms import Arm, ArmFile, words_of_arm
 from ae_cls.study.budgets import Budget, budgets_of
-from ae_cls.study.cells import Cell, Extent, cells_of
+from ae_cls.study.cells import Cell, Extent, cells_of, pretraining_of
 from ae_cls.study.facts import ArmFacts
 from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out, with_more_draws
 from ae_cls.train.length import Length
@@ -117,6 +117,21 @@ def test_what_pretrains_comes_first_in_a_draw_and_what_would_wait_for_it_last() 
     assert [cell.arm.name for cell in draw[8:]] == [
         "scratch_long", *2 * ["pretrained", "lbp", "scratch_long"],
     ]  # fmt: skip
+
+
+def test_each_network_is_pretrained_by_the_first_cell_that_needs_it() -> None:
+    networks = {"pretrained": "conv", "scratch_long": "conv", "lbp": "lbp"}
+    extent = replace(WHOLE, networks=networks, seeds=2)
+    cells = cells_of(extent)
+    assert [
+        (network, cell.arm.name, cell.budget.title, cell.draw, cell.seed)
+        for cell, network in pretraining_of(cells, networks).items()
+    ] == [
+        (network, arm, "1 a class", 0, seed)
+        for seed in range(2)
+        for network, arm in [("conv", "pretrained"), ("lbp", "lbp")]
+    ]
+    assert pretraining_of(cells, {}) == {}
 
 
 def test_folds_take_the_place_of_draws() -> None:
