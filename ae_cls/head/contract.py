@@ -178,7 +178,8 @@ class FeatureHeadConfig(HeadConfig):
         part, _ = self._part(task)
         choice, (trial, temperature) = self._chosen_on_held(part)
         if part is not task:
-            (trial,) = self.narrowed(choice.chosen).trials(task)
+            whole = replace(task, near=trial.head)
+            (trial,) = self.narrowed(choice.chosen).trials(whole)
             temperature, _ = self._calibrated(task, trial.probabilities, valid.labels)
         return self._finished(task, trial, temperature, choice.facts())
 

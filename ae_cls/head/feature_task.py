@@ -11,7 +11,7 @@ from jaxtyping import Int64
 
 from ae_cls.errors import TrainingError, UsageError
 from ae_cls.evaluate.metrics import Measure
-from ae_cls.head.fitted import Features, Labelled, Pool
+from ae_cls.head.fitted import Features, FittedHead, Labelled, Pool
 from ae_cls.terminal.progress import progressing
 
 Classes = Int64[np.ndarray, " s"]
@@ -40,6 +40,8 @@ class FeatureTask:
         kept: positions of its rows among those of the whole task.
         device: where linear algebra on large tables is done.
         in_all: rows there are to learn from where this task has a part of them; None: it has all.
+        near: what a part of the rows gave with the setting that all are now fitted with, from where
+            a search may begin; None: there is no such head.
 
     Raises:
         UsageError: there is one class only.
@@ -57,6 +59,7 @@ class FeatureTask:
     kept: Int64[np.ndarray, " _"] | None = None
     device: torch.device = CPU
     in_all: int | None = None
+    near: FittedHead | None = None
     _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class FeatureTask:
                 where=f"{len(self.train.labels)} labelled rows, of {len(self.classes)} class",
                 fix="give more labels, for example labels.per_class=10",
             )
-        if self.whole is None:  # of a fold all rows have been looked at
+        if self.whole is None and self.near is None:  # else all rows have been looked at
             for features in (self.pool.features, self.held.features):
                 _refuse_non_finite(features)
 

@@ -19,6 +19,7 @@ from ae_cls.head.estimator_file import ESTIMATOR, estimator_bytes, read_estimato
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Features, FittedHead, Probabilities
 from ae_cls.head.head_files import RECORD, Record, read_record, record_bytes
+from ae_cls.head.part import ENOUGH
 from ae_cls.settings import OneOrMore
 
 _TREES_OF_A_TRY = 100  # at most: to tell two sizes of leaves apart takes fewer than to answer
@@ -33,7 +34,7 @@ class ForestConfig(FeatureHeadConfig):
     """
 
     fold_repeats: ClassVar[int] = 1
-    most_to_choose_on: ClassVar[int | None] = 10_000
+    most_to_choose_on: ClassVar[int | None] = ENOUGH
     name: Literal["forest"]
     trees: int = Field(ge=1, le=10_000, description="how many")
     min_samples_leaf: OneOrMore[Annotated[int, Field(ge=1)]] = Field(

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from ae_cls.head.choice import Choice, Trial
 from ae_cls.head.contract import FeatureHeadConfig
-from ae_cls.head.descent import Descent
+from ae_cls.head.descent import Descent, LinearModel
 from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.linear_loss import LOG_LOSS
+from ae_cls.head.part import ENOUGH
 from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.warm_start import regularisation_path
@@ -28,7 +29,7 @@ class LinearConfig(FeatureHeadConfig):
     With class weights, a row's log loss counts as much as its class weighs.
     """
 
-    most_to_choose_on: ClassVar[int | None] = 10_000
+    most_to_choose_on: ClassVar[int | None] = ENOUGH
     name: Literal["linear"]
     C: OneOrMore[Annotated[float, Field(gt=0)]] = Field(
         description="weights of the summed loss against the penalty; the best is kept"
@@ -49,7 +50,8 @@ class LinearConfig(FeatureHeadConfig):
     def trials(self, task: FeatureTask) -> Iterator[Trial]:
         space = Space.of_task(task)
         descent = self._descent(task, space)
-        for C, model in regularisation_path(descent, self.C, descent.near_the_end(self.C[0])):
+        first = descent.near_the_end(self.C[0], _begun(task, space))
+        for C, model in regularisation_path(descent, self.C, first):
             spread = space.to_features(model).spread(task.classes, task.class_count)
             head = Softmax(
                 head=self.name, facts={}, mean=space.of_features.mean,
@@ -73,3 +75,12 @@ class LinearConfig(FeatureHeadConfig):
             max_steps=self.max_steps,
             device=task.device,
         )
+
+
+def _begun(task: FeatureTask, space: Space) -> LinearModel | None:
+    """The model that a part of the rows gave, of the features as they are standardised now."""
+    if not isinstance(task.near, Softmax) or space.vectors is not None:
+        return None
+    head = task.near.standardised(space.of_features.mean, space.of_features.scale)
+    weight, bias = head.weight[task.classes], head.bias[task.classes]
+    return LinearModel(weight, bias, converged=False, steps=0)

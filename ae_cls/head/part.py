@@ -1,4 +1,4 @@
-"""The rows that settings are tried on where there are many."""
+"""The part of the rows that takes their place where there are many."""
 
 import numpy as np
 from jaxtyping import Int64
@@ -6,6 +6,8 @@ from jaxtyping import Int64
 from ae_cls.dataset.labels import shuffled
 from ae_cls.head.fitted import Labels
 
+ENOUGH = 10_000
+"""Rows to try settings on, or to come near a minimum on, where there are over twice as many."""
 _LEAST_OF_A_CLASS = 20  # rows, or all there are: folds need some of every class
 
 

@@ -1,6 +1,6 @@
 """A linear layer on standardised features: what `linear`, `svm` and `finetune` may end as."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -36,6 +36,14 @@ class Softmax(ArrayHead):
     scale: Float32[np.ndarray, " d"]
     weight: Float32[np.ndarray, "k d"]
     bias: Float32[np.ndarray, " k"]
+
+    def standardised(
+        self, mean: Float32[np.ndarray, " d"], scale: Float32[np.ndarray, " d"]
+    ) -> "Softmax":
+        """The same answers, of features that are standardised otherwise."""
+        bias = self.bias + ((mean - self.mean) / self.scale) @ self.weight.T
+        weight = self.weight * (scale / self.scale)
+        return replace(self, mean=mean, scale=scale, weight=weight, bias=bias)
 
     def predict_proba(self, features: Features) -> Probabilities:
         return softmax(self.logits(features), axis=1)

@@ -30,6 +30,7 @@ from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
 from ae_cls.head.head_files import Layout, Stored
 from ae_cls.head.linear_loss import SQUARED_HINGE
 from ae_cls.head.nystroem import Coordinates, rbf, squared_distances
+from ae_cls.head.part import ENOUGH
 from ae_cls.head.row_space import Space
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser
@@ -45,7 +46,7 @@ _QUERIES = 1024  # rows at a time
 class SvmConfig(FeatureHeadConfig):
     """The widest margin between classes; probabilities are a softmax of the scores."""
 
-    most_to_choose_on: ClassVar[int | None] = 10_000
+    most_to_choose_on: ClassVar[int | None] = ENOUGH
     calibrates: ClassVar[bool] = True  # a margin says who is right, not how surely
     name: Literal["svm"]
     kernel: Literal["rbf", "linear"] = Field(description="how two rows are compared")

@@ -73,7 +73,7 @@ def test_the_line_saves_steps() -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digits are many rows, of which 300 are a part."""
-    monkeypatch.setattr(room, "_PART", 300)
+    monkeypatch.setattr(room, "ENOUGH", 300)
 
 
 @pytest.mark.usefixtures("few")
@@ -94,6 +94,14 @@ def test_of_many_rows_a_descent_may_begin_at_the_minimum_on_a_part(
     assert np.abs(from_part.weight - from_zero.weight).max() < 1e-3
     shift = from_part.bias - from_zero.bias  # a common shift changes nothing of the log loss
     assert np.abs(shift - shift.mean()).max() < 1e-3
+
+
+@pytest.mark.usefixtures("few")
+def test_a_minimum_that_is_near_needs_fewer_steps_of_the_part() -> None:
+    begun = descent_on_digits().near_the_end(0.01)
+    again = descent_on_digits().near_the_end(0.01, begun)
+    assert again.steps < begun.steps / 4
+    assert np.abs(again.weight - begun.weight).max() < 1e-2
 
 
 @pytest.mark.usefixtures("few")
