@@ -13,9 +13,12 @@ from ae_cls.autoencoder.parts.bases import Corrupting
 from ae_cls.autoencoder.parts.corruption import CorruptionChoice
 from ae_cls.autoencoder.parts.given_weights import IMAGENET, fill_from_file, fill_from_imagenet
 from ae_cls.autoencoder.parts.losses import reconstruction_loss
+from ae_cls.autoencoder.parts.principal import silence
+from ae_cls.autoencoder.parts.readout import Readout
 from ae_cls.autoencoder.parts.torchvision_network import NetworkName, TorchvisionNetwork
 from ae_cls.autoencoder.parts.upward import Upward
 from ae_cls.dataset.contract import ImageShape
+from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
 from ae_cls.settings import PathText, Width, absolute
@@ -23,6 +26,11 @@ from ae_cls.train.loss import Loss
 
 _DRAWN = "none"
 _SMALL = 64  # pixels a side
+_AT_ONCE = 32  # images that pass through the encoder together where no slope is kept
+# Of the schedule's rate, for a vgg without batch norms. A step of Adam moves each of its 4,608
+# weights a number as far as one of 27: at the whole rate its map is the same for all images after
+# ten steps.
+_RATE_WITHOUT_NORMS = 0.01
 
 
 def _kept(weights: str) -> str:
@@ -52,6 +60,12 @@ class BackboneConfig(AutoencoderConfig):
     )
     decoder_width: Width = Field(
         description="channels of the decoder's first step; each further one has half as many"
+    )
+    # Models that were saved before there was a choice have none.
+    readout: bool = Field(
+        default=False,
+        description="add to the decoder a linear one of each cell, which least squares on training "
+        "images start, so that there is something to see from the first step on",
     )
     corruption: CorruptionChoice
 
@@ -110,18 +124,50 @@ class Backbone(Corrupting):
             is_for_small=self.is_drawn and max(image_shape[1:]) <= _SMALL,
         )
         self.decoder = Upward(self.trunk.map_shape, image_shape, width=config.decoder_width)
+        self.readout = Readout(self.trunk.map_shape, image_shape) if config.readout else None
 
     def encode(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.trunk(images)[-1].flatten(1)
 
     def decode(self, latents: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        return self.decoder(latents.unflatten(1, self.trunk.map_shape))
+        maps = latents.unflatten(1, self.trunk.map_shape)
+        images = self.decoder(maps)
+        return images if self.readout is None else self.readout(maps) + images
 
     def encoder_layers(self) -> list[nn.Module]:
         return self.trunk.stages()
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return self.trunk(images)
+
+    def rates(self) -> list[tuple[list[nn.Module], float]]:
+        if self.trunk.has_norms or self.readout is None:
+            return super().rates()
+        return [([self.trunk], _RATE_WITHOUT_NORMS), ([self.decoder, self.readout], 1.0)]
+
+    def fit_scales(self, images: ImageRows) -> None:
+        if self.is_drawn and not self.trunk.has_norms:
+            sample = images.sample(_AT_ONCE)
+            pixels = sample.take(torch.arange(len(sample)))
+            self.trunk.fit_scales(to_unit(pixels, self.trunk.mean.device))
+
+    def fit_closed_form(self, images: ImageRows, seed: int) -> None:
+        if self.readout is None or len(images) < 2:
+            return
+        sample = images.sample(self.readout.enough_images)
+        device = self.trunk.mean.device
+        # Shares of nearly the same size: a batch norm needs two images.
+        shares = torch.arange(len(sample)).tensor_split(-(-len(sample) // _AT_ONCE))
+        parts = [to_unit(sample.take(share), device) for share in shares]
+        self.train()
+        with torch.no_grad():
+            maps = torch.cat([self._map(part) for part in parts])
+        self.readout.fit(maps, torch.cat(parts))
+        silence(self.decoder.to_pixels)
+
+    def _map(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
+        latents = self._untrained(images) if self.is_frozen else self.encode(images)
+        return latents.unflatten(1, self.trunk.map_shape)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)

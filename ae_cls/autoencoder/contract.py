@@ -122,6 +122,13 @@ class Autoencoder(nn.Module, ABC):
         """Modules that weight decay leaves alone, as the loss says what they cost; often none."""
         return []
 
+    def fit_scales(self, images: ImageRows) -> None:
+        """Fit drawn layers to the images where no norm does it, trained or not; often nothing."""
+
+    def rates(self) -> list[tuple[list[nn.Module], float]]:
+        """Modules, and the factor on the learning rate that pretraining has for them; mostly 1."""
+        return [([self], 1.0)]
+
     def fit_closed_form(self, images: ImageRows, seed: int) -> None:
         """Learn what needs no gradient (PCA's axes) from all training images; often nothing."""
 

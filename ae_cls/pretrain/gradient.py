@@ -112,6 +112,7 @@ class GradientPretraining(PretrainSchedule):
 def solve(model: Autoencoder, task: TrainTask) -> None:
     """Find in closed form what has one, in the first process, for all."""
     if task.compute.world.is_first:
+        model.fit_scales(task.train)
         model.fit_closed_form(task.train, task.seed)
     task.compute.world.copy_from_first(model.state_dict().values())
 
@@ -121,7 +122,10 @@ def of_whole(model: Autoencoder, validate: Callable[[int], Score]) -> Objective:
     return Objective(
         stage="pretrain",
         network=model,
-        groups=[Group([model], rate=1.0, undecayed=model.undecayed())],
+        groups=[
+            Group(modules, rate=rate, undecayed=model.undecayed())
+            for modules, rate in model.rates()
+        ],
         loss_of_batch=lambda images, positions, draws, progress: model.loss(
             images, draws, progress
         ),

@@ -17,7 +17,7 @@ _IMAGES, _BATCH = 2048, 64
 
 @final
 class NoPretraining(PretrainConfig):
-    """The network as it was initialised, except that its batch norms know the images.
+    """The network as it was initialised, except that its norms or scales know the images.
 
     An untrained batch norm takes images to have mean 0 and variance 1. That alone costs features
     of random weights some points, which would be put down to pretraining: on 210 photographs of
@@ -32,6 +32,7 @@ class NoPretraining(PretrainConfig):
         self, model: Autoencoder, task: TrainTask, probe: Probe | None = None
     ) -> list[EpochRecord]:
         if model.is_drawn:
+            model.fit_scales(task.train)
             _measure_norms(model, task)
         return []
 

@@ -2,20 +2,17 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from ae_cls.autoencoder.aae import Aae
 from ae_cls.autoencoder.contract import Autoencoder
 from ae_cls.autoencoder.parts.discrepancy import SCALES, squared_discrepancy
 from ae_cls.autoencoder.parts.discriminator import Discriminator
 from ae_cls.compute import Compute
-from ae_cls.dataset.rows import ImageRows
 from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.train.task import TrainTask
-from tests.autoencoder.variants import draws, table, unit, variant
+from tests.autoencoder.variants import digit_rows, draws, table, unit, variant
 from tests.composed import described
 
 SHAPE = (1, 8, 8)
@@ -120,16 +117,12 @@ def test_validation_judges_the_reconstruction() -> None:
     torch.testing.assert_close(loss.total, PIXELS * loss.terms["mse"])
 
 
-def digits(first: int, last: int) -> ImageRows:
-    images = torch.from_numpy((load_digits().images * 255 / 16).astype(np.uint8))[:, None]
-    return ImageRows(images, np.arange(first, last))
-
-
 def trained(model: Autoencoder, steps: int) -> Autoencoder:
     found = described("pretrain", "pretrain=quick", f"pretrain.min_steps={steps}")
     assert isinstance(found, Pretraining)
     compute = Compute(torch.device("cpu"), "fp32")
-    found.pretrain.fit(model, TrainTask(digits(0, 800), digits(800, 900), False, 0, compute))
+    train, valid = digit_rows(0, 800), digit_rows(800, 900)
+    found.pretrain.fit(model, TrainTask(train, valid, False, 0, compute))
     return model.eval()
 
 
@@ -143,7 +136,7 @@ def test_without_penalty_the_bytes_are_those_of_the_plain_autoencoder() -> None:
 
 
 def test_codes_of_digits_come_to_look_normal_while_images_are_rebuilt() -> None:
-    images, means, spreads, discrepancies = unit(digits(0, 1797))[900:1400], [], [], []
+    images, means, spreads, discrepancies = unit(digit_rows())[900:1400], [], [], []
     normal = draws(500).normal("test", 16)
     for penalty in (0, 3):
         words = [f"autoencoder.penalty={penalty}", "autoencoder.patch=2"]

@@ -5,7 +5,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits
 
 from ae_cls.autoencoder import kmeans
 from ae_cls.autoencoder.kmeans import Kmeans, KmeansConfig, whitening_of, windows_of
@@ -13,7 +12,7 @@ from ae_cls.autoencoder.parts.lloyd import PASSES, lloyd
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.errors import UsageError
-from tests.autoencoder.variants import table, unit
+from tests.autoencoder.variants import digit_rows, table, unit
 
 
 def built(shape: ImageShape, **settings: int) -> Kmeans:
@@ -25,8 +24,7 @@ def built(shape: ImageShape, **settings: int) -> Kmeans:
 
 @pytest.fixture(scope="module")
 def digits() -> ImageRows:
-    images = (load_digits().images * 255 / 16).astype(np.uint8)
-    return ImageRows(torch.from_numpy(images)[:, None], np.arange(len(images)))
+    return digit_rows()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as functional
 from skimage.feature import hog
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from torch import nn
 
@@ -20,13 +19,12 @@ from ae_cls.autoencoder.pixels import PixelsConfig
 from ae_cls.dataset.contract import ImageShape
 from ae_cls.dataset.rows import ImageRows
 from ae_cls.draws import Draws
-from tests.autoencoder.variants import draws, table, unit, variant
+from tests.autoencoder.variants import digit_rows, draws, table, unit, variant
 
 
 @pytest.fixture(scope="module")
 def digits() -> ImageRows:
-    images = (load_digits().images * 255 / 16).astype(np.uint8)
-    return ImageRows(torch.from_numpy(images)[:, None], np.arange(len(images)))
+    return digit_rows()
 
 
 def test_pixels_are_the_numpy_reshape_and_come_back_exactly():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from ae_cls.autoencoder.contract import build
@@ -12,7 +11,7 @@ from ae_cls.compute import Compute
 from ae_cls.dataset.rows import ImageRows, to_unit
 from ae_cls.experiment.descriptions import Pretraining
 from ae_cls.train.task import TrainTask
-from tests.autoencoder.variants import table, unit
+from tests.autoencoder.variants import digit_rows, table, unit
 from tests.composed import described
 
 CPU = torch.device("cpu")
@@ -21,8 +20,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def digits() -> tuple[ImageRows, ImageRows]:
     """Of 600 to learn from, and of 300 others."""
-    images = torch.from_numpy((load_digits().images * 255 / 16).astype(np.uint8))[:, None]
-    return ImageRows(images, np.arange(600)), ImageRows(images, np.arange(600, 900))
+    return digit_rows(0, 600), digit_rows(600, 900)
 
 
 def flat_unit(rows: ImageRows) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
 
 from ae_cls.autoencoder.contract import Autoencoder, AutoencoderConfig, build
 from ae_cls.dataset.rows import ImageRows
@@ -33,6 +34,12 @@ def table(shape: tuple[int, int, int], count: int = 24) -> ImageRows:
     low, high = smooth.amin((1, 2, 3), True), smooth.amax((1, 2, 3), True)
     images = ((smooth - low) / (high - low) * 255).to(torch.uint8)
     return ImageRows(images, np.arange(count))
+
+
+def digit_rows(first: int = 0, last: int = 1797) -> ImageRows:
+    """scikit-learn's digits, in its order."""
+    images = torch.from_numpy((load_digits().images * 255 / 16).astype(np.uint8))[:, None]
+    return ImageRows(images, np.arange(first, last))
 
 
 def unit(images: ImageRows) -> torch.Tensor:

@@ -86,17 +86,47 @@ class TorchvisionNetwork(nn.Module):
         self.map_shape = (channels, height, width)
         self.layers = _drawn(layers)
 
+    @property
+    def has_norms(self) -> bool:
+        """Whether it has batch norms, which every network but a plain vgg has."""
+        return any(isinstance(module, _BatchNorm) for module in self.layers.modules())
+
+    @torch.no_grad()
+    def fit_scales(self, images: Float[Tensor, "b c h w"]) -> None:
+        """Mean 0 and variance 1 of each channel before its activation, layer after layer.
+
+        Drawn as torchvision draws them, thirteen layers without norms make nearly the same map of
+        all images. Mishkin & Matas 2016, All you need is a good init, arXiv 1511.06422;
+        Kraehenbuehl et al. 2016, Data-dependent initializations, arXiv 1511.06856.
+
+        Args:
+            images: in [0, 1]; of networks without batch norms, which are rows of layers.
+        """
+        maps = self._normed(images)
+        for layer in self.layers:
+            maps = layer(maps)
+            if isinstance(layer, nn.Conv2d):
+                mean, deviation = maps.mean((0, 2, 3)), maps.std((0, 2, 3), correction=0)
+                scale = torch.where(deviation > 0, deviation, 1.0)
+                layer.weight /= scale[:, None, None, None]
+                assert layer.bias is not None
+                layer.bias.sub_(mean).div_(scale)
+                maps = (maps - mean[:, None, None]) / scale[:, None, None]
+
     def stages(self) -> list[nn.Module]:
         """The layers in their order, some in each."""
         firsts = [0, *(last + 1 for last in self.last_layers)]
         return [self.layers[first:end] for first, end in pairwise(firsts)]
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        normed = (self._large_enough(images).expand(-1, 3, -1, -1) - self.mean) / self.deviation
-        maps = [normed.contiguous(memory_format=torch.channels_last)]
+        maps = [self._normed(images)]
         for stage in self.stages():
             maps.append(stage(maps[-1]))
         return maps[1:]
+
+    def _normed(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 _ _"]:
+        normed = (self._large_enough(images).expand(-1, 3, -1, -1) - self.mean) / self.deviation
+        return normed.contiguous(memory_format=torch.channels_last)
 
     def _large_enough(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _ _"]:
         if min(images.shape[2:]) >= self.least_side:

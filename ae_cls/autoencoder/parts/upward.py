@@ -31,10 +31,9 @@ class Upward(nn.Module):
         self, map_shape: tuple[int, int, int], image_shape: ImageShape, *, width: int
     ) -> None:
         super().__init__()
-        self.sides = height, across = image_shape[1:]
+        self.sides = image_shape[1:]
         channels = map_shape[0]
-        # The nearest power of two: networks round the sides of odd maps up or down.
-        factor = 2 ** round(math.log2(max(height, across) / max(map_shape[1:])))
+        factor = enlargement(map_shape, image_shape)
         square = min(factor, 2 if factor <= 8 else 4)
         missing = (math.ceil(side / factor) - cells for side, cells in zip(
             image_shape[1:], map_shape[1:], strict=True))  # fmt: skip
@@ -52,6 +51,11 @@ class Upward(nn.Module):
         maps = functional.pad(maps, (0, self.right, 0, self.below))
         images = self.to_pixels(self.steps(maps.contiguous(memory_format=torch.channels_last)))
         return images[:, :, : self.sides[0], : self.sides[1]]
+
+
+def enlargement(map_shape: tuple[int, int, int], image_shape: ImageShape) -> int:
+    """Pixels a side of a cell: the nearest power of two, as networks round odd maps up or down."""
+    return 2 ** round(math.log2(max(image_shape[1:]) / max(map_shape[1:])))
 
 
 def _step(inputs: int, outputs: int) -> nn.Sequential:
