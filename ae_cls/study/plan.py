@@ -162,14 +162,16 @@ def plan_of(request: Request) -> StudyPlan:
 def _lots(cells: Sequence[Cell], extent: Extent) -> dict[Cell, str]:
     """Of short runs, whose process reads the data once; long ones are dealt out one by one.
 
-    So are those that pretrain: of a lot of them, each would be waited for in another process.
+    So are those that pretrain: of a lot of them, each would be waited for in another process. No
+    lot is without a name, or a run that another sweep has finished would be missing in the report.
     """
     networks = pretraining_of(cells, extent.networks)
     return {cell: _lot(cell, extent, networks.get(cell, "")) for cell in cells}
 
 
 def _lot(cell: Cell, extent: Extent, network: str) -> str:
-    return "" if cell.budget.is_all and extent.folds is None else f"{_LOT} {network}".strip()
+    is_long = cell.budget.is_all and extent.folds is None
+    return f"{_LOT} {f'{cell.arm.name}, all labels' if is_long else network}".strip()
 
 
 def _settings(request: Request) -> StudySettings:

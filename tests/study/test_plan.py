@@ -14,6 +14,7 @@ from ae_cls.study.budgets import Budget, budgets_of
 from ae_cls.study.cells import Cell, Extent, cells_of, pretraining_of
 from ae_cls.study.facts import ArmFacts
 from ae_cls.study.fit import FEWEST_DRAWS, fitted, left_out, with_more_draws
+from ae_cls.study.plan import _lots
 from ae_cls.train.length import Length
 from tests.composed import options, plain
 
@@ -132,6 +133,18 @@ def test_each_network_is_pretrained_by_the_first_cell_that_needs_it() -> None:
         for network, arm in [("conv", "pretrained"), ("lbp", "lbp")]
     ]
     assert pretraining_of(cells, {}) == {}
+
+
+def test_runs_that_pretrain_or_have_all_labels_are_alone_and_none_may_lie_elsewhere() -> None:
+    extent = replace(WHOLE, networks={"pretrained": "conv"})
+    cells = cells_of(extent)
+    lots = _lots(cells, extent)
+    alone = [cell for cell in cells if list(lots.values()).count(lots[cell]) == 1]
+    assert [(cell.arm.name, cell.budget.title) for cell in alone] == [
+        ("pretrained", "1 a class"), *((arm.name, "all") for arm in ARMS),
+    ]  # fmt: skip
+    # A run of an unnamed lot counts as finished where any other sweep has finished it.
+    assert all(lots.values())
 
 
 def test_folds_take_the_place_of_draws() -> None:
