@@ -161,18 +161,17 @@ class Backbone(Corrupting):
         parts = [to_unit(sample.take(share), device) for share in shares]
         self.train()
         with torch.no_grad():
-            maps = torch.cat([self._map(part) for part in parts])
-        self.readout.fit(maps, torch.cat(parts))
+            codes = torch.cat([self._codes(part) for part in parts])
+        self.readout.fit(codes.unflatten(1, self.trunk.map_shape), torch.cat(parts))
         silence(self.decoder.to_pixels)
-
-    def _map(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
-        latents = self._untrained(images) if self.is_frozen else self.encode(images)
-        return latents.unflatten(1, self.trunk.map_shape)
 
     def loss(self, images: Float[Tensor, "b c h w"], draws: Draws, progress: float) -> Loss:
         seen = self.corruption.apply(images, draws)
-        latents = self._untrained(seen.images) if self.is_frozen else self.encode(seen.images)
-        return reconstruction_loss(self.decode(latents), images, seen.weight)
+        return reconstruction_loss(self.decode(self._codes(seen.images)), images, seen.weight)
+
+    def _codes(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """As training sees them."""
+        return self._untrained(images) if self.is_frozen else self.encode(images)
 
     @torch.no_grad()
     def _untrained(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:

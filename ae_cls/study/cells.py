@@ -168,10 +168,9 @@ def _on_folds(extent: Extent, folds: int) -> Iterator[Cell]:
 
 def _networks_first(cells: Sequence[Cell], networks: Mapping[str, str]) -> list[Cell]:
     """The first cell of each network, then those that need none, then the others."""
-    first = {networks[cell.arm.name]: cell for cell in reversed(cells) if cell.arm.name in networks}
+    first = pretraining_of(cells, networks)
 
     def turn(cell: Cell) -> int:
-        network = networks.get(cell.arm.name)
-        return 1 if network is None else 0 if first[network] is cell else 2
+        return 1 if cell.arm.name not in networks else 0 if cell in first else 2
 
     return sorted(cells, key=turn)

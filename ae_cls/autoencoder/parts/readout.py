@@ -2,15 +2,15 @@
 
 from typing import final
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from jaxtyping import Float, Float64
+from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from ae_cls.autoencoder.parts.blocks import pad_to_multiple
 from ae_cls.autoencoder.parts.upward import enlargement
 from ae_cls.dataset.contract import ImageShape
-from ae_cls.machine.threads import eigenvectors
 
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # on weights of channels of variance 1
 _CELLS_OF_WEIGHT = 8  # to fit on; neighbours in an image are alike, so few would be too few
@@ -32,7 +32,12 @@ class Readout(nn.Module):
     def __init__(self, map_shape: tuple[int, int, int], image_shape: ImageShape) -> None:
         super().__init__()
         self.image_shape, self.side = image_shape, enlargement(map_shape, image_shape)
-        channels, *self.cells = map_shape
+        channels, *cells = map_shape
+        # Networks round the sides of a map up or down.
+        self.cells = [
+            max(count, -(-side // self.side))
+            for count, side in zip(cells, image_shape[1:], strict=True)
+        ]
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("deviation", torch.ones(channels, 1, 1))
         # A step of Adam moves each weight as far: with many channels the sum would leap.
@@ -62,57 +67,52 @@ class Readout(nn.Module):
         self.mean.copy_(maps.mean((0, 2, 3))[:, None, None])
         spread = maps.std((0, 2, 3), correction=0)[:, None, None]
         self.deviation.copy_(torch.where(spread > 0, spread, 1.0))
-        seen = self._standardised(maps)
-        inputs = (seen / self.gain).double().cpu().movedim(1, 3).flatten(1, 2)
-        targets = self._in_cells(images).double().cpu().movedim(1, 3).flatten(1, 2)
-        weight, bias = _least_squares(inputs, targets)
-        self.paint.weight.copy_((weight.T / self.gain)[:, :, None, None])
+        sides = [cells * self.side for cells in self.cells]
+        found = _least_squares(
+            _by_cell(self._standardised(maps) / self.gain),
+            _by_cell(functional.pixel_unshuffle(_enlarged(images, sides), self.side)),
+        )
+        weight = torch.from_numpy(found.coef_)[:, :, None, None]
+        self.paint.weight.copy_(weight / self.gain)
         assert self.paint.bias is not None
-        self.paint.bias.copy_(bias)
+        self.paint.bias.copy_(torch.from_numpy(found.intercept_))
 
     def _standardised(self, maps: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
-        """With the cells that an image has beyond those of the map, where it is rounded down."""
-        down, across = (-(-side // self.side) for side in self.image_shape[1:])
-        missing = (0, max(0, across - maps.shape[3]), 0, max(0, down - maps.shape[2]))
-        padded = functional.pad(maps, missing, mode="replicate")
-        return (padded - self.mean) * (self.gain / self.deviation)
+        return (_enlarged(maps, self.cells) - self.mean) * (self.gain / self.deviation)
 
-    def _in_cells(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ _ _"]:
-        padded = pad_to_multiple(images, self.side)
-        down, across = (max(cells, padded.shape[axis] // self.side) for axis, cells in (
-            (2, self.cells[0]), (3, self.cells[1])))  # fmt: skip
-        beyond = (0, across * self.side - padded.shape[3], 0, down * self.side - padded.shape[2])
-        return functional.pixel_unshuffle(
-            functional.pad(padded, beyond, mode="replicate"), self.side
-        )
+
+def _enlarged(maps: Float[Tensor, "b _ _ _"], sides: list[int]) -> Float[Tensor, "b _ _ _"]:
+    """The right and lower edge repeated up to these sides."""
+    below, right = (side - size for side, size in zip(sides, maps.shape[2:], strict=True))
+    return functional.pad(maps, (0, right, 0, below), mode="replicate")
+
+
+def _by_cell(maps: Float[Tensor, "b _ _ _"]) -> Float64[np.ndarray, "b cells _"]:
+    return maps.movedim(1, 3).flatten(1, 2).double().cpu().numpy()
 
 
 def _least_squares(
-    inputs: Float64[Tensor, "n cells d"], targets: Float64[Tensor, "n cells pixels"]
-) -> tuple[Float64[Tensor, "d pixels"], Float64[Tensor, " pixels"]]:
-    """Weight and bias, with the penalty that is best for images held back."""
-    held = torch.arange(len(inputs)) % _HELD == _HELD - 1
+    inputs: Float64[np.ndarray, "n cells d"], targets: Float64[np.ndarray, "n cells pixels"]
+) -> Ridge:
+    """With the penalty that is best for images held back."""
+    held = np.arange(len(inputs)) % _HELD == _HELD - 1
     best = _PENALTIES[-1]
     if held.any():
-        fits = _fits(inputs[~held], targets[~held], _PENALTIES)
-        errors = [
-            float((inputs[held] @ weight + bias - targets[held]).square().mean())
-            for weight, bias in fits
-        ]
-        best = _PENALTIES[errors.index(min(errors))]
-    ((weight, bias),) = _fits(inputs, targets, (best,))
-    return weight, bias
+        rows, wanted = _joined(inputs[held]), _joined(targets[held])
+        fits = [_fit(inputs[~held], targets[~held], penalty) for penalty in _PENALTIES]
+        errors = [np.square(fit.predict(rows) - wanted).mean() for fit in fits]
+        best = _PENALTIES[int(np.argmin(errors))]
+    return _fit(inputs, targets, best)
 
 
-def _fits(
-    inputs: Float64[Tensor, "n cells d"],
-    targets: Float64[Tensor, "n cells pixels"],
-    penalties: tuple[float, ...],
-) -> list[tuple[Float64[Tensor, "d pixels"], Float64[Tensor, " pixels"]]]:
-    rows, wanted = inputs.flatten(0, 1), targets.flatten(0, 1)
-    middle, bias = rows.mean(0), wanted.mean(0)
-    rows, wanted = rows - middle, wanted - bias
-    values, vectors = eigenvectors(rows.T @ rows / len(rows))
-    turned = vectors.T @ (rows.T @ wanted) / len(rows)
-    weights = [vectors @ (turned / (values.clamp(min=0) + one)[:, None]) for one in penalties]
-    return [(weight, bias - middle @ weight) for weight in weights]
+def _fit(
+    inputs: Float64[np.ndarray, "n cells d"],
+    targets: Float64[np.ndarray, "n cells pixels"],
+    penalty: float,
+) -> Ridge:
+    rows = _joined(inputs)
+    return Ridge(alpha=penalty * len(rows)).fit(rows, _joined(targets))
+
+
+def _joined(cells: Float64[np.ndarray, "n cells d"]) -> Float64[np.ndarray, "rows d"]:
+    return cells.reshape(-1, cells.shape[-1])

@@ -97,7 +97,7 @@ class TorchvisionNetwork(nn.Module):
 
         Drawn as torchvision draws them, thirteen layers without norms make nearly the same map of
         all images. Mishkin & Matas 2016, All you need is a good init, arXiv 1511.06422;
-        Kraehenbuehl et al. 2016, Data-dependent initializations, arXiv 1511.06856.
+        Krähenbühl et al. 2016, Data-dependent initializations, arXiv 1511.06856.
 
         Args:
             images: in [0, 1]; of networks without batch norms, which are rows of layers.
