@@ -141,9 +141,10 @@ class Backbone(Corrupting):
         return self.trunk(images)
 
     def rates(self) -> list[tuple[list[nn.Module], float]]:
-        if self.trunk.has_norms or self.readout is None:
+        if self.trunk.has_norms:
             return super().rates()
-        return [([self.trunk], _RATE_WITHOUT_NORMS), ([self.decoder, self.readout], 1.0)]
+        decoders = [part for part in (self.decoder, self.readout) if part is not None]
+        return [([self.trunk], _RATE_WITHOUT_NORMS), (decoders, 1.0)]
 
     def fit_scales(self, images: ImageRows) -> None:
         if self.is_drawn and not self.trunk.has_norms:

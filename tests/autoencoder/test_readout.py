@@ -105,8 +105,10 @@ def test_networks_with_norms_are_not_scaled(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("network", ["vgg11", "vgg11_bn", "resnet18"])
-def test_without_batch_norms_the_encoder_learns_slowly(network: str) -> None:
-    model = config("backbone", f"autoencoder.network={network}").build((3, 32, 32))
+@pytest.mark.parametrize("readout", [True, False])
+def test_without_batch_norms_the_encoder_learns_slowly(network: str, readout: bool) -> None:
+    words = [f"autoencoder.network={network}", f"autoencoder.readout={readout}"]
+    model = config("backbone", *words).build((3, 32, 32))
     assert isinstance(model, Backbone)
     rates = {module: rate for modules, rate in model.rates() for module in modules}
     assert rates.get(model.trunk, rates.get(model)) == (0.01 if network == "vgg11" else 1)
