@@ -40,7 +40,7 @@ def _table(budget: BudgetTable) -> Table:
     table = empty_table(titles=True)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("arm")
-    for title in ("test %", "95 % interval", "pretrained\nminus this"):
+    for title in ("test %", "95 % interval", "best pretrained\nminus this"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("pretraining")
     for line in budget.lines:

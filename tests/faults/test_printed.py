@@ -78,7 +78,7 @@ def test_the_digits_of_the_tables_are_those_of_the_answers(case, runs, made):
             assert row["95 % interval"] == f"{100 * low:.1f} to {100 * high:.1f}"
             assert row["runs"] == str(DRAWS)
             gap = f"{100 * (leading - own).mean():+.1f}"
-            difference = row["pretrained minus this"]
+            difference = row["best pretrained minus this"]
             assert difference.startswith(f"{gap} (") if arm != "pretrained" else not difference
 
 

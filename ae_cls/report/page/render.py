@@ -41,8 +41,8 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield _row(("rank", "way of classifying", "right, %", "95 % interval", "pretrained minus this",
-                "pretraining", "runs"))  # fmt: skip
+    yield _row(("rank", "way of classifying", "right, %", "95 % interval",
+                "best pretrained minus this", "pretraining", "runs"))  # fmt: skip
     yield _row(("--:", "---", "--:", "---", "---", "---", "--:"))
     for line in table.lines:
         yield _row((line.rank, line.arm, line.accuracy, line.interval, line.difference, line.said,
