@@ -207,10 +207,15 @@ def _drawn(figure: Callable[[bool], Figure], title: str) -> Picture:
 
 
 def _important_first(found: Verdict) -> list[Arm]:
-    """The arms that lead somewhere, pretrained ones before controls, then the others."""
-    others = sorted(found.arms, key=lambda arm: not arm.is_pretrained)
+    """The arms that lead somewhere, pretrained ones before controls, then others, best first."""
+    others = sorted(found.arms, key=lambda arm: (not arm.is_pretrained, -_mean(found, arm)))
     chosen = [*found.leading.values(), *found.best_control.values(), *others]
     return list({arm.name: arm for arm in chosen}.values())
+
+
+def _mean(found: Verdict, arm: Arm) -> float:
+    """Of its accuracies at all budgets."""
+    return float(np.mean([row.accuracy.difference for row in _rows_of(found, arm)]))
 
 
 def _rows_of(found: Verdict, arm: Arm) -> list[Row]:

@@ -30,6 +30,7 @@ from ae_cls.report.figures import (
 from ae_cls.report.figures.canvas import in_house_style, shortened
 from ae_cls.report.figures.contact import MOST_A_CLASS, MOST_CLASSES
 from ae_cls.report.figures.latents import UNKNOWN, class_colours
+from ae_cls.report.figures.verdict import Curve, Point, cost_points, label_curve
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (3, 96, 160)]
 CLASSES = [1, 2, 10, 100]
@@ -480,3 +481,18 @@ def test_samples_have_a_line_for_each_name_and_none_are_named_without() -> None:
     assert [text for text in texts(plain) if text] == ["Images of codes"]
     assert [len(figure.axes[0].images) for figure in (plain, sampled(names(2)))] == [2, 2]
     assert plain.get_figwidth() < sampled(names(2)).get_figwidth()
+
+
+@pytest.mark.parametrize(("count", "listed", "rest"), [(12, 12, []), (25, 6, ["19 others"])])
+def test_a_legend_of_many_lists_those_with_a_colour(count, listed, rest) -> None:
+    names = [f"arm{place}" for place in range(count)]
+    points = [Point(name, 1.0, 0.5, 0.4, 0.6, True) for name in names]
+    curves = [
+        Curve(name, [10.0, 100.0], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], True) for name in names
+    ]
+    for figure in (
+        label_curve(curves, break_even=None, ticks=[10.0, 100.0], dark=False),
+        cost_points(points, dark=False),
+    ):
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == [*names[:listed], *rest]

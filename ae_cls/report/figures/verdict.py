@@ -26,6 +26,8 @@ _GREY = "#8a8f96"
 _SIZE = (4.9, 4.4)  # inches: readable on a phone
 _LONGEST = 30  # characters of a name
 _BANDS = 3  # more would hide each other
+_LISTED = 12  # in a legend; of more, those without a colour are one entry
+_UNLISTED = "_"  # a label that begins so has no entry: matplotlib
 
 
 class Curve(NamedTuple):
@@ -56,7 +58,7 @@ def label_curve(
     """Share of new images that are recognised, by number of labels.
 
     Args:
-        curves: those to look at first: three have bands, and the seventh on are grey.
+        curves: the important ones first: three have bands, and the seventh on are grey.
         break_even: number of labels at which pretraining and the best control are as good.
         ticks: numbers of labels to name.
         dark: for a dark page.
@@ -64,8 +66,9 @@ def label_curve(
     with _page_style(dark=dark):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
-        for place, curve in enumerate(curves):
-            _draw_curve(axes, curve, _colour(place), has_band=place < _BANDS)
+        entries = _entries([curve.name for curve in curves])
+        for place, (curve, entry) in enumerate(zip(curves, entries, strict=True)):
+            _draw_curve(axes, curve, entry, _colour(place), has_band=place < _BANDS)
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(list(ticks), [f"{tick:,.0f}" for tick in ticks])
@@ -86,12 +89,13 @@ def cost_points(points: Sequence[Point], *, dark: bool) -> Figure:
     with _page_style(dark=dark):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
-        for place, point in enumerate(points):
+        entries = _entries([point.name for point in points])
+        for place, (point, entry) in enumerate(zip(points, entries, strict=True)):
             spread = [[max(0.0, point.mean - point.low)], [max(0.0, point.high - point.mean)]]
             axes.errorbar(
                 point.seconds, point.mean, yerr=spread, color=_colour(place), capsize=2,
                 marker="o" if point.is_pretrained else "s", linestyle="", markersize=5,
-                label=shortened(point.name, _LONGEST),
+                label=entry,
             )  # fmt: skip
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -107,15 +111,24 @@ def _page_style(*, dark: bool) -> Iterator[None]:
         yield
 
 
-def _draw_curve(axes: Axes, curve: Curve, colour: str, *, has_band: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, entry: str, colour: str, *, has_band: bool) -> None:
     style = "o-" if curve.is_pretrained else "s--"
     axes.plot(
         curve.labels, curve.mean, style, color=colour, linewidth=1.5, markersize=4,
-        label=shortened(curve.name, _LONGEST),
+        label=entry,
     )  # fmt: skip
     if has_band:
         ends = (curve.low, curve.high)
         axes.fill_between(curve.labels, *ends, color=colour, alpha=0.15, linewidth=0)
+
+
+def _entries(names: Sequence[str]) -> list[str]:
+    """What the legend calls each, the important ones first."""
+    entries = [shortened(name, _LONGEST) for name in names]
+    if len(entries) <= _LISTED:
+        return entries
+    grey = len(entries) - len(_COLOURS)
+    return [*entries[: len(_COLOURS)], f"{grey} others", *[_UNLISTED] * (grey - 1)]
 
 
 def _legend(figure: Figure) -> None:
