@@ -4,20 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.semi_supervised import LabelSpreading
 
 from ae_cls.head import spread
 from ae_cls.head.fitted import Labelled, Labels, Pool
 from ae_cls.head.neighbours import nearest_others
+from ae_cls.head.softmax import Softmax
 from ae_cls.head.spread import Spread
 from tests.head.heads import blobs, config, digits
 
 NEIGHBOURS, TEMPERATURE = 10, 0.07
 
 
-def fit(part: Labelled, shown: Labels, *, alpha: float, classes: int = 10) -> Spread:
+def fit(
+    part: Labelled, shown: Labels, *, alpha: float, classes: int = 10, start: str = "labels"
+) -> Spread:
     """Fitted on some labels of the part, uncalibrated."""
-    head = config("spread", neighbours=[NEIGHBOURS], alpha=[alpha], temperature=TEMPERATURE)
+    head = config(
+        "spread", neighbours=[NEIGHBOURS], alpha=[alpha], start=[start], temperature=TEMPERATURE
+    )
     fitted = head.fit_within(
         part.rows(shown), np.arange(len(shown)), class_count=classes, choose_by="accuracy", seed=0,
         progress=False, pool=Pool.of(part.features, shown),
@@ -60,11 +66,34 @@ def test_it_is_scikit_learn_on_the_same_graph(alpha: float) -> None:
     assert np.abs(head.predict_proba(test.features[:50]) - expected).max() < 1e-4
 
 
-def test_images_without_a_label_help() -> None:
+@pytest.mark.parametrize("alpha", [0.5, 0.99])
+def test_answers_are_smoothed_as_by_the_inverse(alpha: float) -> None:
+    train = digits()[0]
+    part, shown = train.rows(np.arange(400)), np.arange(60)
+    head = fit(part, shown, alpha=alpha, start="answers")
+    linear = config("linear", C=[0.1]).fit_within(
+        part.rows(shown), shown, class_count=10, choose_by="accuracy", seed=0, progress=False,
+        pool=Pool.of(part.features, shown),
+    )  # fmt: skip
+    assert isinstance(linear, Softmax)
+    begun = softmax(linear.logits(part.features), axis=1)
+    begun[shown] = np.eye(10)[part.labels[shown]]
+    rows = head.rows.astype(np.float64)
+    directed = by_loop(rows, rows, among_themselves=True)
+    weights = np.maximum(directed, directed.T)
+    roots = np.sqrt(weights.sum(axis=1))
+    system = np.eye(400) - alpha * weights / np.outer(roots, roots)
+    expected = np.linalg.solve(system, begun)
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.abs(head.shares - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("start", ["labels", "answers"])
+def test_images_without_a_label_help(start: str) -> None:
     train, _, test = digits()
     shown = np.concatenate([np.flatnonzero(train.labels == label)[:5] for label in range(10)])
-    alone = fit(train.rows(shown), np.arange(50), alpha=0.9)
-    among_all = fit(train, shown, alpha=0.9)
+    alone = fit(train.rows(shown), np.arange(50), alpha=0.9, start=start)
+    among_all = fit(train, shown, alpha=0.9, start=start)
     right = [
         (head.predict_proba(test.features).argmax(axis=1) == test.labels).mean()
         for head in (alone, among_all)
@@ -73,11 +102,24 @@ def test_images_without_a_label_help() -> None:
     assert among_all.facts["unlabelled_rows"] == 1050 and alone.facts["unlabelled_rows"] == 0
 
 
-def test_labels_without_the_pool_are_not_read() -> None:
+@pytest.mark.parametrize("start", ["labels", "answers"])
+def test_labels_without_the_pool_are_not_read(start: str) -> None:
     train = digits()[0]
     shown = np.arange(50)
     hidden = replace(train, labels=np.where(np.arange(1100) < 50, train.labels, 0))
-    assert fit(train, shown, alpha=0.9).files() == fit(hidden, shown, alpha=0.9).files()
+    files = [fit(part, shown, alpha=0.9, start=start).files() for part in (train, hidden)]
+    assert files[0] == files[1]
+
+
+def test_the_label_of_a_row_that_is_held_back_is_not_read() -> None:
+    """Of what settings are judged by: with labels that say nothing, nothing is foreseen."""
+    part, shown = blobs(400), np.arange(200)
+    drawn = np.random.default_rng(0).integers(0, 4, 400)
+    head = fit(replace(part, labels=drawn), shown, alpha=0.5, classes=4, start="answers")
+    trials = head.facts["trials"]
+    assert isinstance(trials, list) and isinstance(trials[0], dict)
+    assert isinstance(trials[0]["folds_accuracy"], float)
+    assert trials[0]["folds_accuracy"] < 0.35
 
 
 def test_the_graph_is_made_once_for_all_folds_and_settings(monkeypatch) -> None:
@@ -89,12 +131,13 @@ def test_the_graph_is_made_once_for_all_folds_and_settings(monkeypatch) -> None:
 
     monkeypatch.setattr(spread, "nearest_others", counted)
     part, shown = blobs(80), np.arange(40)
-    head = config("spread").fit_within(
+    settings = {"start": ["labels", "answers"], "neighbours": [5, 10], "alpha": [0.5, 0.9]}
+    head = config("spread", **settings).fit_within(
         part.rows(shown), shown, class_count=4, choose_by="accuracy", seed=0, progress=False,
         pool=Pool.of(part.features, shown),
     )  # fmt: skip
     trials = head.facts["trials"]
-    assert isinstance(trials, list) and len(trials) == 4 and len(made) == 1
+    assert isinstance(trials, list) and len(trials) == 8 and len(made) == 1
 
 
 def test_a_fold_hides_a_label_and_not_its_image() -> None:
