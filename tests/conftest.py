@@ -1,5 +1,6 @@
 """Shapes and types are checked while tests run; one thread a process, as tests share two cores."""
 
+import hashlib
 import logging
 import os
 import signal
@@ -19,8 +20,41 @@ import pytest
 import torch
 
 from ae_cls import interrupt
+from ae_cls.dataset import find_copies as copies_room
+from ae_cls.dataset import read as reading
+from ae_cls.dataset.contract import ImageTable
+from ae_cls.dataset.copies import Copies
+from ae_cls.dataset.fingerprint import row_hashes
 
 torch.set_num_threads(1)
+_COPIES: dict[tuple[str, int], Copies] = {}
+
+
+def _copies_found_once(images: ImageTable) -> Copies:
+    """Nothing is kept on the disk between tests, so each run would look for copies again.
+
+    What is found depends on the pixels and on the bound alone. The tests of the search itself call
+    it where it is defined.
+    """
+    pixels = hashlib.sha256(row_hashes(images).tobytes()).hexdigest()
+    key = (pixels, copies_room.MOST_COMPARED)
+    if key not in _COPIES:
+        _COPIES[key] = copies_room.find_copies(images)
+    return _COPIES[key]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def same_things_once() -> Iterator[None]:
+    """What takes long in every run, and shows nothing that is not tested elsewhere.
+
+    A flush to the disk matters when the power fails, which it does in no test: a run has a hundred.
+    Tests of what is done where the flush fails put their own in its place, and the processes that
+    tests start flush.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "find_copies", _copies_found_once)
+        patch.setattr(os, "fsync", os.fstat)  # which refuses a wrong handle, too
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ FORK.set_forkserver_preload(["ae_cls.run.run", "tests.test_cold_starts"])
 WORDS = (
     "threads=1", "precision=fp32", "device=cpu", "pretrain.epochs=2", "pretrain.min_steps=6",
     "autoencoder.widths=[16,8]", "head.C=[0.1]",
+    "figures=false",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ No test here looks at a name: where variants differ, the config says how.
 import pytest
 import torch
 
+from ae_cls.autoencoder.contract import build
 from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
 from tests.autoencoder.variants import (
@@ -15,6 +16,7 @@ from tests.autoencoder.variants import (
     TRAINED,
     VARIANTS,
     config,
+    corrupted,
     draws,
     table,
     unit,
@@ -102,9 +104,16 @@ def test_eight_images_are_learnt_by_heart(name, shape):
 
 
 @pytest.mark.parametrize("name", CORRUPTED)
+def test_a_corruption_is_the_same_in_every_variant_that_takes_one(name):
+    """So that not every pair below has to be composed."""
+    words = ("autoencoder/corruption=gaussian", "autoencoder.corruption.deviation=0.3")
+    assert config(name, *words) == corrupted(name, "gaussian", "deviation=0.3")
+
+
+@pytest.mark.parametrize("name", CORRUPTED)
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_a_variant_with_corruption_takes_every_corruption(name, corruption):
-    model = variant(name, (1, 8, 8), words=[f"autoencoder/corruption={corruption}"]).train()
+    model = build(corrupted(name, corruption).small(), (1, 8, 8), 0).train()
     loss = model.loss(unit(table((1, 8, 8))), draws(24), 1.0)
     loss.total.backward()
     assert torch.isfinite(loss.total)

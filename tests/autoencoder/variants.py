@@ -22,6 +22,20 @@ def config(name: str, *words: str) -> AutoencoderConfig:
     return description.autoencoder
 
 
+def corrupted(name: str, corruption: str, *words: str) -> AutoencoderConfig:
+    """As `autoencoder/corruption=...` composes it: of each option there is one, for all networks.
+
+    Args:
+        name: a network that corrupts.
+        corruption: an option of that group.
+        words: keys of the corruption, each `key=value`.
+    """
+    own = [f"autoencoder.corruption.{word}" for word in words]
+    donor = config("conv", f"autoencoder/corruption={corruption}", *own).model_dump()
+    whole = config(name)
+    return type(whole).model_validate(whole.model_dump() | {"corruption": donor["corruption"]})
+
+
 def variant(name: str, shape: tuple[int, int, int], *, seed: int = 0, words=()) -> Autoencoder:
     """A small network."""
     return build(config(name, *words).small(), shape, seed)

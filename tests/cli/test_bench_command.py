@@ -2,19 +2,40 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ae_cls.bench.contenders import CONTENDERS
+from ae_cls.bench import child, compare, speed
+from ae_cls.bench.contenders import CONTENDERS, Contender
+from ae_cls.experiment.benchmark import Benchmark
 from tests.bench.test_bench import SMALL
 from tests.cli.conftest import AeCls
 
 
-def test_bench_leaves_table_and_json(tmp_path: Path, ae_cls: AeCls) -> None:
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> list[Contender]:
+    """Who is measured in a new process: the first, as to start one takes longer than the rest."""
+    started: list[Contender] = []
 
+    def measured(benchmark: Benchmark, contender: Contender, task: child.Task) -> Any:
+        if started:
+            return json.loads(json.dumps(speed.speed(benchmark, contender)))
+        started.append(contender)
+        return child.measured(benchmark, contender, task)
+
+    monkeypatch.setattr(compare, "measured", measured)
+    monkeypatch.setattr(speed, "_SIDE", 64)
+    return started
+
+
+def test_bench_leaves_table_and_json(
+    tmp_path: Path, ae_cls: AeCls, one_process: list[Contender]
+) -> None:
     outcome = ae_cls("bench", *SMALL, f"folder={tmp_path / 'b'}")
     assert outcome.code == 0, outcome.err
     found = json.loads((tmp_path / "b" / "bench.json").read_text())
+    assert one_process == [CONTENDERS[0]]
     assert len(found["contenders"]) == len(CONTENDERS)
     for row in found["contenders"]:
         assert row["all_images_per_second"] == [row["images_per_second"]]

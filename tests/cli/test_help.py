@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 
 import pytest
 from pydantic import BaseModel
@@ -95,12 +97,25 @@ def test_help_of_options_says_what_their_keys_mean_and_may_be(ae_cls: AeCls) -> 
     assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" " * 6))
 
 
+def options_side_by_side(groups: Iterable[str]) -> Iterator[dict[str, str]]:
+    """The first option of each group, then the second of each, and so on."""
+    names = list(groups)
+    for found in zip_longest(*(options(group) for group in names)):
+        yield {group: option for group, option in zip(names, found, strict=True) if option}
+
+
 @with_hydra
 def test_help_of_an_option_has_each_key_of_its_file() -> None:
-    for group in configs.all_groups_of("run"):
-        dotted = group.replace("/", ".")
-        for option in options(group):
-            text = help_of_options("run", [f"{dotted}={option}"], ())
+    """Of one option of each group at a time, as it takes a while to compose."""
+    groups = configs.all_groups_of("run")
+    outer = options_side_by_side(group for group in groups if "/" not in group)
+    inner = options_side_by_side(group for group in groups if "/" in group)
+    for chosen in (*outer, *inner):
+        words = [f"{group.replace('/', '.')}={option}" for group, option in chosen.items()]
+        text = help_of_options("run", words, ())
+        for group, option in chosen.items():
+            dotted = group.replace("/", ".")
+            assert f"{dotted}={option}: " in text
             values = configs.read_yaml(configs.config_folder() / group / f"{option}.yaml")
             values.pop("defaults", None)
             for key in configs.key_names(values, f"{dotted}."):

@@ -25,7 +25,7 @@ pytestmark = with_hydra
 RUN = (
     "run", "pretrain=quick", "pretrain.epochs=1", "pretrain.min_steps=3", "encode=latent",
     "head=knn", "autoencoder.widths=[8,16]", "autoencoder.latent_dim=8", "device=cpu",
-    "precision=fp32", "threads=1", "store=own",
+    "precision=fp32", "threads=1", "store=own", "figures=false",
 )  # fmt: skip
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

@@ -42,7 +42,7 @@ def ladder(one: Network, *words: str) -> _Ladder:
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
     one = task(name)
-    learned = learnt_beside_the_given_encoder(config(), one)
+    learned = learnt_beside_the_given_encoder(small(LadderConfig, "ladder", (), steps=24), one)
     assert learned.classifier.head.facts["unlabelled_rows"] == 32
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ae_cls.autoencoder.contract import build
 from ae_cls.compute import Compute
 from ae_cls.dataset.rows import LabelledImages
 from ae_cls.draws import Draws
@@ -29,7 +30,7 @@ from ae_cls.run.data import prepare
 from ae_cls.train.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from ae_cls.train.loop import whole_loss
 from ae_cls.train.task import TrainTask
-from tests.autoencoder.variants import CORRUPTED, CORRUPTIONS, table, unit, variant
+from tests.autoencoder.variants import CORRUPTED, CORRUPTIONS, corrupted, table, unit, variant
 from tests.composed import described, needed_by
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -37,9 +38,7 @@ TWO = World(0, 2, 0, 2)
 SHAPE = (1, 8, 8)
 STEPS = 10
 """Of a training: two passes over 50 images, in batches of 16, or one with a batch of one image."""
-EMPHASIS = dict.fromkeys(
-    ("patch_mask", "salt_pepper"), ("autoencoder.corruption.intact_weight=0.1",)
-)
+EMPHASIS = dict.fromkeys(("patch_mask", "salt_pepper"), ("intact_weight=0.1",))
 
 
 def in_two(names: list[str]) -> dict[str, Any]:
@@ -145,8 +144,8 @@ def every_loss(world: World) -> dict[str, Any]:
     """Loss, terms and length of the gradient of each variant with each corruption; 7 images."""
     found = {}
     for name, corruption in itertools.product(CORRUPTED, CORRUPTIONS):
-        words = (f"autoencoder/corruption={corruption}", *EMPHASIS.get(corruption, ()))
-        model = variant(name, SHAPE, words=words).double().train()
+        made = corrupted(name, corruption, *EMPHASIS.get(corruption, ()))
+        model = build(made.small(), SHAPE, 0).double().train()
         positions, images = world.share_of(torch.arange(7)), table(SHAPE, 7)
         batch, own = unit(images)[positions].double(), Draws(3, 0, positions)
         with exact_norms(model), shared_batch(world, own=len(positions), count=7):
@@ -287,7 +286,7 @@ JOBS: dict[str, Callable[[World], Any]] = {
     "conv": partial(pretraining, "conv", ("autoencoder/corruption=patch_mask",)),
     "salt and pepper": partial(
         pretraining, "conv",
-        ("autoencoder/corruption=salt_pepper", *EMPHASIS["salt_pepper"]),
+        ("autoencoder/corruption=salt_pepper", "autoencoder.corruption.intact_weight=0.1"),
     ),
     "vae": partial(pretraining, "vae", ("autoencoder.free_bits=0.05",)),
     "vqvae": partial(pretraining, "vqvae", ()),
