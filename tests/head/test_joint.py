@@ -22,7 +22,7 @@ def config(*words: str) -> JointConfig:
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_learns_and_leaves_the_given_encoder_as_it_was(name):
     one = task(name)
-    learned = learnt_beside_the_given_encoder(config(), one)
+    learned = learnt_beside_the_given_encoder(small(JointConfig, "joint", (), steps=36), one)
     assert learned.classifier.head.facts["unlabelled_rows"] == 32
 
 
