@@ -19,7 +19,7 @@ from ae_cls.head.head_files import (
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayHead(FittedHead):
-    """A head whose arrays are fields, named and described in `layout`.
+    """A head whose arrays are fields, named and described in `layout`; optional ones may be None.
 
     Attributes:
         head: its name in the config.
@@ -38,7 +38,8 @@ class ArrayHead(FittedHead):
             feature_count=self._side("d"),
             facts=self.facts,
         )
-        arrays = {name: getattr(self, name) for name in self.layout}
+        fields = {name: getattr(self, name) for name in self.layout}
+        arrays = {name: array for name, array in fields.items() if array is not None}
         return {ARRAYS: array_bytes(arrays), RECORD: record}
 
     @final

@@ -30,11 +30,13 @@ class Stored:
         kind: type of its numbers, which must be finite.
         sides: one letter a side; equal letters are equal lengths within a head.
         positive: whether its numbers must be above 0.
+        optional: whether a head may do without it.
     """
 
     kind: type[np.generic]
     sides: str
     positive: bool = False
+    optional: bool = False
 
 
 Layout = Mapping[str, Stored]
@@ -101,7 +103,10 @@ def refuse_other_sizes(
 
 def array_bytes(arrays: Arrays) -> bytes:
     """head.safetensors."""
-    return safetensors.numpy.save(arrays)
+    # safetensors writes an array's memory, whatever its order.
+    return safetensors.numpy.save(
+        {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    )
 
 
 def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, int]) -> Arrays:
@@ -109,7 +114,7 @@ def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, 
 
     Args:
         files: of the head.
-        layout: the arrays that must be there, and no others may.
+        layout: the arrays that there may be, all of them unless optional.
         sides: letters of the layout that are known already.
 
     Raises:
@@ -117,14 +122,15 @@ def read_arrays(files: Mapping[str, bytes], layout: Layout, sides: Mapping[str, 
             positive.
     """
     arrays = _parsed(present(files, ARRAYS))
-    if arrays.keys() != layout.keys():
+    needed = {name for name, stored in layout.items() if not stored.optional}
+    if wrong := (needed - arrays.keys()) | (arrays.keys() - layout.keys()):
         raise ModelFileError(
             "the head does not hold exactly the arrays it should", where=ARRAYS,
-            why=f"missing or surplus: {', '.join(sorted(arrays.keys() ^ layout.keys()))}",
+            why=f"missing or surplus: {', '.join(sorted(wrong))}",
         )  # fmt: skip
     known = dict(sides)
     for name, stored in layout.items():
-        if flaw := _flaw(arrays[name], stored, known):
+        if name in arrays and (flaw := _flaw(arrays[name], stored, known)):
             raise ModelFileError(f"array {name!r} of the head is damaged", where=ARRAYS, why=flaw)
     return arrays
 

@@ -15,8 +15,6 @@ from jaxtyping import Float32, Float64, Int64
 from pydantic import Field
 from scipy.sparse import coo_array, csr_array, eye_array
 from scipy.sparse.linalg import cg
-from sklearn.decomposition import TruncatedSVD
-from torch.nn.functional import normalize
 
 from ae_cls.head.array_head import ArrayHead
 from ae_cls.head.choice import Setting, Trial
@@ -25,7 +23,15 @@ from ae_cls.head.feature_task import FeatureTask
 from ae_cls.head.fitted import Fact, Features, FittedHead, Probabilities
 from ae_cls.head.head_files import Layout, Stored
 from ae_cls.head.linear import LinearConfig
-from ae_cls.head.neighbours import Directions, Neighbours, directions, nearest, nearest_others
+from ae_cls.head.neighbours import (
+    Components,
+    Directions,
+    Neighbours,
+    directions,
+    main_components,
+    nearest,
+    nearest_others,
+)
 from ae_cls.head.standardise import MEAN_AND_SCALE, Standardiser
 from ae_cls.head.temperature import at_temperature
 from ae_cls.settings import OneOrMore
@@ -33,8 +39,6 @@ from ae_cls.settings import OneOrMore
 _MOST_NEIGHBOURS = 50  # of a row, found once for all settings
 # Numbers that say which images are similar; 54,000 rows of 3,256 are compared 25 times as fast.
 _NARROW = 128
-_ENOUGH = 4  # rows a feature that these are found from
-_ROWS = 4096  # narrowed at a time
 _RESIDUAL = 1e-10  # of the right side, where the solution is good enough
 # Of 0.0001 to 10 within half a point of the best, with 3, 10 and 50 labels a class of Fashion-MNIST
 # and the features of conv_kmeans, hog, kmeans and pixels.
@@ -101,7 +105,7 @@ class SpreadConfig(FeatureHeadConfig):
         images, shares, held = task.once(_images), _shares(amounts), task.pool.held
         head = Spread(
             head=self.name, facts={}, mean=images.standardiser.mean,
-            scale=images.standardiser.scale, rows=images.directions,
+            scale=images.standardiser.scale, components=images.components, rows=images.directions,
             shares=shares.astype(np.float32), neighbours=np.array(setting["neighbours"]),
             temperature=np.array(self.temperature), calibration=np.array(1.0),
         )  # fmt: skip
@@ -138,25 +142,17 @@ class _Images:
     """The rows of the graph, and the most similar others of each."""
 
     standardiser: Standardiser
+    components: Components | None
     directions: Directions
     nearest: Neighbours
 
 
 def _images(task: FeatureTask) -> _Images:
-    standardiser = Standardiser.fit(task.pool.features)
-    rows = directions(task.pool.features, standardiser)
-    return _Images(standardiser, rows, nearest_others(_narrowed(rows), _MOST_NEIGHBOURS))
-
-
-def _narrowed(rows: Directions) -> Directions:
-    """The same images in the directions that wide features mostly lie in."""
-    if rows.shape[1] <= 2 * _NARROW:
-        return rows
-    every = max(1, len(rows) // (_ENOUGH * rows.shape[1]))
-    found = TruncatedSVD(_NARROW, random_state=0).fit(rows[::every].astype(np.float32))
-    parts = torch.from_numpy(rows).split(_ROWS)
-    components = torch.from_numpy(found.components_).T
-    return torch.cat([normalize(part.float() @ components).half() for part in parts]).numpy()
+    features = task.pool.features
+    standardiser, is_wide = Standardiser.fit(features), features.shape[1] > 2 * _NARROW
+    components = main_components(features, standardiser, _NARROW) if is_wide else None
+    rows = directions(features, standardiser, components)
+    return _Images(standardiser, components, rows, nearest_others(rows, _MOST_NEIGHBOURS))
 
 
 def graph_of(found: Neighbours, neighbours: int, temperature: float) -> Graph:
@@ -199,6 +195,7 @@ class Spread(ArrayHead):
     Attributes:
         mean: of the features of all training images.
         scale: standard deviation of the features of all training images; 1 where it was 0.
+        components: by which wide features are compared; None: by all features.
         rows: the training images.
         shares: of each class in each of them.
         neighbours: how many of them answer for an image, or all where there are fewer.
@@ -208,7 +205,8 @@ class Spread(ArrayHead):
 
     layout: ClassVar[Layout] = {
         **MEAN_AND_SCALE,
-        "rows": Stored(np.float16, "nd"),
+        "components": Stored(np.float32, "ad", optional=True),
+        "rows": Stored(np.float16, "na"),
         "shares": Stored(np.float32, "nk"),
         "neighbours": Stored(np.int64, "", positive=True),
         "temperature": Stored(np.float64, "", positive=True),
@@ -216,6 +214,7 @@ class Spread(ArrayHead):
     }
     mean: Float32[np.ndarray, " d"]
     scale: Float32[np.ndarray, " d"]
+    components: Components | None = None
     rows: Directions
     shares: Float32[np.ndarray, "n k"]
     neighbours: Int64[np.ndarray, ""]
@@ -223,11 +222,16 @@ class Spread(ArrayHead):
     calibration: Float64[np.ndarray, ""]
 
     def contradicts_itself(self) -> bool:
-        return bool((self.shares < 0).any() or not self.shares.any(axis=1).all())
+        widths = {self.rows.shape[1], len(self.mean)}
+        return bool(
+            (self.components is None and len(widths) > 1)
+            or (self.shares < 0).any()
+            or not self.shares.any(axis=1).all()
+        )
 
     def predict_proba(self, features: Features) -> Probabilities:
         standardiser = Standardiser(self.mean, self.scale)
-        found = nearest(features, standardiser, self.rows, int(self.neighbours))
+        found = nearest(features, standardiser, self.rows, int(self.neighbours), self.components)
         cosines = found.cosines.double()
         weights = ((cosines - cosines[:, :1]) / float(self.temperature)).exp()  # the largest is 1
         shares = torch.from_numpy(self.shares).double()

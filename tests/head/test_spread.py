@@ -7,11 +7,14 @@ import pytest
 from scipy.special import softmax
 from sklearn.semi_supervised import LabelSpreading
 
+from ae_cls.errors import ModelFileError
 from ae_cls.head import spread
 from ae_cls.head.fitted import Labelled, Labels, Pool
-from ae_cls.head.neighbours import nearest_others
+from ae_cls.head.head_files import ARRAYS, Arrays, array_bytes, read_arrays
+from ae_cls.head.neighbours import directions, nearest_others
 from ae_cls.head.softmax import Softmax
 from ae_cls.head.spread import Spread
+from ae_cls.head.standardise import Standardiser
 from tests.head.heads import blobs, config, digits
 
 NEIGHBOURS, TEMPERATURE = 10, 0.07
@@ -163,3 +166,39 @@ def test_a_row_that_no_label_reaches_is_undecided_between_the_classes_seen() -> 
     head = fit(part, np.arange(8), alpha=0.9, classes=3)
     assert np.allclose(head.shares[30:], [0.5, 0.5, 0])
     assert head.shares[:8].max() > 0.5
+
+
+def widened(part: Labelled) -> Labelled:
+    """The same rows, turned in a space of 300 dimensions."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(300, 300)))[0][:64]
+    return replace(part, features=(part.features @ turn).astype(np.float32))
+
+
+@pytest.mark.parametrize("count", [1100, 80])
+def test_wide_features_are_compared_by_few_components(count: int) -> None:
+    train, _, test = digits()
+    wide, shown = widened(train.rows(np.arange(count))), np.arange(60)
+    head = fit(wide, shown, alpha=0.9)
+    assert head.components is not None and head.components.shape == (min(128, count), 300)
+    assert head.rows.shape == (count, len(head.components))
+    whole = replace(
+        head, components=None,
+        rows=directions(wide.features, Standardiser(head.mean, head.scale)),
+    )  # fmt: skip
+    queries = widened(test).features
+    near, far = (one.predict_proba(queries) for one in (head, whole))
+    assert np.abs(near - far).max() < (0.02 if count > 128 else 1)
+    assert (near.argmax(axis=1) == far.argmax(axis=1)).mean() > 0.9
+    again = Spread.load(head.files(), "spread")
+    assert again.predict_proba(queries).tobytes() == near.tobytes()
+
+
+@pytest.mark.parametrize("components", [{}, {"components": np.ones((5, 64), np.float32)}])
+def test_rows_that_do_not_fit_the_components_are_refused(components: Arrays) -> None:
+    head = fit(digits()[0].rows(np.arange(100)), np.arange(60), alpha=0.9)
+    files = head.files()
+    arrays = read_arrays(files, Spread.layout, {"k": 10, "d": 64})
+    rows = head.rows if components else head.rows[:, :5].copy()
+    wrong = {**files, ARRAYS: array_bytes({**arrays, **components, "rows": rows})}
+    with pytest.raises(ModelFileError):
+        Spread.load(wrong, "spread")
