@@ -9,6 +9,7 @@ import torch
 from ae_cls.autoencoder.contract import build
 from ae_cls.draws import Draws
 from ae_cls.errors import UsageError
+from ae_cls.machine.threads import threads_limited
 from tests.autoencoder.variants import (
     CORRUPTED,
     CORRUPTIONS,
@@ -80,6 +81,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name):
     random = [key for key in first if first[key].unique().numel() > 1]
     assert all(not torch.equal(first[key], other[key]) for key in random)
     assert random or not config(name).has_gradients
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "backbone"])
+def test_the_first_weights_do_not_depend_on_the_number_of_threads(name):
+    """Not of a small instance: a product of a few numbers is left to one thread anyhow."""
+    weights = []
+    for threads in (1, 2):
+        with threads_limited(threads):
+            weights.append(build(config(name), (1, 28, 28), 0).state_dict())
+    assert all(torch.equal(weights[1][key], tensor) for key, tensor in weights[0].items())
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
