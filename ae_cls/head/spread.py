@@ -41,7 +41,7 @@ _MOST_NEIGHBOURS = 50  # of a row, found once for all settings
 _NARROW = 128
 _RESIDUAL = 1e-10  # of the right side, where the solution is good enough
 # Of 0.0001 to 10 within half a point of the best, with 3, 10 and 50 labels a class of Fashion-MNIST
-# and the features of conv_kmeans, hog, kmeans and pixels.
+# and the features of conv_kmeans, hog and kmeans.
 _C = 0.1
 
 Start = Literal["labels", "answers"]
