@@ -13,6 +13,6 @@ def rotation(rows: int, columns: int) -> Float[Tensor, "rows columns"]:
     # Without memory of its own it only has a size, and torch takes a second to say the same of QR.
     if drawn.is_meta:
         return drawn
-    # On two threads QR ends in other bits, and a network that starts so is another one to the store.
+    # On two threads QR ends in other bits: to the store that is another network.
     with threads_limited(1):
         return torch.linalg.qr(drawn)[0]
