@@ -143,7 +143,9 @@ class Backbone(Corrupting):
     def rates(self) -> list[tuple[list[nn.Module], float]]:
         if self.trunk.has_norms:
             return super().rates()
-        decoders = [part for part in (self.decoder, self.readout) if part is not None]
+        decoders: list[nn.Module] = [self.decoder]
+        if self.readout is not None:
+            decoders.append(self.readout)
         return [([self.trunk], _RATE_WITHOUT_NORMS), (decoders, 1.0)]
 
     def fit_scales(self, images: ImageRows) -> None:
