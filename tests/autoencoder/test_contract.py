@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name):
     assert random or not config(name).has_gradients
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "backbone"])
+@pytest.mark.parametrize("name", VARIANTS)
 def test_the_first_weights_do_not_depend_on_the_number_of_threads(name):
     """Not of a small instance: a product of a few numbers is left to one thread anyhow."""
     weights = []
